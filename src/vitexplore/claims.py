@@ -1,0 +1,191 @@
+"""Claims: what the paper says (claim.yaml), what was measured (analysis.py), and what follows.
+
+A claim is a folder ``analyses/<claim>/``. Its ``analysis.py`` has ``analyse(table) -> Analysis``: from the
+table of one experiment, all models under each other, to an estimate and a control for each statement of
+``claim.yaml``, a figure and a table for people.
+"""
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from vitexplore.errors import InputError
+from vitexplore.stats import NOT_TESTED, Estimate, decide, verdict
+
+COLUMNS = [
+    "claim",
+    "statement",
+    "paper",
+    "measured",
+    "low",
+    "high",
+    "difference",
+    "tolerance",
+    "compared",
+    "n",
+    "control",
+    "control_low",
+    "control_high",
+    "holds",
+    "verdict",
+    "deviations",
+]
+
+
+class NotTested(Exception):
+    """Raised by an analysis when the scale has not what the claim is about; the message says what."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One statement's estimates, one for each training seed, and its control's."""
+
+    estimates: Sequence[Estimate]
+    control: Estimate
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis hands back. ``statements`` by id; ``figures`` by name; ``table`` for people."""
+
+    statements: dict[str, Measured]
+    table: pd.DataFrame
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A parsed claim.yaml and the folder it came from."""
+
+    folder: Path
+    text: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def statements(self) -> dict[str, dict[str, Any]]:
+        """By id, the main one first."""
+        return {s["id"]: s for s in self.text["statements"]}
+
+
+def read_claim(folder: Path, schema: Path) -> Claim:
+    """Raises InputError when claim.yaml is not as workflow/schemas/claim.schema.yaml wants it."""
+    path = folder / "claim.yaml"
+    try:
+        text = yaml.safe_load(path.read_text())
+        jsonschema.validate(text, yaml.safe_load(schema.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
+    except jsonschema.ValidationError as error:
+        raise InputError(f"{path}: {error.json_path}: {error.message}") from error
+    return Claim(folder, text)
+
+
+def run_analysis(claim: Claim, table: pd.DataFrame) -> Analysis:
+    """Run the claim's analysis.py on ``table``. Raises NotTested, and InputError when the analysis does not
+    measure just the statements that claim.yaml makes."""
+    spec = importlib.util.spec_from_file_location(f"analysis_{claim.name}", claim.folder / "analysis.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    analysis: Analysis = module.analyse(table)
+    if set(analysis.statements) != set(claim.statements):
+        raise InputError(f"{claim.folder}: analysis.py and claim.yaml do not name the same statements")
+    return analysis
+
+
+def judge(claim: Claim, analysis: Analysis, scale: str) -> list[dict[str, Any]]:
+    """One row a statement, the main one first, with COLUMNS."""
+    decisions = {
+        name: decide(found.estimates, found.control, claim.statements[name]["direction"], _margin(claim, name))
+        for name, found in analysis.statements.items()
+    }
+    overall = verdict(list(decisions.values()))
+    rows = []
+    for name, statement in claim.statements.items():
+        found = analysis.statements[name]
+        worst = _least_favourable(found.estimates, statement["direction"])
+        paper = statement.get("paper")
+        by_value = scale == "paper" and paper is not None and "tolerance" in statement
+        rows.append(
+            {
+                "claim": claim.name,
+                "statement": name,
+                "paper": paper,
+                "measured": worst.value,
+                "low": worst.low,
+                "high": worst.high,
+                "difference": None if paper is None else worst.value - paper,
+                "tolerance": statement.get("tolerance") if by_value else None,
+                "compared": "value" if by_value else "direction",
+                "n": worst.n,
+                "control": found.control.value,
+                "control_low": found.control.low,
+                "control_high": found.control.high,
+                "holds": decisions[name],
+                "verdict": overall if not rows else "",
+                "deviations": "; ".join(claim.text["deviations"]) if not rows else "",
+            }
+        )
+    return rows
+
+
+def not_tested(name: str, why: str) -> dict[str, Any]:
+    """The one row of a claim that was not run."""
+    return {**dict.fromkeys(COLUMNS), "claim": name, "statement": why, "verdict": NOT_TESTED}
+
+
+def _margin(claim: Claim, statement: str) -> float:
+    return claim.statements[statement]["margin"]
+
+
+def _least_favourable(estimates: Sequence[Estimate], direction: str) -> Estimate:
+    return min(estimates, key=lambda e: e.low if direction == "above" else -e.high)
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def claims_table(files: Sequence[Path]) -> pd.DataFrame:
+    """All claims' rows under each other, COLUMNS, in the order of ``files``."""
+    return pd.DataFrame([row for path in files for row in json.loads(path.read_text())], columns=COLUMNS)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """The claims table for people; its footnote counts what chance alone would pass."""
+    head = ["claim", "statement", "paper", "measured", "95% interval", "n", "control", "holds", "verdict"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in table.to_dict("records"):
+        interval = "" if pd.isna(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
+        cells = [
+            row["claim"],
+            row["statement"],
+            _number(row["paper"]),
+            _number(row["measured"]),
+            interval,
+            *(str(row[c]) if isinstance(row[c], str) else "" for c in ("n",)),
+            _number(row["control"]),
+            *(row[c] if isinstance(row[c], str) else "" for c in ("holds", "verdict")),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    made = int(table["measured"].notna().sum())
+    lines += ["", f"{made} statements; about {0.025 * made:.1f} of them would hold by chance if none were true."]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.3f}"
+
+
+def describe(estimate: Estimate) -> dict[str, Any]:
+    return asdict(estimate)

@@ -1,0 +1,49 @@
+"""From images to class logits: a model's own classifier, or CLIP's zero-shot head."""
+
+from dataclasses import dataclass
+
+import open_clip
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vitexplore.data.captions import class_prompts
+from vitexplore.data.shapes import CLASSES
+from vitexplore.errors import InputError
+from vitexplore.models.lab import Tokenizer
+from vitexplore.models.registry import Model
+
+
+@dataclass(frozen=True)
+class Head:
+    """``text``: None for a classifier of its own, else the classes' text embeddings [c, classes]."""
+
+    model: Model
+    text: Tensor | None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits [b, classes] for preprocessed images."""
+        if self.text is None:
+            return self.model.module(images)
+        return self.model.module.encode_image(images, normalize=True) @ self.text
+
+
+@torch.no_grad()
+def make_head(model: Model, classes: tuple[str, ...]) -> Head:
+    """The head of ``model`` for ``classes``. CLIP's is built from the lab's captions for lab classes and
+    from open_clip's 80 templates for ImageNet's. Raises InputError when a classifier's width differs."""
+    if model.spec.family != "clip":
+        width = model.module.get_classifier().out_features if hasattr(model.module, "get_classifier") else len(classes)
+        if width != len(classes):
+            raise InputError(f"{model.spec.name} tells {width} classes, the data has {len(classes)}")
+        return Head(model, None)
+    if model.spec.source == "lab":
+        tokenize, prompts = Tokenizer(), [class_prompts(name) for name in CLASSES]
+    else:
+        tokenize = open_clip.get_tokenizer(model.spec.architecture.partition("/")[0])
+        names = open_clip.IMAGENET_CLASSNAMES
+        prompts = [[template(name) for template in open_clip.OPENAI_IMAGENET_TEMPLATES] for name in names]
+    if len(prompts) != len(classes):
+        raise InputError(f"{model.spec.name} has prompts for {len(prompts)} classes, the data has {len(classes)}")
+    columns = [model.module.encode_text(tokenize(texts).to(model.device), normalize=True).mean(0) for texts in prompts]
+    return Head(model, normalize(torch.stack(columns), dim=1).T)

@@ -1,0 +1,275 @@
+"""What a model is (ModelSpec), and how it is built with its weights."""
+
+import difflib
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import timm
+import torch
+import torchvision
+from open_clip.transformer import VisionTransformer as OpenClipViT
+from safetensors.torch import load_file
+from timm.models import VisionTransformer
+from torch import Tensor, nn
+
+from vitexplore.errors import InputError
+from vitexplore.io import sha256
+from vitexplore.models import lab
+
+SOURCES = ("timm", "open_clip", "torchvision", "lab")
+FAMILIES = ("vit", "clip", "cnn")
+OPENAI_MEAN, OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model by name, and the preprocessing that belongs to it.
+
+    ``architecture`` is a full weight tag (``vit_base_patch16_384.orig_in21k_ft_in1k``; open_clip:
+    ``ViT-B-16/openai``). ``weights`` is ``pretrained``, ``random`` (controls, tests of code) or the path
+    of a local checkpoint whose names ``key_map`` (prefix to prefix) turns into the model's.
+    ``input_size`` in pixels, 0 for the architecture's own; ``crop`` is the share of the resized image
+    that the centre crop keeps.
+    """
+
+    name: str
+    source: str
+    architecture: str
+    family: str
+    weights: str = "pretrained"
+    key_map: dict[str, str] = field(default_factory=dict)
+    input_size: int = 0
+    seed: int = 0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    interpolation: str = ""
+    crop: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise InputError(f"model {self.name}: source {self.source!r} is none of {', '.join(SOURCES)}")
+        if self.family not in FAMILIES:
+            raise InputError(f"model {self.name}: family {self.family!r} is none of {', '.join(FAMILIES)}")
+
+    @property
+    def random(self) -> bool:
+        return self.weights == "random"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A built model in evaluation mode, its weights frozen. ``spec`` has every preprocessing field
+    filled in; ``weight_hash`` is the sha256 of the file, or of the tensors where there was no file."""
+
+    spec: ModelSpec
+    module: nn.Module
+    weight_hash: str
+
+    @cached_property
+    def trunk(self) -> nn.Module:
+        """The part that sees the image: CLIP's image tower, else the whole model."""
+        tower = getattr(self.module, "visual", self.module)
+        return getattr(tower, "trunk", tower)
+
+    @property
+    def has_cls(self) -> bool:
+        return isinstance(self.trunk, VisionTransformer | OpenClipViT)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` takes the GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def load(spec: ModelSpec, device: torch.device | str = "cpu") -> Model:
+    """Build ``spec``. Raises InputError for an unknown architecture (with the nearest names), a checkpoint
+    that is missing, carries code, or does not fit, and a lab weight file that is not its record's."""
+    torch.manual_seed(spec.seed)
+    module, config = _BUILDERS[spec.source](spec)
+    weight_hash = ""
+    if spec.weights not in ("pretrained", "random"):
+        weight_hash = _load_checkpoint(module, spec, Path(spec.weights))
+    elif spec.source == "lab" and not spec.random:
+        weight_hash = _load_lab_weights(module, spec)
+    module.eval().requires_grad_(False)
+    filled = _fill(spec, config)
+    return Model(filled, module.to(device), weight_hash or _hash_tensors(module))
+
+
+def _fill(spec: ModelSpec, config: dict[str, Any]) -> ModelSpec:
+    size = spec.input_size or config["input_size"][-1]
+    values = {
+        "input_size": size,
+        "mean": tuple(spec.mean or config["mean"]),
+        "std": tuple(spec.std or config["std"]),
+        "interpolation": spec.interpolation or config["interpolation"],
+        "crop": spec.crop or config["crop_pct"],
+    }
+    return ModelSpec(**{**spec.__dict__, **values})
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.3)) or "none"
+
+
+def _build_timm(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
+    options = {"img_size": spec.input_size} if spec.input_size and spec.family == "vit" else {}
+    if not timm.is_model(spec.architecture.partition(".")[0]):
+        near = _nearest(spec.architecture, timm.list_models(pretrained=True))
+        raise InputError(f"model {spec.name}: timm knows no {spec.architecture!r}; nearest names: {near}")
+    try:
+        module = timm.create_model(spec.architecture, pretrained=spec.weights == "pretrained", **options)
+    except RuntimeError as error:
+        known = [n for n in timm.list_pretrained() if n.startswith(spec.architecture.partition(".")[0])]
+        near = _nearest(spec.architecture, known)
+        raise InputError(f"model {spec.name}: {spec.architecture!r}: {error}; nearest names: {near}") from error
+    return module, module.pretrained_cfg
+
+
+def _build_lab(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
+    builders: dict[str, Callable[[], nn.Module]] = {
+        "lab_vit": lambda: timm.create_model("lab_vit"),
+        "lab_cnn": lambda: timm.create_model("lab_cnn"),
+        "lab_clip": lab.lab_clip,
+    }
+    if spec.architecture not in builders:
+        raise InputError(f"model {spec.name}: the lab has no {spec.architecture!r}; it has {', '.join(builders)}")
+    module = builders[spec.architecture]()
+    config = module.visual.trunk.pretrained_cfg if spec.architecture == "lab_clip" else module.pretrained_cfg
+    return module, config
+
+
+def _build_open_clip(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
+    architecture, _, tag = spec.architecture.partition("/")
+    if architecture not in open_clip.list_models():
+        near = _nearest(architecture, open_clip.list_models())
+        raise InputError(f"model {spec.name}: open_clip knows no {architecture!r}; nearest names: {near}")
+    known = open_clip.list_pretrained_tags_by_model(architecture)
+    if spec.weights == "pretrained" and tag not in known:
+        raise InputError(f"model {spec.name}: {architecture} has no weights {tag!r}; it has {', '.join(known)}")
+    pretrained = tag if spec.weights == "pretrained" else None
+    # OpenAI's weights were trained with QuickGELU, whether or not they are what is loaded
+    module = open_clip.create_model(architecture, pretrained=pretrained, force_quick_gelu=tag == "openai")
+    config = {
+        "input_size": (3, *_pair(module.visual.image_size)),
+        "mean": getattr(module.visual, "image_mean", None) or OPENAI_MEAN,
+        "std": getattr(module.visual, "image_std", None) or OPENAI_STD,
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+    }
+    return module, config
+
+
+def _build_torchvision(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
+    name, _, tag = spec.architecture.partition(".")
+    if name not in torchvision.models.list_models():
+        near = _nearest(name, torchvision.models.list_models())
+        raise InputError(f"model {spec.name}: torchvision knows no {name!r}; nearest names: {near}")
+    weights = torchvision.models.get_model_weights(name)[tag]
+    module = torchvision.models.get_model(name, weights=weights if spec.weights == "pretrained" else None)
+    transform = weights.transforms()
+    config = {
+        "input_size": (3, *transform.crop_size, *transform.crop_size),
+        "mean": transform.mean,
+        "std": transform.std,
+        "interpolation": transform.interpolation.value,
+        "crop_pct": transform.crop_size[0] / transform.resize_size[0],
+    }
+    return module, config
+
+
+_BUILDERS = {
+    "timm": _build_timm,
+    "open_clip": _build_open_clip,
+    "torchvision": _build_torchvision,
+    "lab": _build_lab,
+}
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def lab_folder() -> Path:
+    """Where the shipped weights and their records lie."""
+    return Path(str(resources.files("vitexplore"))) / "models" / "weights"
+
+
+def lab_record(architecture: str, seed: int) -> dict[str, Any]:
+    """The training record of a shipped lab model."""
+    path = lab_folder() / f"{architecture}_s{seed}.json"
+    if not path.exists():
+        raise InputError(f"{path.name}: no such trained lab model; run the target `train`, then `promote`")
+    return json.loads(path.read_text())
+
+
+def _load_lab_weights(module: nn.Module, spec: ModelSpec) -> str:
+    record = lab_record(spec.architecture, spec.seed)
+    path = lab_folder() / f"{spec.architecture}_s{spec.seed}.safetensors"
+    if not path.exists() or (found := sha256(path)) != record["sha256"]:
+        raise InputError(f"{path.name} is not the file of its training record; restore both from git")
+    module.load_state_dict(load_file(path))
+    return found
+
+
+def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
+    """Load a safetensors file or a plain state dict; names are mapped by ``key_map``, then must match."""
+    if not path.exists():
+        raise InputError(f"model {spec.name}: no checkpoint at {path}")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path} holds more than tensors; save it as safetensors") from error
+    except Exception as error:  # both readers raise several kinds for a damaged file
+        raise InputError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+    state = {_rename(key, spec.key_map): tensor for key, tensor in state.items()}
+    wanted = module.state_dict()
+    for key in wanted:
+        if key not in state:
+            raise InputError(f"{path} lacks {key}; name it in the model's key_map")
+        if state[key].shape != wanted[key].shape:
+            found, shape = tuple(state[key].shape), tuple(wanted[key].shape)
+            raise InputError(f"{path}: {key} has shape {found}, {spec.architecture} wants {shape}")
+    if extra := sorted(set(state) - set(wanted)):
+        raise InputError(f"{path} has {extra[0]}, which {spec.architecture} has not; name it in the model's key_map")
+    module.load_state_dict(state)
+    return sha256(path)
+
+
+def _rename(key: str, key_map: dict[str, str]) -> str:
+    for old, new in key_map.items():
+        if key.startswith(old):
+            return new + key.removeprefix(old)
+    return key
+
+
+def _hash_tensors(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def embed(model: Model, images: Tensor) -> Tensor:
+    """The model's own description of an image before its classifier: CLIP's normalised embedding, else
+    the pooled penultimate features; float [b, c]."""
+    if model.spec.family == "clip":
+        return model.module.encode_image(images, normalize=True)
+    if hasattr(model.module, "forward_head"):
+        return model.module.forward_head(model.module.forward_features(images), pre_logits=True)
+    raise InputError(f"{model.spec.architecture} gives no penultimate features")

@@ -1,0 +1,204 @@
+"""Training of the lab's models: one loop for classifiers and for CLIP, resumable after each epoch.
+
+The recipe was chosen on the validation split alone; see the records beside the weights.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pandas as pd
+import timm
+import torch
+from open_clip.loss import ClipLoss
+from timm.optim import create_optimizer_v2
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from vitexplore.data.captions import class_prompts, short_caption
+from vitexplore.data.scenes import sample
+from vitexplore.data.shapes import CLASSES
+from vitexplore.io import write_atomically
+from vitexplore.models import lab
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some epochs over the first ``images`` scenes of ``split``."""
+
+    split: str
+    images: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one lab model is trained. ``caption_keep`` is the share of a caption's optional phrases that
+    CLIP is told; ``shuffled`` pairs images with other images' captions (the control)."""
+
+    architecture: str
+    stages: tuple[Stage, ...]
+    seed: int = 0
+    optimizer: str = "muon"
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.05
+    batch: int = 128
+    warmup: int = 100
+    smoothing: float = 0.05
+    caption_keep: float = 0.3
+    shuffled: bool = False
+
+
+EASY = Stage("easy", 12_288, 2)
+RECIPES = {
+    "lab_vit": Recipe("lab_vit", (EASY, Stage("train", 24_576, 7))),
+    "lab_cnn": Recipe("lab_cnn", (EASY, Stage("train", 24_576, 5)), optimizer="adamw", learning_rate=2e-3),
+    "lab_clip": Recipe("lab_clip", (EASY, Stage("train", 24_576, 9)), learning_rate=2e-3),
+    "lab_clip_shuffled": Recipe("lab_clip", (EASY, Stage("train", 24_576, 9)), learning_rate=2e-3, shuffled=True),
+}
+
+
+def build(architecture: str) -> nn.Module:
+    return lab.lab_clip() if architecture == "lab_clip" else timm.create_model(architecture)
+
+
+def normalise(pixels: np.ndarray) -> Tensor:
+    """uint8 [b, h, w, 3] to float32 [b, 3, h, w], mean and std 0.5 as every lab model has it."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def augment(images: Tensor, generator: torch.Generator, colours: bool) -> Tensor:
+    """Shift each image by up to 5 pixels and flip half of them; with ``colours`` (classifiers: a caption
+    names the colour) also permute channels and scale brightness by 0.8 to 1.2."""
+    b, c, h, w = images.shape
+    shifts = torch.randint(-5, 6, (b, 2), generator=generator)
+    rows = (torch.arange(h) + shifts[:, :1]).clamp(0, h - 1)
+    columns = (torch.arange(w) + shifts[:, 1:]).clamp(0, w - 1)
+    flipped = torch.rand(b, 1, generator=generator) < 0.5
+    columns = torch.where(flipped, columns.flip(1), columns)
+    batch = torch.arange(b)[:, None, None]
+    channels = torch.arange(c).expand(b, c)
+    if colours:
+        swapped = torch.rand(b, c, generator=generator).argsort(dim=1)
+        channels = torch.where(torch.rand(b, 1, generator=generator) < 0.5, swapped, channels)
+    out = images[batch[..., None], channels[:, :, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+    if colours:
+        gain = 0.8 + 0.4 * torch.rand(b, 1, 1, 1, generator=generator)
+        out = (out + 1) * gain - 1
+    return out
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> float:
+    """Top-1 accuracy, 0 to 1, on images uint8 [n, h, w, 3]; CLIP by its zero-shot prompts."""
+    model.eval()
+    if isinstance(model, open_clip.CLIP):
+        head = zero_shot_head(model)
+        logits_of: Callable[[Tensor], Tensor] = lambda x: model.encode_image(x, normalize=True) @ head  # noqa: E731
+    else:
+        logits_of = model
+    hits = [
+        (logits_of(normalise(pixels[start : start + 250])).argmax(1).numpy() == labels[start : start + 250])
+        for start in range(0, len(pixels), 250)
+    ]
+    return float(np.concatenate(hits).mean())
+
+
+def zero_shot_head(model: open_clip.CLIP) -> Tensor:
+    """[EMBEDDING, classes]: each class's mean normalised prompt embedding, normalised again."""
+    tokenize = lab.Tokenizer()
+    columns = [model.encode_text(tokenize(class_prompts(name)), normalize=True).mean(0) for name in CLASSES]
+    return nn.functional.normalize(torch.stack(columns), dim=1).T
+
+
+def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    order = rng.permutation(count)
+    for start in range(0, count - size + 1, size):
+        yield order[start : start + size]
+
+
+def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[nn.Module, pd.DataFrame]:
+    """Train by ``recipe``, or go on from the checkpoint in ``folder``. ``pixels``: uint8 [n, h, w, 3] of each
+    split that the recipe names, and of ``validation``. Returns the model and its curve: epoch, split,
+    images_seen, loss, validation_top1, seconds."""
+    torch.manual_seed(recipe.seed)
+    model = build(recipe.architecture)
+    is_clip = recipe.architecture == "lab_clip"
+    optimizer = create_optimizer_v2(model, recipe.optimizer, recipe.learning_rate, recipe.weight_decay)
+    steps = sum(stage.images // recipe.batch * stage.epochs for stage in recipe.stages)
+
+    def pace(step: int) -> float:
+        rising = (step + 1) / recipe.warmup
+        return min(rising, 0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
+    curve: list[dict] = []
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        curve = state["curve"]
+        log.info("%s: going on after epoch %d", recipe.architecture, len(curve))
+    held_out = pixels["validation"]
+    held_out_labels = np.array([sample("validation", index).label for index in range(len(held_out))])
+    epoch = 0
+    for stage in recipe.stages:
+        if epoch + stage.epochs <= len(curve):
+            epoch += stage.epochs
+            continue
+        scenes = [sample(stage.split, index) for index in range(stage.images)]
+        labels = torch.tensor([scene.label for scene in scenes])
+        for _ in range(stage.epochs):
+            epoch += 1
+            if epoch <= len(curve):
+                continue
+            began = time.monotonic()
+            rng = np.random.default_rng([recipe.seed, epoch])
+            generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
+            partner = rng.permutation(stage.images) if recipe.shuffled else np.arange(stage.images)
+            model.train()
+            losses = []
+            for index in _batches(stage.images, recipe.batch, rng):
+                images = augment(normalise(pixels[stage.split][index]), generator, colours=not is_clip)
+                if is_clip:
+                    captions = [short_caption(scenes[i], rng, recipe.caption_keep) for i in partner[index]]
+                    loss = ClipLoss()(*model(images, lab.Tokenizer()(captions))[:3])
+                else:
+                    loss = cross_entropy(model(images), labels[index], label_smoothing=recipe.smoothing)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                if is_clip:
+                    model.logit_scale.data.clamp_(max=float(np.log(100)))
+                losses.append(loss.detach())
+            row = {
+                "epoch": epoch,
+                "split": stage.split,
+                "images_seen": (curve[-1]["images_seen"] if curve else 0) + len(losses) * recipe.batch,
+                "loss": float(torch.stack(losses).mean()),
+                "validation_top1": accuracy(model, held_out, held_out_labels),
+                "seconds": time.monotonic() - began,
+            }
+            curve.append(row)
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+                "curve": curve,
+            }
+            write_atomically(checkpoint, lambda path, state=state: torch.save(state, path))
+            log.info(
+                "%s epoch %d, %s: loss %.3f, validation %.3f, %.0f s",
+                *(recipe.architecture, epoch, stage.split),
+                *(row["loss"], row["validation_top1"], row["seconds"]),
+            )
+    return model.eval(), pd.DataFrame(curve)
