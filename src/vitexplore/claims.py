@@ -8,7 +8,7 @@ table of one experiment, all models under each other, to an estimate and a contr
 import importlib.util
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,10 @@ def _least_favourable(estimates: Sequence[Estimate], direction: str) -> Estimate
     return min(estimates, key=lambda e: e.low if direction == "above" else -e.high)
 
 
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def claims_table(files: Sequence[Path]) -> pd.DataFrame:
-    """All claims' rows under each other, COLUMNS, in the order of ``files``."""
-    return pd.DataFrame([row for path in files for row in json.loads(path.read_text())], columns=COLUMNS)
+def claims_table(files: Sequence[Path], untested: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """All claims' rows under each other, COLUMNS, in the order of ``files``, then ``untested``."""
+    rows = [row for path in files for row in json.loads(path.read_text())]
+    return pd.DataFrame([*rows, *untested], columns=COLUMNS)
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -173,9 +170,10 @@ def to_markdown(table: pd.DataFrame) -> str:
             _number(row["paper"]),
             _number(row["measured"]),
             interval,
-            *(str(row[c]) if isinstance(row[c], str) else "" for c in ("n",)),
+            _text(row["n"]),
             _number(row["control"]),
-            *(row[c] if isinstance(row[c], str) else "" for c in ("holds", "verdict")),
+            _text(row["holds"]),
+            _text(row["verdict"]),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     made = int(table["measured"].notna().sum())
@@ -183,9 +181,31 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
+    """The claim's caption in the report: what the paper says, what was measured, the verdict."""
+    lines = [
+        f"**{claim.text['title']}**",
+        "",
+        f"The paper ({claim.text['paper']['where']}): {claim.text['paper']['says']}",
+    ]
+    lines += ["", f"Verdict: **{rows[0]['verdict']}**.", ""]
+    for row in rows:
+        if row["measured"] is None:
+            lines += [f"- {row['statement']}"]
+            continue
+        statement = claim.statements[row["statement"]]
+        lines += [
+            f"- {statement['says']}: {row['measured']:.3f} ({row['low']:.3f} to {row['high']:.3f}; {row['n']}), wanted"
+            f" {statement['direction']} {statement['margin']:g}; control {row['control']:.3f}"
+            f" ({row['control_low']:.3f} to {row['control_high']:.3f}): {row['holds']}"
+        ]
+    lines += ["", "Different from the paper: " + "; ".join(claim.text["deviations"]) + "."]
+    return "\n".join(lines) + "\n"
+
+
 def _number(value: Any) -> str:
     return "" if value is None or pd.isna(value) else f"{value:.3f}"
 
 
-def describe(estimate: Estimate) -> dict[str, Any]:
-    return asdict(estimate)
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,9 +1,13 @@
 """Files: atomic writes, hashes, tables with provenance."""
 
 import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -16,6 +20,30 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(text))
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame, provenance: dict[str, Any]) -> None:
+    """Parquet, with ``provenance`` as further columns of one value each (they compress to nothing)."""
+    columns = {name: pd.Categorical([value] * len(table)) for name, value in provenance.items()}
+    whole = pd.concat([table.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+    write_atomically(path, lambda temporary: whole.to_parquet(temporary, compression="zstd", index=False))
+
+
+def read_tables(paths: Sequence[Path]) -> pd.DataFrame:
+    """Tables of the same columns under each other; text and provenance columns as plain values."""
+    frames = [pd.read_parquet(path) for path in paths]
+    for frame in frames:
+        for name in frame.select_dtypes("category"):
+            frame[name] = frame[name].astype(frame[name].cat.categories.dtype)
+    return pd.concat(frames, ignore_index=True)
 
 
 def sha256(path: Path) -> str:

@@ -29,10 +29,12 @@ class TopImages:
 
     def merge(self, acts_bpc: Tensor, index: Tensor) -> None:
         """Take in a batch: ``acts_bpc`` of images ``index`` int64 [b]. Of equal scores the earlier image
-        stays."""
+        stays. Raises FloatingPointError for activations that are not finite."""
         k = self.scores.shape[1]
         scores_fb = acts_bpc.mean(1).T
-        fresh, where = scores_fb.topk(min(k, len(index)), dim=1)
+        if not torch.isfinite(scores_fb).all():
+            raise FloatingPointError("activations are not finite")
+        fresh, where = (found[:, :k] for found in scores_fb.sort(dim=1, descending=True, stable=True))
         if not (fresh[:, 0] > self.scores[:, -1]).any():
             return
         features = torch.arange(len(scores_fb), device=scores_fb.device)[:, None]

@@ -6,6 +6,8 @@ A set lies in a folder: ``images.parquet`` (one row an image) and, for rendered 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +53,9 @@ class ImageSet:
         return self.table["label"].to_numpy(dtype=np.int64)
 
     @property
-    def has_masks(self) -> np.ndarray:
+    def has_boxes(self) -> np.ndarray:
         """bool [n]: whether the object's place is known."""
-        if self.masks is not None:
-            return np.ones(len(self), dtype=bool)
-        return np.array([len(boxes) > 0 for boxes in self.table["boxes"]])
+        return np.array([len(boxes) > 0 for boxes in self.table["boxes"]], dtype=bool)
 
     def image(self, index: int) -> Image.Image:
         """RGB. Raises InputError, naming the file, when it can no longer be read."""
@@ -77,7 +77,7 @@ class ImageSet:
         row = self.table.iloc[index]
         mask = np.zeros((row["height"], row["width"]), dtype=bool)
         for left, top, right, bottom in row["boxes"]:
-            mask[round(top) : round(bottom), round(left) : round(right)] = True
+            mask[max(0, round(top)) : max(0, round(bottom)), max(0, round(left)) : max(0, round(right))] = True
         return mask
 
 
@@ -97,7 +97,8 @@ def preprocess(spec: ModelSpec, how: str = "own") -> Callable[[Image.Image], Ten
     if how not in PREPROCESSINGS:
         raise InputError(f"preprocessing {how!r} is none of {', '.join(PREPROCESSINGS)}")
     own = how == "own"
-    side = round(spec.input_size / spec.crop) if own else spec.input_size
+    # rounded down, as timm does; the small addend keeps 224 / (224 / 232) at 232
+    side = floor(spec.input_size / spec.crop + 1e-6) if own else spec.input_size
     mode = InterpolationMode(spec.interpolation) if own else InterpolationMode.BILINEAR
 
     def transform(image: Image.Image) -> Tensor:
@@ -115,9 +116,9 @@ def batches(
     size: int,
     condition: str = "full",
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """(indices, float [b, 3, h, w]) for ``indices`` in order, ``size`` at a time, cut to ``condition``."""
-    for start in range(0, len(indices), size):
-        chunk = indices[start : start + size]
+    """(indices, float [b, 3, h, w]) for ``indices`` in order, at most ``size`` at a time, cut to ``condition``. Batches
+    are as even as can be: a lone last image would have none beside it to be compared with."""
+    for chunk in np.array_split(indices, ceil(len(indices) / size)) if len(indices) else ():
         pictures = []
         for index in chunk:
             picture = images.image(index)

@@ -4,7 +4,7 @@ foregrounds alone and on backgrounds alone."""
 import pandas as pd
 import torch
 
-from vitexplore.data.images import CONDITIONS, ImageSet, batches, preprocess
+from vitexplore.data.images import CONDITIONS, ImageSet, batches, preprocess, spread
 from vitexplore.experiments.ranks import rank_of_truth
 from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
@@ -14,13 +14,16 @@ MEAN_IMAGE = "mean_image"  # the control: one and the same picture for every ima
 
 
 @torch.no_grad()
-def background_ranks(model: Model, head: Head, images: ImageSet, how: str, batch: int = 64) -> pd.DataFrame:
+def background_ranks(
+    model: Model, head: Head, images: ImageSet, how: str, batch: int = 64, most: int | None = None
+) -> pd.DataFrame:
     """Columns ``condition``, ``image``, ``rank``. Conditions: full, foreground, background, and, as control,
-    the mean of all full images in place of each. Images without boxes are left out. ``how`` names the
-    preprocessing."""
+    the mean of all full images in place of each. Images without boxes are left out; of the others a fixed
+    sample of at most ``most`` is taken. ``how`` names the preprocessing."""
     transform = preprocess(model.spec, how)
-    known = images.has_masks.nonzero()[0]
-    labels = torch.from_numpy(images.labels)
+    known = images.has_boxes.nonzero()[0]
+    known = known[spread(len(known), most)] if most else known
+    labels = torch.tensor(images.labels)
     total = torch.zeros(3, model.spec.input_size, model.spec.input_size)
     frames = []
     for condition in CONDITIONS:
@@ -31,7 +34,7 @@ def background_ranks(model: Model, head: Head, images: ImageSet, how: str, batch
             if condition == "full":
                 total += pictures.sum(0)
     constant = head((total / max(len(known), 1))[None].to(model.device)).cpu()
-    frames.append(_frame(MEAN_IMAGE, known, rank_of_truth(constant, labels[known])))
+    frames.append(_frame(MEAN_IMAGE, known, rank_of_truth(constant.expand(len(known), -1), labels[known])))
     return pd.concat(frames, ignore_index=True)
 
 

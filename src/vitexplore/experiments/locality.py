@@ -59,7 +59,7 @@ def position_r2(acts_bpc: Tensor, grid: tuple[int, int]) -> Tensor:
         mean = acts_bpc[fit].mean((0, 1))
         x = (acts_bpc[fit] - mean).flatten(0, 1)
         gram = x.T @ x
-        gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+        gram += RIDGE * gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(gram), dtype=gram.dtype)
         weights = torch.linalg.solve(gram, x.T @ target.repeat(int(fit.sum()), 1))
         error = ((acts_bpc[score] - mean) @ weights - target).pow(2).sum((1, 2))
         out[score] = (1 - error / target.pow(2).sum()).to(out.dtype)
@@ -110,7 +110,7 @@ def locality(
 
 def _exchange_patch(pictures: Tensor, cells: np.ndarray, patch: int) -> Tensor:
     """Each picture with the patch at its cell (row, column) taken from the next picture of the batch."""
-    changed, donors = pictures.clone(), pictures.roll(1, 0)
+    changed, donors = pictures.clone(), pictures.roll(-1, 0)
     for number, (row, column) in enumerate(cells):
         area = (number, slice(None), slice(row * patch, (row + 1) * patch), slice(column * patch, (column + 1) * patch))
         changed[area] = donors[area]

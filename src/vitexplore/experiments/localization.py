@@ -47,7 +47,7 @@ def localization(
             usable = cover.any(1) & ~cover.all(1)
             chosen = spread(found.bpc.shape[2], features)
             acts = found.bpc[..., torch.from_numpy(chosen).to(model.device)].cpu()
-            own, other = map_auroc(acts, cover)[usable], map_auroc(acts.roll(1, 0), cover)[usable]
+            own, other = map_auroc(acts, cover)[usable], map_auroc(acts.roll(-1, 0), cover)[usable]
             frames.append(
                 pd.DataFrame(
                     {

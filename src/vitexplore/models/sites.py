@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from open_clip.transformer import VisionTransformer as OpenClipViT
+from timm.layers import Mlp
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -55,9 +56,14 @@ class _Stop(Exception):
 def sites(model: Model) -> dict[str, int]:
     """Site kinds of ``model`` with the number of blocks that have them. Raises InputError for an
     architecture whose sites are not known."""
-    blocks = len(blocks_of(model.trunk))
-    kinds = TRANSFORMER_SITES if model.has_cls else ("channel",)
-    return dict.fromkeys(kinds, blocks)
+    blocks = blocks_of(model.trunk)
+    if not model.has_cls:
+        kinds = ("channel",)
+    elif isinstance(model.trunk, OpenClipViT):
+        kinds = TRANSFORMER_SITES
+    else:
+        kinds = tuple(kind for kind in TRANSFORMER_SITES if all(_timm_block_has(block, kind) for block in blocks))
+    return dict.fromkeys(kinds, len(blocks))
 
 
 def read(model: Model, site: Site, images: Tensor) -> Activations:
@@ -132,6 +138,15 @@ def _tap(model: Model, site: Site) -> _Tap:
     if isinstance(model.trunk, OpenClipViT):
         return _tap_open_clip(model.trunk, block, site.kind)
     return _tap_timm(model.trunk, block, site.kind)
+
+
+def _timm_block_has(block: nn.Module, kind: str) -> bool:
+    """Parallel blocks keep no separate attention, gated feed-forwards no single inner activation."""
+    if kind == "ffn":
+        return isinstance(getattr(block, "mlp", None), Mlp)
+    if kind in QKV:
+        return hasattr(getattr(block, "attn", None), "qkv")
+    return kind == "block" or hasattr(block, "attn")
 
 
 def _tap_timm(trunk: VisionTransformer, block: nn.Module, kind: str) -> _Tap:

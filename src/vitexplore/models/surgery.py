@@ -14,14 +14,15 @@ from vitexplore.models.sites import blocks_of
 
 
 class OpenViT:
-    """A model with a CLS token, taken apart. Raises InputError for a model without one."""
+    """A model with a CLS token, taken apart. Raises InputError for a model whose head does not read one."""
 
     def __init__(self, model: Model, head: Head) -> None:
-        if not model.has_cls:
-            raise InputError(f"{model.spec.name} has no CLS token: token mixing does not apply to it")
+        self._timm = hasattr(model.trunk, "patch_embed")
+        pooling = ("global_pool", "token") if self._timm else ("pool_type", "tok")
+        if not model.has_cls or getattr(model.trunk, pooling[0]) != pooling[1]:
+            raise InputError(f"{model.spec.name} reads no class from a CLS token: token mixing does not apply to it")
         self.blocks = blocks_of(model.trunk)
         self._module, self._trunk, self._head = model.module, model.trunk, head
-        self._timm = hasattr(model.trunk, "patch_embed")
         self.prefix: int = model.trunk.num_prefix_tokens if self._timm else 1
 
     def embed(self, images: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ The recipe was chosen on the validation split alone; see the records beside the 
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
 
     def pace(step: int) -> float:
         rising = (step + 1) / recipe.warmup
-        return min(rising, 0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
+        return min(rising, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1))))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
     curve: list[dict] = []
@@ -178,7 +179,7 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
                 optimizer.step()
                 schedule.step()
                 if is_clip:
-                    model.logit_scale.data.clamp_(max=float(np.log(100)))
+                    model.logit_scale.data.clamp_(max=math.log(100))
                 losses.append(loss.detach())
             row = {
                 "epoch": epoch,

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+SAME = 1e-6  # similarities as near as this are a tie: equal sets differ by a matrix product's rounding
+
 
 def identification(pictures_fc: Tensor, exemplars_gkc: Tensor, own: Tensor) -> Tensor:
     """Rank AUROC of each visualization among the exemplar sets of its layer: the share of the other
@@ -20,7 +22,8 @@ def identification(pictures_fc: Tensor, exemplars_gkc: Tensor, own: Tensor) -> T
     similarity_fg = normalize(pictures_fc, dim=1) @ sets_gc.T
     mine = similarity_fg.gather(1, own[:, None])
     others = torch.ones_like(similarity_fg, dtype=torch.bool).scatter(1, own[:, None], False)
-    wins = (similarity_fg < mine).double() + 0.5 * (similarity_fg == mine)
+    lead = mine - similarity_fg
+    wins = (lead > SAME).double() + 0.5 * (lead.abs() <= SAME)
     return (wins * others).sum(1) / others.sum(1)
 
 

@@ -1,0 +1,86 @@
+"""Fig. 3: visualizations of ffn against those of query, key and value, at three depths."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vitexplore import plots
+from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.stats import Estimate, bootstrap
+
+QKV = ("query", "key", "value")
+SITES = (*QKV, "ffn")
+DEPTHS = ("early", "middle", "late")
+SHOWN = 4  # features of each site and depth in the figure
+
+
+def by_site(mine: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+    """For each site, float [features of all depths]."""
+    return {site: rows[column].to_numpy(np.float64) for site, rows in mine.groupby("site")}
+
+
+def ffn_minus_qkv(mine: pd.DataFrame, column: str) -> Estimate:
+    values = by_site(mine, column)
+    return bootstrap(
+        lambda f: float(values["ffn"][f].mean() - np.mean([values[site][f].mean() for site in QKV])),
+        {"features of each site": len(values["ffn"])},
+    )
+
+
+def negative(estimate: Estimate) -> Estimate:
+    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.n)
+
+
+def analyse(table: pd.DataFrame) -> Analysis:
+    vits = table[table["family"] == "vit"]
+    trained = [mine for _, mine in vits[~vits["random_weights"]].groupby("model")]
+    random = [mine for _, mine in vits[vits["random_weights"]].groupby("model")]
+    if not trained or not random:
+        raise NotTested("needs a ViT classifier and the same one with random weights")
+    if vits["identification"].isna().any():
+        raise NotTested("needs a judge: a model that is not the visualized one")
+    statements = {
+        "identification": Measured(
+            [ffn_minus_qkv(mine, "identification") for mine in trained], ffn_minus_qkv(random[0], "identification")
+        ),
+        "high_frequency": Measured(
+            [negative(ffn_minus_qkv(mine, "high_frequency")) for mine in trained],
+            negative(ffn_minus_qkv(random[0], "high_frequency")),
+        ),
+    }
+    table = table.assign(beats_natural=table["score"] > table["natural"])
+    grouped = table.groupby(["model", "site", "depth"], sort=False)
+    summary = grouped.agg(
+        identification=("identification", "mean"),
+        high_frequency=("high_frequency", "mean"),
+        beats_natural=("beats_natural", "mean"),
+        n=("feature", "size"),
+    ).reset_index()
+    figures = {"ffn_over_qkv": pictures(trained[0]), "ffn_over_qkv_scores": scores(summary)}
+    return Analysis(statements, summary, figures)
+
+
+def pictures(mine: pd.DataFrame) -> Figure:
+    """Like the paper's Fig. 3: rows are sites, columns depths, some features of each."""
+    figure = Figure(figsize=(1.15 * SHOWN * len(DEPTHS), 1.35 * len(SITES)), layout="constrained")
+    for row, (panel, site) in enumerate(zip(figure.subfigures(len(SITES), 1), SITES, strict=True)):
+        panel.supylabel(site)
+        for axis, place in zip(panel.subplots(1, SHOWN * len(DEPTHS)), range(SHOWN * len(DEPTHS)), strict=True):
+            depth = DEPTHS[place // SHOWN]
+            rows = mine[(mine["site"] == site) & (mine["depth"] == depth)]
+            axis.set_axis_off()
+            if place % SHOWN < len(rows):
+                axis.imshow(plots.decode(rows["picture"].iloc[place % SHOWN]))
+            if row == 0 and place % SHOWN == 0:
+                axis.set_title(f"{depth} (block {rows['block'].iloc[0]})", fontsize=10, loc="left")
+    return figure
+
+
+def scores(summary: pd.DataFrame) -> Figure:
+    """Identification by site for each transformer."""
+    rows = summary[summary["site"].isin(SITES)]
+    means = rows.groupby(["model", "site"], sort=False)["identification"].mean().reset_index()
+    labels = ("site", "identification (rank AUROC, chance 0.5)")
+    figure = plots.bars(means, "site", "identification", "model", "Whose feature is it? A judge's answer", labels)
+    figure.axes[0].axhline(0.5, color="black", linestyle="--")
+    return figure

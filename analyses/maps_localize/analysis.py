@@ -1,0 +1,88 @@
+"""Figs. 2a and 4: AUROC of activation maps against the object's mask, block by block."""
+
+import numpy as np
+import pandas as pd
+
+from vitexplore import plots
+from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.stats import Estimate, bootstrap
+
+BEST = 0.1  # share of a block's features
+
+
+class Maps:
+    """One model's AUROCs: ``own`` and ``other`` float [images, features] for each block, and the features'
+    signs and order as chosen on the first half of the images; ``scored`` are the second half."""
+
+    def __init__(self, mine: pd.DataFrame) -> None:
+        self.blocks = []
+        for _, rows in mine.groupby("block"):
+            own = rows.pivot(index="image", columns="feature", values="auroc").to_numpy(np.float64)
+            other = rows.pivot(index="image", columns="feature", values="control").to_numpy(np.float64)
+            half = len(own) // 2
+            chosen_on = own[:half].mean(0)
+            sign = np.where(chosen_on >= 0.5, 1.0, -1.0)
+            order = np.argsort(-np.abs(chosen_on - 0.5), kind="stable")
+            self.blocks.append((_turn(own[half:], sign), _turn(other[half:], sign), order, own[half:]))
+
+    def best(self, block: int, images: np.ndarray, control: bool = False) -> float:
+        own, other, order, _ = self.blocks[block]
+        chosen = order[: max(1, round(BEST * len(order)))]
+        return float((other if control else own)[images][:, chosen].mean())
+
+    def count(self, block: int) -> int:
+        return len(self.blocks[block][0])
+
+
+def _turn(auroc: np.ndarray, sign: np.ndarray) -> np.ndarray:
+    return 0.5 + sign * (auroc - 0.5)
+
+
+def best_of_inner(maps: Maps, control: bool) -> Estimate:
+    inner = range(len(maps.blocks) - 1)
+    images = min(maps.count(block) for block in inner)
+    return bootstrap(lambda i: float(np.mean([maps.best(block, i, control) for block in inner])), {"images": images})
+
+
+def all_of_inner(maps: Maps, control: bool) -> Estimate:
+    """Resamples images and features; the control draws the features' signs anew."""
+    inner = maps.blocks[:-1]
+    images = min(len(own) for own, *_ in inner)
+    features = min(own.shape[1] for own, *_ in inner)
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(len(inner), features))
+    gains = []
+    for (own, other, _, raw), sign in zip(inner, signs, strict=True):
+        gain = (
+            _turn(raw[:images, :features], sign) - 0.5
+            if control
+            else own[:images, :features] - other[:images, :features]
+        )
+        gains.append(gain)
+    gain = np.mean(gains, axis=0)
+    return bootstrap(lambda i, f: float(gain[i][:, f].mean()), {"images": images, "features": features})
+
+
+def analyse(table: pd.DataFrame) -> Analysis:
+    table = table[~table["random_weights"]]
+    models = {model: Maps(mine) for model, mine in table.groupby("model", sort=False)}
+    families = table.groupby("model")["family"].first()
+    vits = [maps for model, maps in models.items() if families[model] == "vit"]
+    if not vits:
+        raise NotTested("no ViT classifier at this scale")
+    statements = {
+        "best_maps": Measured([best_of_inner(m, False) for m in vits], best_of_inner(vits[0], True)),
+        "all_maps": Measured([all_of_inner(m, False) for m in vits], all_of_inner(vits[0], True)),
+    }
+    rows = []
+    for model, maps in models.items():
+        for block in range(len(maps.blocks)):
+            images = np.arange(maps.count(block))
+            for name, control in (("own", False), ("other image's", True)):
+                value = maps.best(block, images, control)
+                rows.append({"model": model, "block": block, "maps": name, "auroc": value, "n": len(images)})
+    summary = pd.DataFrame(rows)
+    shown = summary.assign(series=summary["model"] + summary["maps"].map({"own": "", "other image's": ", control"}))
+    figure = plots.lines(
+        shown, "block", "auroc", "series", "The best tenth of the maps, against the object's mask", ("block", "AUROC")
+    )
+    return Analysis(statements, summary, {"maps_localize": figure})

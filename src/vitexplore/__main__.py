@@ -1,0 +1,5 @@
+"""``python -m vitexplore`` is the command line."""
+
+from vitexplore.cli import main
+
+main()

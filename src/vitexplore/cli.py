@@ -1,0 +1,72 @@
+"""The command line. Each command is a module of ``vitexplore.commands`` with ``configure`` and ``run``."""
+
+import argparse
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+from rich.logging import RichHandler
+
+from vitexplore.errors import InputError
+
+COMMANDS = {
+    "scenes": "render scenes of the lab's world",
+    "index": "list a folder of photographs in ImageNet's layout",
+    "train": "train a model of the lab",
+    "promote": "ship trained lab models with the package",
+    "curves": "join the training curves of the lab's models",
+    "embed": "describe images by a judge model",
+    "collect": "find the images that activate each feature most",
+    "top_images": "draw the most activating images with their maps",
+    "visualize": "optimize images for features of one block",
+    "locality": "measure how local positions stay, block by block",
+    "localization": "compare activation maps with object masks",
+    "token_mixing": "isolate CLS; put the head on each patch",
+    "background": "measure accuracy on foregrounds and backgrounds",
+    "background_table": "join the background tables of several models",
+    "claim": "decide one claim from an experiment's tables",
+    "claims": "join the claims' decisions to one table",
+    "check": "compare the claims' numbers with what is expected",
+    "reference": "keep a finished run's claims and figures in results/reference",
+    "report": "write the HTML report of a finished run",
+    "budget": "compare cheaper visualization recipes with the full one",
+}
+
+
+def main() -> None:
+    """Exit codes: 0 done; 2 wrong input, in one line on the terminal and in the log; ``check`` has its own."""
+    parser = argparse.ArgumentParser(prog="vitexplore", description=__doc__.splitlines()[0])
+    parser.add_argument("--log", type=Path, help="write what happens to this file instead of the terminal")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in sys.argv[1:] if word in COMMANDS), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:  # only the command that runs is imported: each job starts in its own process
+            module = importlib.import_module(f"vitexplore.commands.{name}")
+            module.configure(command)
+            command.set_defaults(run=module.run)
+    args = parser.parse_args()
+    _log_to(args.log)
+    try:
+        sys.exit(args.run(args))
+    except (InputError, FloatingPointError, OSError) as error:
+        line = f"error: {args.command}: {error}".replace("\n", " ")
+        if args.log:
+            logging.getLogger("vitexplore").error(line)
+        print(line, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+def _log_to(path: Path | None) -> None:
+    handler: logging.Handler = RichHandler(show_path=False)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode="w")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

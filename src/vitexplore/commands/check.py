@@ -1,0 +1,56 @@
+"""Compare the claims' numbers with what their claim.yaml expects at this scale."""
+
+import argparse
+import math
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from vitexplore.claims import read_claim
+from vitexplore.errors import InputError
+
+SAME, DRIFTED, MISSING = 0, 1, 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", type=Path, help="claims.csv")
+    parser.add_argument("--analyses", type=Path, required=True)
+    parser.add_argument("--schema", type=Path, required=True)
+    parser.add_argument("--scale", required=True)
+
+
+def compare(table: pd.DataFrame, expected: dict[tuple[str, str], dict[str, float]]) -> list[tuple[str, int]]:
+    """A line and a code (SAME, DRIFTED, MISSING) for each number that is expected or was measured. A
+    number that was measured but that nothing expects counts as missing its expectation."""
+    measured = {(row["claim"], row["statement"]): row["measured"] for row in table.to_dict("records")}
+    lines = []
+    for key, want in expected.items():
+        name, found = ".".join(key), measured.get(key, math.nan)
+        if not math.isfinite(found):
+            lines.append((f"{name}: no finite number; expected {want['value']:.4f}", MISSING))
+            continue
+        code = SAME if abs(found - want["value"]) <= want["tolerance"] else DRIFTED
+        line = f"{name}: {found:.4f}, expected {want['value']:.4f} within {want['tolerance']:.4f}"
+        lines.append((line, code))
+    unexpected = [key for key, found in measured.items() if math.isfinite(found) and key not in expected]
+    lines += [(f"{'.'.join(key)}: measured, but claim.yaml expects nothing here", MISSING) for key in unexpected]
+    return lines
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 where all agree, 1 on a drift, 2 where a number is missing or not finite. Verdicts do not matter."""
+    if not args.table.exists():
+        raise InputError(f"{args.table}: no such table; run the scale first")
+    expected = {}
+    for path in sorted(args.analyses.glob("*/claim.yaml")):
+        claim = read_claim(path.parent, args.schema)
+        values = claim.text["expected"].get(args.scale, {"values": {}})["values"]
+        expected |= {(claim.name, statement): want for statement, want in values.items()}
+    lines = compare(pd.read_csv(args.table), expected)
+    if not lines:
+        raise InputError(f"{args.table}: nothing to compare: no claim expects anything at scale {args.scale!r}")
+    console = Console(soft_wrap=True, highlight=False)
+    for line, code in lines:
+        console.print(f"{('same   ', 'DRIFTED', 'MISSING')[code]} {line}")
+    return max(code for _, code in lines)

@@ -1,0 +1,51 @@
+"""A scale's configuration: checked against its schema, one line an error."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from vitexplore.errors import InputError
+
+EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing", "background")
+
+
+def check_config(config: dict[str, Any], schema: Path) -> None:
+    """Raises InputError, naming the key and the mend, for the first thing in ``config`` that ``schema`` does
+    not allow, and for judges and claims that do not fit the models."""
+    rules = yaml.safe_load(schema.read_text())
+    errors = list(jsonschema.Draft202012Validator(rules).iter_errors(config))
+    if errors:
+        raise InputError(_describe(errors[0]))
+    for model, judge in config["judges"].items():
+        for name in (model, judge):
+            if name not in config["models"]:
+                raise InputError(f"config: judges: {name!r} is not among the models")
+    if config["data"]["kind"] == "photos" and not config.get("images"):
+        raise InputError("config: images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG")
+
+
+def _describe(error: jsonschema.ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "top level"
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = sorted(set(error.instance) - set(known))[0]
+        near = difflib.get_close_matches(unknown, known, n=1) or sorted(known)
+        return f"config: {where}: unknown key {unknown!r}; did you mean {' or '.join(near)}?"
+    return f"config: {where}: {error.message}"
+
+
+def experiments_of(model: dict[str, Any]) -> tuple[str, ...]:
+    """The experiments that a model takes part in: those it names, else all that suit its family."""
+    if "experiments" in model:
+        return tuple(model["experiments"])
+    if model["family"] == "cnn":
+        return tuple(name for name in EXPERIMENTS if name != "token_mixing")
+    return EXPERIMENTS
+
+
+def spec_of(name: str, model: dict[str, Any]) -> dict[str, Any]:
+    """What ModelSpec takes: the model's entry with its name, less what only the workflow reads."""
+    return {"name": name} | {key: value for key, value in model.items() if key != "experiments"}

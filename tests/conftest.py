@@ -1,0 +1,28 @@
+"""What many tests share: a small model with random weights, and a small set of rendered scenes."""
+
+import pandas as pd
+import pytest
+import torch
+
+from vitexplore.data.images import ImageSet
+from vitexplore.data.scenes import SIZE, draw_split
+from vitexplore.data.shapes import CLASSES
+from vitexplore.models.registry import Model, ModelSpec, load
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def vit() -> Model:
+    """A fresh lab ViT with random weights, which a test may change."""
+    return load(ModelSpec("m", "lab", "lab_vit", "vit", weights="random"))
+
+
+@pytest.fixture(scope="session")
+def scenes() -> ImageSet:
+    """One test scene of each class."""
+    count = len(CLASSES)
+    pixels, masks, boxes = draw_split("test", count)
+    table = pd.DataFrame({"label": range(count), "name": CLASSES, "path": "", "height": SIZE, "width": SIZE})
+    table["boxes"] = [box.tolist() for box in boxes]
+    return ImageSet(table, CLASSES, pixels, masks)

@@ -1,0 +1,216 @@
+"""Image sets: cutting by boxes, preprocessing, order."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from vitexplore.data.images import CONDITIONS, ImageSet, batches, cut, preprocess, spread
+from vitexplore.errors import InputError
+from vitexplore.models.registry import ModelSpec
+
+SPEC = ModelSpec(
+    name="m",
+    source="timm",
+    architecture="vit_tiny_patch16_224",
+    family="vit",
+    input_size=32,
+    mean=(0.5, 0.4, 0.3),
+    std=(0.2, 0.3, 0.4),
+    interpolation="bicubic",
+    crop=0.9,
+)
+SIZES = [(48, 48), (70, 45), (45, 70), (101, 40), (20, 33), (35, 35), (32, 50)]  # width, height
+
+
+def noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX)
+
+
+def image_set(count: int = 5) -> ImageSet:
+    pixels = np.random.default_rng(0).integers(1, 256, (count, 40, 40, 3), dtype=np.uint8)
+    boxes = [[[4.0, 6.0, 20.0, 30.0]]] * (count - 1) + [[]]
+    table = pd.DataFrame({"label": range(count), "name": "x", "path": "", "boxes": boxes, "width": 40, "height": 40})
+    return ImageSet(table, ("a", "b"), pixels, np.zeros((count, 40, 40), dtype=bool))
+
+
+# --- cut
+
+
+def test_foreground_and_background_divide_the_pixels_between_them():
+    image = noise(31, 17)
+    mask = np.random.default_rng(1).random((17, 31)) < 0.4
+    whole, front, back = (np.asarray(cut(image, mask, condition)) for condition in CONDITIONS)
+    assert np.array_equal(whole, np.asarray(image))
+    assert np.array_equal(front[mask], whole[mask]) and not front[~mask].any()
+    assert np.array_equal(back[~mask], whole[~mask]) and not back[mask].any()
+    assert np.array_equal(front + back, whole)
+    assert front.dtype == back.dtype == np.uint8
+
+
+# --- preprocessing
+
+
+def slow_own(image: Image.Image) -> torch.Tensor:
+    """What timm's own evaluation transform does with such a config."""
+    data = {"input_size": (3, 32, 32), "interpolation": "bicubic", "crop_pct": 0.9}
+    return timm.data.create_transform(**data, mean=SPEC.mean, std=SPEC.std)(image)
+
+
+def slow_table2(image: Image.Image) -> torch.Tensor:
+    """Shorter side to 32, bilinear; the middle 32 x 32."""
+    width, height = image.size
+    scale = 32 / min(width, height)
+    size = (32, int(height * scale)) if width <= height else (int(width * scale), 32)
+    pixels = np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float64) / 255
+    left, top = round((size[0] - 32) / 2), round((size[1] - 32) / 2)
+    pixels = pixels[top : top + 32, left : left + 32]
+    return torch.from_numpy(((pixels - SPEC.mean) / SPEC.std).transpose(2, 0, 1)).float()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("how", "slow"), [("own", slow_own), ("paper_table2", slow_table2)])
+def test_preprocessing_equals_a_slow_one_on_images_of_any_shape(size, how, slow):
+    image = noise(*size)
+    found, wanted = preprocess(SPEC, how)(image), slow(image)
+    assert found.shape == (3, 32, 32) and found.dtype == torch.float32
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_the_two_preprocessings_show_different_parts():
+    """``own`` crops away a rim that ``paper_table2`` keeps."""
+    rim = Image.new("RGB", (350, 350), "white")
+    rim.paste(Image.new("RGB", (320, 320)), (15, 15))
+    own, paper = (preprocess(SPEC, how)(rim) for how in ("own", "paper_table2"))
+    assert own[:, 0].mean() < paper[:, 0].mean() - 0.5
+
+
+@pytest.mark.parametrize("resized", [232, 236, 246, 256, 384])
+def test_a_crop_stated_as_a_share_gives_back_the_resize_that_it_came_from(resized):
+    image = noise(resized, resized)
+    spec = replace(SPEC, input_size=224, crop=224 / resized)
+    margin = round((resized - 224) / 2)
+    wanted = np.asarray(image)[margin : margin + 224, margin : margin + 224].transpose(2, 0, 1) / 255
+    found = preprocess(spec)(image) * torch.tensor(SPEC.std)[:, None, None] + torch.tensor(SPEC.mean)[:, None, None]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_lab_scenes_are_not_resampled():
+    image = noise(64, 64)
+    spec = replace(SPEC, input_size=64, crop=1.0, mean=(0.0,) * 3, std=(1.0,) * 3)
+    for how in ("own", "paper_table2"):
+        assert np.array_equal(
+            (preprocess(spec, how)(image) * 255).round().numpy(), np.asarray(image).transpose(2, 0, 1)
+        )
+
+
+def test_an_unknown_preprocessing_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="'common' is none of own, paper_table2"):
+        preprocess(SPEC, "common")
+
+
+# --- boxes
+
+
+def test_a_box_mask_is_the_union_of_the_boxes():
+    boxes = [[2.0, 1.0, 5.0, 4.0], [4.0, 3.0, 8.0, 6.0]]
+    table = pd.DataFrame({"label": [0], "path": [""], "boxes": [boxes], "width": [9], "height": [7]})
+    wanted = np.zeros((7, 9), dtype=bool)
+    for row in range(7):
+        for column in range(9):
+            wanted[row, column] = any(
+                left <= column < right and top <= row < bottom for left, top, right, bottom in boxes
+            )
+    assert np.array_equal(ImageSet(table, ("a",)).box_mask(0), wanted)
+
+
+@pytest.mark.parametrize("box", [[-3.0, -2.0, 4.0, 5.0], [6.0, 4.0, 30.0, 20.0]])
+def test_a_box_that_leaves_the_image_is_clipped_to_it(box):
+    table = pd.DataFrame({"label": [0], "path": [""], "boxes": [[box]], "width": [9], "height": [7]})
+    left, top, right, bottom = box
+    rows, columns = np.mgrid[:7, :9]
+    wanted = (columns >= left) & (columns < right) & (rows >= top) & (rows < bottom)
+    assert np.array_equal(ImageSet(table, ("a",)).box_mask(0), wanted)
+
+
+def test_has_boxes_says_which_images_have_some():
+    assert image_set(3).has_boxes.tolist() == [True, True, False]
+
+
+# --- sets
+
+
+def test_a_set_read_back_is_the_set_that_was_written(tmp_path):
+    images = image_set()
+    images.table.to_parquet(tmp_path / "images.parquet")
+    (tmp_path / "classes.txt").write_text("a\nb c\n")
+    np.savez(tmp_path / "pixels.npz", pixels=images.pixels, masks=images.masks)
+    again = ImageSet.read(tmp_path)
+    assert again.classes == ("a", "b c")
+    assert len(again) == 5
+    assert again.labels.tolist() == [0, 1, 2, 3, 4] and again.labels.dtype == np.int64
+    assert np.array_equal(np.asarray(again.image(3)), images.pixels[3])
+    assert np.array_equal(again.box_mask(3), images.box_mask(3))
+    assert again.has_boxes.tolist() == images.has_boxes.tolist()
+
+
+def test_a_photo_is_read_as_rgb_and_a_lost_one_is_named(tmp_path):
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)).save(path)
+    table = pd.DataFrame({"label": [0, 0], "path": [str(path), str(tmp_path / "lost.png")]})
+    images = ImageSet(table, ("a",))
+    assert images.image(0).mode == "RGB" and images.image(0).size == (4, 3)
+    with pytest.raises(InputError, match=r"lost.png cannot be read any more"):
+        images.image(1)
+
+
+def test_batches_come_in_the_order_of_the_indices_and_hold_them_all():
+    images = image_set(7)
+    transform = preprocess(replace(SPEC, input_size=40, crop=1.0))
+    indices = np.array([6, 0, 3, 3, 1])
+    found = list(batches(images, transform, indices, 2))
+    assert [len(pictures) for _, pictures in found] == [2, 2, 1]
+    assert np.concatenate([chunk for chunk, _ in found]).tolist() == indices.tolist()
+    wanted = torch.stack([transform(images.image(index)) for index in indices])
+    assert torch.equal(torch.cat([pictures for _, pictures in found]), wanted)
+
+
+@pytest.mark.parametrize("condition", ["foreground", "background"])
+def test_batches_are_cut_by_the_boxes_before_they_are_resized(condition):
+    images = image_set()
+    transform = preprocess(SPEC, "paper_table2")
+    (_, pictures), *_ = batches(images, transform, np.array([2]), 4, condition)
+    keep = images.box_mask(2) if condition == "foreground" else ~images.box_mask(2)
+    wanted = transform(Image.fromarray(np.where(keep[..., None], images.pixels[2], 0).astype(np.uint8)))
+    assert torch.equal(pictures[0], wanted)
+
+
+def test_batches_are_made_one_at_a_time():
+    """A set larger than memory can be gone through."""
+    seen = []
+
+    def transform(image: Image.Image) -> torch.Tensor:
+        seen.append(image)
+        return torch.zeros(3, 2, 2)
+
+    stream = batches(image_set(6), transform, np.arange(6), 2)
+    assert isinstance(stream, Iterator)
+    next(stream)
+    assert len(seen) == 2
+
+
+def test_spread_is_sorted_fixed_and_takes_from_everywhere():
+    assert spread(5, 9).tolist() == [0, 1, 2, 3, 4]
+    assert spread(5, 5).tolist() == [0, 1, 2, 3, 4]
+    some = spread(10_000, 1000)
+    assert len(set(some.tolist())) == 1000
+    assert (np.diff(some) > 0).all()
+    assert np.array_equal(some, spread(10_000, 1000))
+    by_tenth = np.bincount(some // 1000, minlength=10)
+    assert by_tenth.min() > 60

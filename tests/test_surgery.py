@@ -1,0 +1,208 @@
+"""Cutting a ViT open, against a forward pass that keeps CLS and patches apart with an attention mask."""
+
+from collections.abc import Callable
+
+import pytest
+import reference_vit as reference
+import torch
+from timm.models import VisionTransformer
+from torch import Tensor
+
+from vitexplore.data.captions import class_prompts
+from vitexplore.data.shapes import CLASSES
+from vitexplore.errors import InputError
+from vitexplore.experiments.token_mixing import head_on_patches, isolated_cls
+from vitexplore.models.heads import Head, make_head
+from vitexplore.models.lab import Tokenizer
+from vitexplore.models.registry import Model, ModelSpec, load
+from vitexplore.models.surgery import OpenViT
+
+DEPTH, SIDE, CLASS_COUNT = 3, 24, 5
+VARIANTS = {
+    "plain": {},
+    "registers": {"reg_tokens": 2, "no_embed_class": True},
+    "layer_scale": {"init_values": 0.1},
+    "fc_norm": {"fc_norm": True},
+}
+SPEC = ModelSpec("tiny", "timm", "tiny", "vit", "random", input_size=SIDE)
+
+
+def tiny(**options: object) -> Model:
+    torch.manual_seed(0)
+    shape = {"img_size": SIDE, "patch_size": 8, "embed_dim": 24, "depth": DEPTH, "num_heads": 3}
+    module = VisionTransformer(**shape, num_classes=CLASS_COUNT, **options).eval().requires_grad_(False)
+    for parameter in module.parameters():  # timm starts so small that blocks hardly matter
+        parameter += 0.3 * torch.randn(parameter.shape)
+    return Model(SPEC, module, "")
+
+
+@pytest.fixture(params=VARIANTS)
+def model(request) -> Model:
+    return tiny(**VARIANTS[request.param])
+
+
+def images(size: int = SIDE, count: int = 3) -> Tensor:
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def slow_tokens(model: Model, pictures: Tensor, joined_before: int) -> Tensor:
+    """After the last block; before block ``joined_before`` prefix and patch tokens cannot see each other."""
+    trunk, prefix = model.trunk, model.trunk.num_prefix_tokens
+    tokens = reference.embed(trunk, pictures)
+    is_patch = torch.arange(tokens.shape[1]) >= prefix
+    same_side = is_patch[:, None] == is_patch[None]
+    for number, block in enumerate(reference.blocks(trunk)):
+        allowed = same_side if number < joined_before else None
+        tokens = reference.run_block(block, tokens, allowed=allowed)["block"]
+    return tokens
+
+
+def slow_head(model: Model, bc: Tensor) -> Tensor:
+    trunk = model.trunk
+    for norm in (trunk.norm, trunk.fc_norm):
+        if isinstance(norm, torch.nn.LayerNorm):
+            bc = reference.layer_norm(bc, norm)
+    return bc @ trunk.head.weight.T + trunk.head.bias
+
+
+def close(found: Tensor, wanted: Tensor) -> None:
+    assert found.shape == wanted.shape
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_isolated_cls_equals_attention_with_a_mask_for_every_k(model):
+    vit = OpenViT(model, Head(model, None))
+    found = isolated_cls(vit, vit.embed(images()))
+    assert found.shape == (DEPTH + 1, 3, CLASS_COUNT)
+    for k in range(DEPTH + 1):
+        close(found[k], slow_head(model, slow_tokens(model, images(), k)[:, 0]))
+    assert (found[:-1] - found[1:]).abs().amax(dim=(1, 2)).min() > 1e-3  # every k is another computation
+
+
+@torch.no_grad()
+def test_joined_before_block_0_is_the_whole_model(model):
+    vit = OpenViT(model, Head(model, None))
+    close(isolated_cls(vit, vit.embed(images()))[0], model.module(images()))
+
+
+@torch.no_grad()
+def test_a_cls_that_never_joins_says_the_same_of_every_image(model):
+    vit = OpenViT(model, Head(model, None))
+    found = isolated_cls(vit, vit.embed(images()))
+    torch.testing.assert_close(found[DEPTH], found[DEPTH][:1].expand(3, -1), rtol=0, atol=1e-5)
+    assert (found[DEPTH - 1] - found[DEPTH - 1][:1]).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_isolated_cls_of_an_image_does_not_depend_on_its_batch(model):
+    vit = OpenViT(model, Head(model, None))
+    together = isolated_cls(vit, vit.embed(images()))
+    close(isolated_cls(vit, vit.embed(images()[2:]))[:, 0], together[:, 2])
+
+
+@torch.no_grad()
+def test_the_head_reads_each_patch_and_their_mean(model):
+    vit = OpenViT(model, Head(model, None))
+    each, mean = head_on_patches(vit, vit.embed(images()))
+    patches = slow_tokens(model, images(), 0)[:, model.trunk.num_prefix_tokens :]
+    assert each.shape == (3, 9, CLASS_COUNT)
+    for position in range(9):
+        close(each[:, position], slow_head(model, patches[:, position]))
+    close(mean, slow_head(model, patches.mean(dim=1)))
+
+
+@torch.no_grad()
+def test_exchanged_patches_meet_in_the_last_block(model):
+    vit, trunk = OpenViT(model, Head(model, None)), model.trunk
+    prefix = trunk.num_prefix_tokens
+    exchange = torch.stack([torch.randperm(3, generator=torch.Generator().manual_seed(s)) for s in range(9)], dim=1)
+    found, found_mean = head_on_patches(vit, vit.embed(images()), exchange)
+    tokens = reference.embed(trunk, images())
+    for block in reference.blocks(trunk)[:-1]:
+        tokens = reference.run_block(block, tokens)["block"]
+    mixed = tokens.clone()
+    for image in range(3):
+        for position in range(9):
+            mixed[image, prefix + position] = tokens[exchange[image, position], prefix + position]
+    last = reference.run_block(reference.blocks(trunk)[-1], mixed)["block"][:, prefix:]
+    close(found, torch.stack([slow_head(model, last[:, position]) for position in range(9)], dim=1))
+    close(found_mean, slow_head(model, last.mean(dim=1)))
+
+
+@torch.no_grad()
+def test_exchanging_nothing_changes_nothing(model):
+    vit = OpenViT(model, Head(model, None))
+    tokens = vit.embed(images())
+    stay = torch.arange(3)[:, None].expand(3, 9)
+    for exchanged, plain in zip(head_on_patches(vit, tokens, stay), head_on_patches(vit, tokens), strict=True):
+        close(exchanged, plain)
+
+
+@torch.no_grad()
+def test_running_in_pieces_is_running_at_once(model):
+    vit = OpenViT(model, Head(model, None))
+    tokens = vit.embed(images())
+    close(vit.run(vit.run(tokens, 0, 1), 1, DEPTH), vit.run(tokens, 0, DEPTH))
+    assert torch.equal(vit.run(tokens, 1, 1), tokens)
+
+
+def lab_clip() -> tuple[Model, Head, Callable[[Tensor], Tensor]]:
+    model = load(ModelSpec("lab_clip", "lab", "lab_clip", "clip", "random"))
+    return model, make_head(model, CLASSES), reference.gelu
+
+
+def open_clip_vit() -> tuple[Model, Head, Callable[[Tensor], Tensor]]:
+    model = load(ModelSpec("open_clip", "open_clip", "ViT-S-32/openai", "clip", "random"))
+    text = torch.randn(model.trunk.output_dim, 7, generator=torch.Generator().manual_seed(2))
+    text = torch.nn.functional.normalize(text, dim=0)
+    return model, Head(model, text), reference.quick_gelu
+
+
+@pytest.mark.parametrize("build", [lab_clip, open_clip_vit])
+@torch.no_grad()
+def test_clips_taken_apart_say_what_they_say_whole(build):
+    model, head, activation = build()
+    reference.stir(model.module)
+    pictures = images(model.spec.input_size, 2)
+    vit = OpenViT(model, head)
+    tokens = vit.embed(pictures)
+    found = isolated_cls(vit, tokens)
+    close(found[0], head(pictures))
+    close(found[0], model.module.encode_image(pictures, normalize=True) @ head.text)
+    close(found[-1, 0], found[-1, 1])
+    close(vit.classify(vit.run(tokens, 0, len(vit.blocks))[:, 0]), head(pictures))
+    close(tokens, reference.embed(model.trunk, pictures))
+    close(vit.run(tokens, 0, 1), reference.run_block(vit.blocks[0], tokens, activation)["block"])
+    each, mean = head_on_patches(vit, tokens)
+    assert each.shape == (2, tokens.shape[1] - 1, head.text.shape[1]) and mean.shape == (2, head.text.shape[1])
+    assert each.abs().max() <= 1 + 1e-5  # cosines
+
+
+@torch.no_grad()
+def test_a_zero_shot_head_is_the_mean_of_the_prompts_embeddings():
+    model, head, _ = lab_clip()
+    assert head.text.shape == (64, len(CLASSES))
+    torch.testing.assert_close(head.text.norm(dim=0), torch.ones(len(CLASSES)))
+    total = torch.zeros(64)
+    for prompt in class_prompts("key"):
+        embedded = model.module.encode_text(Tokenizer()([prompt]))[0]
+        total += embedded / embedded.norm()
+    torch.testing.assert_close(head.text[:, CLASSES.index("key")], total / total.norm(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_of_another_width_than_the_data_is_refused():
+    model = load(ModelSpec("lab_vit", "lab", "lab_vit", "vit", "random"))
+    with pytest.raises(InputError, match="lab_vit tells 16 classes, the data has 3"):
+        make_head(model, ("a", "b", "c"))
+    clip = load(ModelSpec("lab_clip", "lab", "lab_clip", "clip", "random"))
+    with pytest.raises(InputError, match="lab_clip has prompts for 16 classes, the data has 3"):
+        make_head(clip, ("a", "b", "c"))
+
+
+def test_a_model_whose_head_reads_no_cls_is_refused():
+    cnn = load(ModelSpec("cnn", "lab", "lab_cnn", "cnn", "random"))
+    averaging = tiny(class_token=False, global_pool="avg")
+    for model in (cnn, averaging, tiny(global_pool="avg")):
+        with pytest.raises(InputError, match="reads no class from a CLS token"):
+            OpenViT(model, Head(model, None))

@@ -1,0 +1,77 @@
+rule collect:
+    input:
+        images=DATA,
+        weights=lambda w: lab_weights(w.model),
+    output:
+        top=f"{OUT}/activations/{{model}}_top.parquet",
+        maps=f"{OUT}/activations/{{model}}_maps.npz",
+    log:
+        f"{OUT}/logs/collect_{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/collect_{{model}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        gpu=config["gpu"],
+    params:
+        data=subpath(input.images, parent=True),
+        spec=lambda w: spec(w.model),
+        images=budget("collect", "images"),
+        k=budget("collect", "k"),
+        how=config["preprocessing"]["others"],
+        batch=config["batch"],
+        device=config["device"],
+        code=code("commands.collect"),
+    shell:
+        "python -m vitexplore --log {log} collect --spec {params.spec:q} --device {params.device} --threads {threads}"
+        " --data {params.data} --images {params.images} --k {params.k} --preprocessing {params.how} --batch {params.batch}"
+        " --out {output.top} --maps {output.maps}"
+
+
+rule top_images_figure:
+    input:
+        images=DATA,
+        top=rules.collect.output.top,
+        maps=rules.collect.output.maps,
+    output:
+        report(f"{OUT}/figures/top_images_{{model}}.png", category="Features", caption="../report/top_images.rst"),
+    log:
+        f"{OUT}/logs/top_images_{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/top_images_{{model}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        data=subpath(input.images, parent=True),
+        code=code("commands.top_images"),
+    shell:
+        "python -m vitexplore --log {log} top_images --data {params.data} --top {input.top} --maps {input.maps} --figure {output}"
+
+
+rule embed:
+    input:
+        images=DATA,
+        weights=lambda w: lab_weights(w.model),
+    output:
+        f"{OUT}/activations/{{model}}_embeddings.parquet",
+    log:
+        f"{OUT}/logs/embed_{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/embed_{{model}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        gpu=config["gpu"],
+    params:
+        data=subpath(input.images, parent=True),
+        spec=lambda w: spec(w.model),
+        images=budget("collect", "images"),
+        how=config["preprocessing"]["others"],
+        batch=config["batch"],
+        device=config["device"],
+        code=code("commands.embed"),
+    shell:
+        "python -m vitexplore --log {log} embed --spec {params.spec:q} --device {params.device} --threads {threads}"
+        " --data {params.data} --images {params.images} --preprocessing {params.how} --batch {params.batch} --out {output}"

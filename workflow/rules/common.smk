@@ -1,0 +1,124 @@
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+BASE = Path(workflow.basedir)
+# jobs run in the environment that Snakemake runs in, whether or not it is activated
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+
+try:
+    from vitexplore.config import check_config, experiments_of, spec_of
+    from vitexplore.errors import InputError
+    from vitexplore.provenance import code_hash
+except ModuleNotFoundError as error:
+    raise WorkflowError(f"{error}; install the package first: pip install --no-deps -e .") from None
+
+try:
+    check_config(config, BASE / "workflow/schemas/scale.schema.yaml")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+OUT = f"results/{config['scale']}"
+PHOTOS = config["data"]["kind"] == "photos"
+BOXES = config.get("boxes", "")
+DATA = f"{OUT}/data/images.parquet"
+WEIGHTS = "src/vitexplore/models/weights"
+
+# each claim's experiment, and the figures that its analysis draws; the rest of the paper's claims await theirs
+CLAIMS = {
+    "ffn_over_qkv": ("visualize", ["ffn_over_qkv", "ffn_over_qkv_scores"]),
+    "depth_progression": None,
+    "variants": None,
+    "augmentations": None,
+    "maps_localize": ("localization", ["maps_localize"]),
+    "local_until_last": ("locality", ["local_until_last"]),
+    "isolated_cls": ("token_mixing", ["isolated_cls"]),
+    "head_on_patches": ("token_mixing", ["head_on_patches"]),
+    "learned_pooling": None,
+    "background": ("background", ["background"]),
+    "low_pass": None,
+    "language_concepts": None,
+}
+
+
+wildcard_constraints:
+    model="[a-z0-9_]+",
+    claim="[a-z_]+",
+    depth="early|middle|late",
+    recipe="lab_[a-z_]+",
+
+
+def takes_part(experiment):
+    """Names of the models that `experiment` runs on; those that need boxes run on none without."""
+    if PHOTOS and not BOXES and experiment in ("localization", "background"):
+        return []
+    return [name for name, model in config["models"].items() if experiment in experiments_of(model)]
+
+
+def spec(name):
+    return json.dumps(spec_of(name, config["models"][name]))
+
+
+def code(module):
+    """For a rule's params: changes with the module's text and with all that it imports of the package."""
+    return code_hash(module)
+
+
+def budget(experiment, key):
+    return config[experiment][key]
+
+
+def lab_weights(name):
+    """A lab model's weights as inputs: another file under the same name reruns what read it."""
+    model = config["models"][name]
+    if model["source"] != "lab" or model.get("weights", "pretrained") != "pretrained":
+        return []
+    stem = f"{WEIGHTS}/{model['architecture']}_s{model.get('seed', 0)}"
+    return [f"{stem}.safetensors", f"{stem}.json"]
+
+
+def options(wildcards):
+    """What an experiment's budget has beside `images` is an option of its command."""
+    extra = {key: value for key, value in config[wildcards.experiment].items() if key != "images"}
+    return " ".join(f"--{key} {value}" for key, value in extra.items())
+
+
+def judge_of(model):
+    return config["judges"].get(model)
+
+
+def judge_embeddings(wildcards):
+    judge = judge_of(wildcards.model)
+    return [f"{OUT}/activations/{judge}_embeddings.parquet", *lab_weights(judge)] if judge else []
+
+
+def judge_options(wildcards, input):
+    judge = judge_of(wildcards.model)
+    return f"--judge '{spec(judge)}' --embeddings {input.judge[0]}" if judge else ""
+
+
+def tables_of(experiment):
+    """The tables of an experiment at this scale, one a model (and depth, for visualizations)."""
+    models = takes_part(experiment)
+    if experiment == "visualize":
+        depths = budget("visualize", "depths")
+        return expand(f"{OUT}/visualizations/{{model}}_{{depth}}.parquet", model=models, depth=depths)
+    return expand(f"{OUT}/{experiment}/{{model}}.parquet", model=models)
+
+
+TESTED = [claim for claim in CLAIMS if claim in config["claims"] and tables_of(CLAIMS[claim][0])]
+
+
+def results():
+    """All that `rule all` wants."""
+    visualized, depths = takes_part("visualize"), budget("visualize", "depths")
+    figures = ["photos"] if PHOTOS else ["scenes", "training"]
+    figures += [f"visualizations_{model}_{depth}" for model in visualized for depth in depths]
+    figures += [f"top_images_{model}" for model in takes_part("collect")]
+    tables = [f"{OUT}/claims.csv", f"{OUT}/claims.md"]
+    if takes_part("background"):
+        tables.append(f"{OUT}/tables/background.csv")
+    return tables + [f"{OUT}/figures/{figure}.png" for figure in figures]
