@@ -16,6 +16,7 @@ include: "workflow/rules/activations.smk"
 include: "workflow/rules/visualize.smk"
 include: "workflow/rules/experiments.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/bench.smk"
 
 
 report: "workflow/report/workflow.rst"

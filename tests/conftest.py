@@ -12,10 +12,19 @@ from vitexplore.models.registry import Model, ModelSpec, load
 torch.set_num_threads(1)
 
 
+RANDOM_VIT = ModelSpec("m", "lab", "lab_vit", "vit", weights="random")
+
+
 @pytest.fixture
 def vit() -> Model:
     """A fresh lab ViT with random weights, which a test may change."""
-    return load(ModelSpec("m", "lab", "lab_vit", "vit", weights="random"))
+    return load(RANDOM_VIT)
+
+
+@pytest.fixture(scope="session")
+def shared_vit() -> Model:
+    """The same, for tests that only read it."""
+    return load(RANDOM_VIT)
 
 
 @pytest.fixture(scope="session")

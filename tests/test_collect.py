@@ -12,13 +12,6 @@ WANTED = [Site("ffn", block) for block in range(8)] + [Site("query", 0), Site("v
 
 
 @pytest.fixture(scope="module")
-def shared_vit():
-    from vitexplore.models.registry import ModelSpec, load
-
-    return load(ModelSpec("m", "lab", "lab_vit", "vit", weights="random"))
-
-
-@pytest.fixture(scope="module")
 def brute(shared_vit, scenes) -> dict[Site, torch.Tensor]:
     """All maps of all images [image, position, feature]."""
     pictures = torch.stack([preprocess(shared_vit.spec)(scenes.image(i)) for i in range(len(scenes))])

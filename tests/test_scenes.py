@@ -29,7 +29,6 @@ from vitexplore.data.scenes import (
     home_background,
     home_texture,
     sample,
-    with_background,
 )
 from vitexplore.data.shapes import CLASSES
 from vitexplore.models.lab import CONTEXT, Tokenizer
@@ -209,7 +208,7 @@ def test_another_colour_changes_the_object_and_nothing_else():
 def test_another_background_leaves_the_object_as_it_was():
     """Speckles apart: they are drawn after the background, from the same generator."""
     for scene in [s for s in DRAWN if s.texture != "speckled"][:24]:
-        other = with_background(scene, "snow" if scene.background != "snow" else "forest")
+        other = replace(scene, background="snow" if scene.background != "snow" else "forest")
         one, two = draw(scene), draw(other)
         assert np.array_equal(one.mask, two.mask)
         difference = (one.pixels != two.pixels).any(axis=2)

@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from vitexplore.models.registry import ModelSpec, load
 from vitexplore.models.sites import Site, read
 from vitexplore.visualize.augment import colour_shift, gaussian_smoothing, jitter
 from vitexplore.visualize.optimize import Recipe, clean_scores, normalise, total_variation, visualize
 
 SITE = Site("ffn", 2)
 SHORT = Recipe(steps=5, copies=2)
-
-
-@pytest.fixture(scope="module")
-def shared_vit():
-    return load(ModelSpec("m", "lab", "lab_vit", "vit", weights="random"))
 
 
 def generators(count: int, seed: int = 0) -> list[torch.Generator]:
@@ -116,7 +110,6 @@ def test_total_variation_of_a_flat_image_is_zero_and_so_is_its_gradient():
     assert torch.equal(flat.grad, torch.zeros_like(flat))
 
 
-@pytest.mark.slow
 def test_a_picture_does_not_depend_on_what_else_is_in_the_batch(shared_vit):
     features = [7, 40, 3, *range(100, 113)]
     sixteen = visualize(shared_vit, SITE, features, SHORT, seed=1)

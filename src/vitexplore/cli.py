@@ -29,6 +29,7 @@ COMMANDS = {
     "claims": "join the claims' decisions to one table",
     "check": "compare the claims' numbers with what is expected",
     "reference": "keep a finished run's claims and figures in results/reference",
+    "replicate": "run a scale from end to end",
     "report": "write the HTML report of a finished run",
     "budget": "compare cheaper visualization recipes with the full one",
 }

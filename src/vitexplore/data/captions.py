@@ -9,7 +9,7 @@ PLURALS = {name: name + "s" for name in CLASSES + CATEGORIES} | {
     "fish": "fishes",
     "butterfly": "butterflies",
     "scissors": "scissors",
-    "boat": "boats",
+    "cactus": "cactuses",
 }
 PLACES = {
     "grass": "on grass",

@@ -6,8 +6,7 @@ A set lies in a folder: ``images.parquet`` (one row an image) and, for rendered 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
-from math import floor
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np

@@ -7,7 +7,7 @@ texture are linked to the class at the rates below, as in photographs.
 """
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -318,8 +318,3 @@ def draw_split(split: str, count: int, workers: int = 1) -> tuple[np.ndarray, np
         np.stack([p.mask for p in pictures]),
         [p.boxes for p in pictures],
     )
-
-
-def with_background(scene: Scene, background: str) -> Scene:
-    """``scene`` with another background and all else the same."""
-    return replace(scene, background=background)

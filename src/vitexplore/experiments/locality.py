@@ -74,7 +74,7 @@ def locality(
     ffn site, the rest on the residual stream; CNNs: all on the channel site. ``patch``: the side in pixels of
     the patch that ``stays`` exchanges, on a grid of such patches."""
     transform = preprocess(model.spec, how)
-    stream, features = ("block", "ffn") if model.has_cls else ("channel", "channel")
+    stream, features = ("block", "ffn") if model.is_vit else ("channel", "channel")
     blocks = range(sites(model)[stream])
     wanted = list(dict.fromkeys([Site(features, b) for b in blocks] + [Site(stream, b) for b in blocks]))
     rng = np.random.default_rng(0)

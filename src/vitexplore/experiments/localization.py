@@ -36,7 +36,7 @@ def localization(
     features a block. A position is the object's where the mask covers half of its area; images with
     positions of one kind only at a block's grid are left out there."""
     transform = preprocess(model.spec, how)
-    kind = "ffn" if model.has_cls else "channel"
+    kind = "ffn" if model.is_vit else "channel"
     wanted = [Site(kind, block) for block in range(sites(model)[kind])]
     mask_transform = preprocess(_unnormalised(model.spec), how)
     frames = []

@@ -86,7 +86,8 @@ class Model:
         return getattr(tower, "trunk", tower)
 
     @property
-    def has_cls(self) -> bool:
+    def is_vit(self) -> bool:
+        """Whether the trunk is a vision transformer whose token stream can be read."""
         return isinstance(self.trunk, VisionTransformer | OpenClipViT)
 
     @property

@@ -57,7 +57,7 @@ def sites(model: Model) -> dict[str, int]:
     """Site kinds of ``model`` with the number of blocks that have them. Raises InputError for an
     architecture whose sites are not known."""
     blocks = blocks_of(model.trunk)
-    if not model.has_cls:
+    if not model.is_vit:
         kinds = ("channel",)
     elif isinstance(model.trunk, OpenClipViT):
         kinds = TRANSFORMER_SITES

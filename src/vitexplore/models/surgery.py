@@ -19,7 +19,7 @@ class OpenViT:
     def __init__(self, model: Model, head: Head) -> None:
         self._timm = hasattr(model.trunk, "patch_embed")
         pooling = ("global_pool", "token") if self._timm else ("pool_type", "tok")
-        if not model.has_cls or getattr(model.trunk, pooling[0]) != pooling[1]:
+        if not model.is_vit or getattr(model.trunk, pooling[0]) != pooling[1]:
             raise InputError(f"{model.spec.name} reads no class from a CLS token: token mixing does not apply to it")
         self.blocks = blocks_of(model.trunk)
         self._module, self._trunk, self._head = model.module, model.trunk, head

@@ -41,7 +41,9 @@ class Stage:
 @dataclass(frozen=True)
 class Recipe:
     """How one lab model is trained. ``caption_keep`` is the share of a caption's optional phrases that
-    CLIP is told; ``shuffled`` pairs images with other images' captions (the control)."""
+    CLIP is told; ``shuffled`` pairs images with other images' captions (the control). The learning rate rises
+    over ``warmup`` steps, follows a cosine that would reach 0 at step ``horizon``, and falls linearly to 0
+    over the last ``cooldown`` steps."""
 
     architecture: str
     stages: tuple[Stage, ...]
@@ -51,6 +53,8 @@ class Recipe:
     weight_decay: float = 0.05
     batch: int = 128
     warmup: int = 100
+    horizon: int = 1536
+    cooldown: int = 576
     smoothing: float = 0.05
     caption_keep: float = 0.3
     shuffled: bool = False
@@ -58,10 +62,18 @@ class Recipe:
 
 EASY = Stage("easy", 12_288, 2)
 RECIPES = {
-    "lab_vit": Recipe("lab_vit", (EASY, Stage("train", 24_576, 7))),
-    "lab_cnn": Recipe("lab_cnn", (EASY, Stage("train", 24_576, 5)), optimizer="adamw", learning_rate=2e-3),
-    "lab_clip": Recipe("lab_clip", (EASY, Stage("train", 24_576, 9)), learning_rate=2e-3),
-    "lab_clip_shuffled": Recipe("lab_clip", (EASY, Stage("train", 24_576, 9)), learning_rate=2e-3, shuffled=True),
+    "lab_vit": Recipe("lab_vit", (EASY, Stage("train", 24_576, 4)), horizon=1536, cooldown=576),
+    "lab_cnn": Recipe(
+        *("lab_cnn", (EASY, Stage("train", 24_576, 3))),
+        optimizer="adamw",
+        learning_rate=2e-3,
+        horizon=1152,
+        cooldown=192,
+    ),
+    "lab_clip": Recipe("lab_clip", (EASY, Stage("train", 24_576, 4)), learning_rate=2e-3, horizon=1920, cooldown=576),
+    "lab_clip_shuffled": Recipe(
+        "lab_clip", (EASY, Stage("train", 24_576, 1)), learning_rate=2e-3, horizon=1920, cooldown=1, shuffled=True
+    ),
 }
 
 
@@ -136,7 +148,8 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
 
     def pace(step: int) -> float:
         rising = (step + 1) / recipe.warmup
-        return min(rising, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1))))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / recipe.horizon, 1)))
+        return min(rising, cosine) * min(1, (steps - step) / recipe.cooldown)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
     curve: list[dict] = []

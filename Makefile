@@ -1,0 +1,37 @@
+# make replicate: from nothing to the claims table and the report; make test: lint, tests, smoke run
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: replicate test test-slow train reference clean
+
+replicate: .venv/run
+	$(BIN)/python -m vitexplore replicate
+
+test: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -m slow
+
+# the results that README shows, from a finished run
+reference: .venv/run
+	$(BIN)/python -m vitexplore reference results/lab --out results/reference --readme README.md
+
+train: .venv/run
+	$(BIN)/snakemake --cores all train
+
+.venv/run: requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f'Python 3.11 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.venv/test: .venv/run requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake results/lab results/smoke results/photos

@@ -1,0 +1,23 @@
+# What is measured about the suite itself; not part of `all`.
+rule budget:
+    input:
+        "results/bench/budget.csv",
+
+
+rule visualization_budget:
+    input:
+        multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),
+    output:
+        "results/bench/budget.csv",
+    log:
+        "results/bench/logs/budget.log",
+    benchmark:
+        "results/bench/benchmarks/budget.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        spec=json.dumps({"name": "vit", "source": "lab", "architecture": "lab_vit", "family": "vit"}),
+        code=code("commands.budget"),
+    shell:
+        "python -m vitexplore --log {log} budget --spec {params.spec:q} --device cpu --threads {threads} --out {output}"
