@@ -10,7 +10,6 @@ from vitexplore.stats import Estimate, bootstrap
 
 QKV = ("query", "key", "value")
 SITES = (*QKV, "ffn")
-DEPTHS = ("early", "middle", "late")
 SHOWN = 4  # features of each site and depth in the figure
 
 
@@ -62,11 +61,12 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
 def pictures(mine: pd.DataFrame) -> Figure:
     """Like the paper's Fig. 3: rows are sites, columns depths, some features of each."""
-    figure = Figure(figsize=(1.15 * SHOWN * len(DEPTHS), 1.35 * len(SITES)), layout="constrained")
+    depths = list(mine["depth"].unique())
+    figure = Figure(figsize=(1.15 * SHOWN * len(depths), 1.35 * len(SITES)), layout="constrained")
     for row, (panel, site) in enumerate(zip(figure.subfigures(len(SITES), 1), SITES, strict=True)):
         panel.supylabel(site)
-        for axis, place in zip(panel.subplots(1, SHOWN * len(DEPTHS)), range(SHOWN * len(DEPTHS)), strict=True):
-            depth = DEPTHS[place // SHOWN]
+        for axis, place in zip(panel.subplots(1, SHOWN * len(depths)), range(SHOWN * len(depths)), strict=True):
+            depth = depths[place // SHOWN]
             rows = mine[(mine["site"] == site) & (mine["depth"] == depth)]
             axis.set_axis_off()
             if place % SHOWN < len(rows):

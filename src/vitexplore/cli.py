@@ -36,7 +36,8 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Exit codes: 0 done; 2 wrong input, in one line on the terminal and in the log; ``check`` has its own."""
+    """Exit codes: 0 done; 2 wrong input, in one line on the terminal and in the log; 1 a defect, with its
+    traceback in the log; ``check`` has its own."""
     parser = argparse.ArgumentParser(prog="vitexplore", description=__doc__.splitlines()[0])
     parser.add_argument("--log", type=Path, help="write what happens to this file instead of the terminal")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -51,12 +52,14 @@ def main() -> None:
     _log_to(args.log)
     try:
         sys.exit(args.run(args))
-    except (InputError, FloatingPointError, OSError) as error:
-        line = f"error: {args.command}: {error}".replace("\n", " ")
-        if args.log:
-            logging.getLogger("vitexplore").error(line)
+    except Exception as error:
+        expected = isinstance(error, InputError | FloatingPointError | OSError)
+        kind = "" if expected else f"{type(error).__name__}: "
+        line = f"error: {args.command}: {kind}{error}".replace("\n", " ")
+        if args.log or not expected:  # a defect leaves its traceback where it can be reported from
+            logging.getLogger("vitexplore").error(line, exc_info=not expected)
         print(line, file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        sys.exit(2 if expected else 1)
 
 
 def _log_to(path: Path | None) -> None:

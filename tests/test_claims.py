@@ -1,0 +1,265 @@
+"""Each claim's analysis finds what was planted in its table, and nothing where nothing was."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from vitexplore.claims import (
+    COLUMNS,
+    Measured,
+    NotTested,
+    claims_table,
+    judge,
+    not_tested,
+    read_claim,
+    run_analysis,
+    to_caption,
+    to_markdown,
+)
+from vitexplore.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = ROOT / "workflow/schemas/claim.schema.yaml"
+CLAIMS = sorted(path.parent.name for path in ROOT.glob("analyses/*/claim.yaml"))
+IMAGES = 400
+
+
+def claim_of(name):
+    return read_claim(ROOT / "analyses" / name, SCHEMA)
+
+
+def verdict_of(name, table):
+    claim = claim_of(name)
+    return judge(claim, run_analysis(claim, table), "lab")[0]["verdict"]
+
+
+def about(model, family, random=False, **columns):
+    frame = pd.DataFrame(columns)
+    return frame.assign(model=model, family=family, random_weights=random, classes=16)
+
+
+def ranks(rng, accuracy, count=IMAGES):
+    """Ranks among 16 classes whose top-1 and top-2 accuracy are both ``accuracy``."""
+    return np.where(rng.random(count) < accuracy, 0, 9).astype(np.int16)
+
+
+def background_table(vit, cnn):
+    """``vit``, ``cnn``: accuracy on full, foreground, background. The mean image gets one answer for all, as it
+    does from any model: the labels, in turn, decide."""
+    rng = np.random.default_rng(0)
+    answers = {
+        (family, condition): ranks(rng, accuracy)
+        for family, accuracies in (("vit", vit), ("cnn", cnn))
+        for condition, accuracy in zip(("full", "foreground", "background"), accuracies, strict=True)
+    }
+    answers |= {(family, "mean_image"): np.arange(IMAGES) % 16 for family in ("vit", "cnn")}
+    return pd.concat(
+        about(family, family, condition=condition, image=np.arange(IMAGES), rank=rank)
+        for (family, condition), rank in answers.items()
+    )
+
+
+def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16):
+    """``isolated``: accuracy for each k; the others' at 4 positions, with the best a little above the mean."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for model, is_random in (("vit", False), ("vit_random", True)):
+        scores = {("isolated_cls", k): 1 / 16 if is_random else a for k, a in enumerate(isolated)}
+        for at in range(4):
+            scores["head_on_patch", at] = random_patches if is_random else patches + (0.08 if at == 2 else 0)
+            scores["exchanged_patch", at] = exchanged
+        scores["head_on_mean_patch", 0] = random_patches if is_random else mean_patch
+        frames += [
+            about(model, "vit", is_random, surgery=s, at=at, image=np.arange(IMAGES), rank=ranks(rng, a))
+            for (s, at), a in scores.items()
+        ]
+    return pd.concat(frames)
+
+
+def locality_table(trained, random):
+    """The same course over blocks for every measure, turned round for those that fall."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for model, course in (("vit", trained), ("vit_random", random)):
+        for measure in ("uniformity", "cosine", "stays", "position"):
+            for block, value in enumerate(course):
+                level = value if measure in ("uniformity", "cosine") else 1 - value
+                values = level + rng.normal(0, 0.02, IMAGES)
+                columns = {"block": block, "measure": measure, "image": np.arange(IMAGES), "value": values}
+                frames.append(about(model, "vit", model == "vit_random", **columns))
+    return pd.concat(frames)
+
+
+def maps_table(quality):
+    """4 blocks of 20 features; ``quality``: AUROC of the good features' own maps, half of them with the other sign."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for block in range(4):
+        signs = np.where(np.arange(20) % 2, 1, -1)
+        own = 0.5 + signs * (quality - 0.5) + rng.normal(0, 0.05, (IMAGES, 20))
+        columns = {
+            "block": block,
+            "feature": np.tile(np.arange(20), IMAGES),
+            "image": np.repeat(np.arange(IMAGES), 20),
+            "auroc": own.reshape(-1),
+            "control": rng.normal(0.5, 0.05, IMAGES * 20),
+        }
+        frames.append(about("vit", "vit", **columns))
+    return pd.concat(frames)
+
+
+def visualization_table(ffn, qkv, random_ffn, energy_gap):
+    """``ffn`` and ``qkv``: identification; ``energy_gap``: high-frequency share of q, k, v over ffn's."""
+    import io
+
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    frames = []
+    for model, is_random in (("vit", False), ("vit_random", True)):
+        for site in ("query", "key", "value", "ffn"):
+            for block, depth in enumerate(("early", "middle", "late")):
+                level = (random_ffn if is_random else ffn) if site == "ffn" else qkv
+                energy = 0.3 + (energy_gap if site != "ffn" and not is_random else 0)
+                columns = {
+                    "site": site,
+                    "block": block,
+                    "depth": depth,
+                    "feature": np.arange(12),
+                    "score": 1.0,
+                    "natural": 0.5,
+                    "identification": np.clip(rng.normal(level, 0.05, 12), 0, 1),
+                    "high_frequency": rng.normal(energy, 0.02, 12),
+                    "picture": [buffer.getvalue()] * 12,
+                }
+                frames.append(about(model, "vit", is_random, **columns))
+    return pd.concat(frames)
+
+
+GRADUAL, SUDDEN = np.linspace(0.1, 0.9, 8), np.array([0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.22, 0.9])
+PLANTED = [
+    ("background", background_table((0.98, 0.9, 0.4), (0.98, 0.7, 0.2)), "reproduced"),
+    ("background", background_table((0.98, 0.7, 0.2), (0.98, 0.9, 0.4)), "not reproduced"),
+    ("background", background_table((0.98, 0.9, 0.2), (0.98, 0.7, 0.4)), "partly"),
+    ("isolated_cls", token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06), "reproduced"),
+    ("isolated_cls", token_table((0.9, 0.5, 0.3, 0.1, 0.06), 0.5, 0.5, 0.06), "not reproduced"),
+    ("isolated_cls", token_table((0.9, 0.9, 0.9, 0.88, 0.88), 0.5, 0.5, 0.06), "not reproduced"),  # control passes
+    ("head_on_patches", token_table((0.9, 0.5), 0.85, 0.88, 0.06), "reproduced"),
+    ("head_on_patches", token_table((0.9, 0.5), 0.3, 0.3, 0.06), "not reproduced"),
+    ("head_on_patches", token_table((0.9, 0.5), 0.85, 0.88, 0.85), "partly"),  # exchanged patches know it too
+    ("local_until_last", locality_table(SUDDEN, GRADUAL), "reproduced"),
+    ("local_until_last", locality_table(GRADUAL, GRADUAL), "not reproduced"),
+    ("local_until_last", locality_table(SUDDEN, SUDDEN), "not reproduced"),  # so does a random network
+    ("maps_localize", maps_table(0.9), "reproduced"),
+    ("maps_localize", maps_table(0.5), "not reproduced"),
+    ("ffn_over_qkv", visualization_table(0.95, 0.6, 0.6, 0.2), "reproduced"),
+    ("ffn_over_qkv", visualization_table(0.6, 0.6, 0.6, 0.0), "not reproduced"),
+    ("ffn_over_qkv", visualization_table(0.95, 0.6, 0.95, 0.2), "partly"),  # random weights do as well
+]
+
+
+@pytest.mark.parametrize(("name", "table", "verdict"), PLANTED, ids=[f"{n}-{v}" for n, _, v in PLANTED])
+def test_analysis_finds_what_was_planted(name, table, verdict):
+    assert verdict_of(name, table) == verdict
+
+
+def test_every_claim_is_planted_both_ways():
+    found = {(name, verdict) for name, _, verdict in PLANTED}
+    assert {(name, v) for name in CLAIMS for v in ("reproduced", "not reproduced")} <= found
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claim_without_its_models_is_not_tested(name):
+    table = next(table for planted, table, _ in PLANTED if planted == name)
+    with pytest.raises(NotTested):
+        run_analysis(claim_of(name), table.assign(family="cnn", random_weights=False))
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_expectations_are_of_statements_that_the_claim_makes(name):
+    claim = claim_of(name)
+    for scale, expected in claim.text["expected"].items():
+        assert set(expected["values"]) == set(claim.statements), scale
+
+
+def test_background_paper_numbers_follow_from_table_2():
+    table = pd.read_csv(ROOT / "analyses/background/reference.csv")
+    vit = table["model"].str.startswith("vit")
+    for statement, column in (
+        ("background_alone", "norm_background_top5"),
+        ("foreground_alone", "norm_foreground_top5"),
+    ):
+        gap = (table.loc[vit, column].mean() - table.loc[~vit, column].mean()) / 100
+        assert claim_of("background").statements[statement]["paper"] == pytest.approx(gap, abs=5e-4)
+
+
+def test_token_mixing_paper_numbers_follow_from_table_1():
+    mixing = pd.read_csv(ROOT / "analyses/head_on_patches/reference.csv").set_index(["model", "measure"])["top1"]
+    base = mixing["vit_base_patch16_384"]
+    isolated = pd.read_csv(ROOT / "analyses/isolated_cls/reference.csv")
+    at = isolated.set_index("cls_inserted_before_block")["top1"]
+    chance = 0.1
+    for claim, statement, top1 in (
+        ("head_on_patches", "mean_position", base["patch_average"]),
+        ("head_on_patches", "best_position", base["patch_maximum"]),
+        ("head_on_patches", "mean_patch", base["head_on_mean_of_patches"]),
+        ("isolated_cls", "last_block", at[11]),
+        ("isolated_cls", "half_way", at[6]),
+    ):
+        share = (top1 - chance) / (base["natural"] - chance)
+        assert claim_of(claim).statements[statement]["paper"] == pytest.approx(share, abs=6e-4)
+
+
+def test_values_are_compared_at_paper_scale_only():
+    claim = claim_of("isolated_cls")
+    analysis = run_analysis(claim, token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06))
+    assert {row["compared"] for row in judge(claim, analysis, "lab")} == {"direction"}
+    paper = judge(claim, analysis, "paper")[0]
+    assert paper["compared"] == "value"
+    assert paper["difference"] == pytest.approx(paper["measured"] - 0.934)
+
+
+def test_table_lists_what_was_not_tested_and_counts_chance(tmp_path):
+    claim = claim_of("maps_localize")
+    rows = judge(claim, run_analysis(claim, maps_table(0.9)), "lab")
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    table = claims_table([tmp_path / "a.json"], [not_tested("variants", "no run at this scale")])
+    assert list(table.columns) == COLUMNS
+    assert list(table["verdict"]) == ["reproduced", "", "not tested"]
+    markdown = to_markdown(table)
+    assert "2 statements; about 0.1 of them" in markdown
+    assert "| variants | no run at this scale |" in markdown
+    caption = to_caption(claim, rows)
+    assert "reproduced" in caption and f"{rows[0]['measured']:.3f}" in caption
+
+
+def test_claim_yaml_with_an_unknown_key_is_refused(tmp_path):
+    text = yaml.safe_load((ROOT / "analyses/background/claim.yaml").read_text())
+    (tmp_path / "claim.yaml").write_text(yaml.safe_dump(text | {"verdict": "reproduced"}))
+    with pytest.raises(InputError, match="verdict"):
+        read_claim(tmp_path, SCHEMA)
+
+
+def test_analysis_that_leaves_a_statement_out_is_refused(tmp_path):
+    claim = claim_of("background")
+    (tmp_path / "claim.yaml").write_text((claim.folder / "claim.yaml").read_text())
+    (tmp_path / "analysis.py").write_text(
+        "import pandas as pd\nfrom vitexplore.claims import Analysis\n"
+        "def analyse(table):\n    return Analysis({}, pd.DataFrame())\n"
+    )
+    with pytest.raises(InputError, match="same statements"):
+        run_analysis(read_claim(tmp_path, SCHEMA), pd.DataFrame())
+
+
+def test_not_finite_number_is_never_a_verdict():
+    from vitexplore.stats import Estimate, decide
+
+    broken = Measured([Estimate(np.nan, np.nan, np.nan, "3 images")], Estimate(0, 0, 0, ""))
+    with pytest.raises(ValueError, match="not finite"):
+        decide(broken.estimates, broken.control, "above", 0.5)

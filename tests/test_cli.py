@@ -1,0 +1,66 @@
+"""The command line: help, errors of one line, and `check`'s exit codes."""
+
+import math
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from vitexplore.cli import COMMANDS
+from vitexplore.commands.check import DRIFTED, MISSING, SAME, compare
+from vitexplore.commands.reference import BEGIN, END, with_results
+from vitexplore.commands.replicate import first_error
+from vitexplore.errors import InputError
+
+
+def vitexplore(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "vitexplore", *words], capture_output=True, text=True, check=False)
+
+
+def test_help_lists_every_command():
+    shown = vitexplore("--help")
+    assert shown.returncode == 0
+    assert all(name in shown.stdout for name in COMMANDS)
+
+
+def test_wrong_input_is_one_line_on_the_terminal_and_in_the_log(tmp_path):
+    log = tmp_path / "index.log"
+    words = ["--photos", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--broken", str(tmp_path / "b.csv")]
+    done = vitexplore("--log", str(log), "index", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: index: ") and done.stderr.count("\n") == 1
+    assert done.stderr.strip() in log.read_text()
+    assert not (tmp_path / "out").exists() and not (tmp_path / "b.csv").exists()
+    assert first_error(tmp_path, since=0) == done.stderr.strip()
+
+
+def test_unknown_model_key_is_refused():
+    done = vitexplore(
+        "embed", "--spec", '{"name": "m", "sourcce": "lab"}', "--data", ".", "--images", "1", "--out", "x"
+    )
+    assert done.returncode == 2
+    assert "sourcce" in done.stderr and done.stderr.count("\n") == 1
+
+
+def measured(**values):
+    return pd.DataFrame([{"claim": "c", "statement": name, "measured": value} for name, value in values.items()])
+
+
+@pytest.mark.parametrize(
+    ("value", "code"), [(0.5, SAME), (0.52, SAME), (0.54, DRIFTED), (0.4, DRIFTED), (math.nan, MISSING)]
+)
+def test_check_compares_with_the_tolerance(value, code):
+    lines = compare(measured(s=value), {("c", "s"): {"value": 0.5, "tolerance": 0.03}})
+    assert [found for _, found in lines] == [code]
+
+
+def test_check_misses_what_is_not_there_on_either_side():
+    assert [code for _, code in compare(measured(), {("c", "s"): {"value": 0.5, "tolerance": 0.1}})] == [MISSING]
+    assert [code for _, code in compare(measured(s=0.5), {})] == [MISSING]
+
+
+def test_readme_without_the_marks_is_refused():
+    assert with_results(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\n\nnew\n{END}\nb"
+    with pytest.raises(InputError, match="marks"):
+        with_results("no marks", "new")

@@ -1,0 +1,56 @@
+"""The three texts that pin the environment agree, and README's results are the kept ones."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from vitexplore.commands.reference import with_results
+from vitexplore.provenance import code_files, code_hash
+
+ROOT = Path(__file__).parent.parent
+
+
+def pins(path: str) -> dict[str, str]:
+    lines = (ROOT / path).read_text().splitlines()
+    found = [re.match(r"([A-Za-z0-9._-]+)==([^ ;]+)", line) for line in lines]
+    return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
+
+
+def test_environment_yml_has_the_pins_of_the_lock():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert next(entry["pip"] for entry in dependencies if isinstance(entry, dict)) == lines
+    assert "python=3.11" in dependencies
+
+
+def test_every_line_of_the_lock_is_pinned():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()[1:]
+    assert all(re.match(r"[A-Za-z0-9._-]+==[^ ]+", line) for line in lines)
+
+
+def test_lock_fits_what_the_package_asks_for():
+    locked = pins("requirements.lock")
+    for requirement in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        name, _, version = requirement.lower().replace("_", "-").partition("==")
+        assert name in locked
+        assert version in ("", locked[name])
+
+
+def test_readme_shows_the_kept_results():
+    readme = (ROOT / "README.md").read_text()
+    assert readme == with_results(readme, (ROOT / "results/reference/claims.md").read_text())
+
+
+def test_code_hash_follows_imports():
+    names = {path.name for path in code_files("commands.locality")}
+    assert {"locality.py", "sites.py", "registry.py", "images.py", "scenes.py", "common.py"} <= names
+    assert not {"background.py", "token_mixing.py", "optimize.py"} & names
+    assert code_hash("commands.locality") != code_hash("commands.background")
+
+
+def test_no_output_of_the_library_goes_to_print():
+    for path in (ROOT / "src").rglob("*.py"):
+        prints = re.findall(r"^\s*print\(", path.read_text(), re.MULTILINE)
+        assert len(prints) <= (path.name == "cli.py"), path
