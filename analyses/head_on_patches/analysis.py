@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore import plots
 from vitexplore.claims import Analysis, Measured, NotTested
 from vitexplore.stats import Estimate, bootstrap
 
@@ -86,13 +85,14 @@ def heat_maps(table: pd.DataFrame) -> Figure:
     """Fig. 5: top-1 of the head on each position, one panel a model, one scale for all."""
     models = list(table["model"].unique())
     figure = Figure(figsize=(4.2 * len(models), 3.9), layout="constrained")
+    of_position = table[table["surgery"] == "head_on_patch"].groupby(["model", "at"])["rank"]
+    highest = 100 * of_position.apply(lambda rank: (rank < 1).mean()).max()
     for axis, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         mine = table[table["model"] == model]
         each = 100 * hits(mine, "head_on_patch").mean(1)
         side = round(len(each) ** 0.5)
-        picture = axis.imshow(each.reshape(side, -1), cmap="viridis", vmin=0, vmax=100)
+        picture = axis.imshow(each.reshape(side, -1), cmap="viridis", vmin=0, vmax=highest)
         axis.set(title=f"{model}: CLS {100 * hits(mine, 'isolated_cls')[0].mean():.0f}%", xticks=[], yticks=[])
     figure.colorbar(picture, ax=figure.axes, label="top-1 of the head on the patch, percent")
     figure.suptitle("The classifier on each patch alone")
-    plots.sns.despine(figure)
     return figure

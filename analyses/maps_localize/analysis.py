@@ -81,8 +81,6 @@ def analyse(table: pd.DataFrame) -> Analysis:
                 value = maps.best(block, images, control)
                 rows.append({"model": model, "block": block, "maps": name, "auroc": value, "n": len(images)})
     summary = pd.DataFrame(rows)
-    shown = summary.assign(series=summary["model"] + summary["maps"].map({"own": "", "other image's": ", control"}))
-    figure = plots.lines(
-        shown, "block", "auroc", "series", "The best tenth of the maps, against the object's mask", ("block", "AUROC")
-    )
+    title = "The best tenth of the maps, against the object's mask"
+    figure = plots.lines(summary, "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
     return Analysis(statements, summary, {"maps_localize": figure})

@@ -12,6 +12,7 @@ from vitexplore.errors import InputError
 
 COMMANDS = {
     "scenes": "render scenes of the lab's world",
+    "contact_sheet": "draw some images of a data set",
     "index": "list a folder of photographs in ImageNet's layout",
     "train": "train a model of the lab",
     "promote": "ship trained lab models with the package",
@@ -20,6 +21,7 @@ COMMANDS = {
     "collect": "find the images that activate each feature most",
     "top_images": "draw the most activating images with their maps",
     "visualize": "optimize images for features of one block",
+    "visualization_sheet": "draw what visualize made",
     "locality": "measure how local positions stay, block by block",
     "localization": "compare activation maps with object masks",
     "token_mixing": "isolate CLS; put the head on each patch",

@@ -16,7 +16,6 @@ from vitexplore.io import write_atomically
 
 mpl.use("Agg")
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
-COLOURS = dict(zip(("vit", "clip", "cnn", "vit_random"), sns.color_palette("colorblind"), strict=False))
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -59,11 +58,14 @@ def decode(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def lines(table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tuple[str, str]) -> Figure:
-    """Lines with the 95% interval over rows of equal ``x`` and ``hue``."""
+def lines(
+    table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tuple[str, str], style: str | None = None
+) -> Figure:
+    """Lines with the 95% interval over rows of equal ``x`` and ``hue``; ``style`` tells dashes apart."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axis = figure.subplots()
-    sns.lineplot(table, x=x, y=y, hue=hue, marker="o", errorbar=("ci", 95), n_boot=200, seed=0, ax=axis)
+    kept = {"errorbar": ("ci", 95), "n_boot": 200, "seed": 0}
+    sns.lineplot(table, x=x, y=y, hue=hue, style=style, marker="o", ax=axis, **kept)
     axis.set(title=title, xlabel=labels[0], ylabel=labels[1])
     axis.legend(title=None)
     return figure

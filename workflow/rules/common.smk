@@ -25,6 +25,7 @@ OUT = f"results/{config['scale']}"
 PHOTOS = config["data"]["kind"] == "photos"
 BOXES = config.get("boxes", "")
 DATA = f"{OUT}/data/images.parquet"
+DATA_FIGURE = "photos" if PHOTOS else "scenes"
 WEIGHTS = "src/vitexplore/models/weights"
 
 # each claim's experiment, and the figures that its analysis draws; the rest of the paper's claims await theirs
@@ -115,7 +116,7 @@ TESTED = [claim for claim in CLAIMS if claim in config["claims"] and tables_of(C
 def results():
     """All that `rule all` wants."""
     visualized, depths = takes_part("visualize"), budget("visualize", "depths")
-    figures = ["photos"] if PHOTOS else ["scenes", "training"]
+    figures = [DATA_FIGURE] if PHOTOS else [DATA_FIGURE, "training"]
     figures += [f"visualizations_{model}_{depth}" for model in visualized for depth in depths]
     figures += [f"top_images_{model}" for model in takes_part("collect")]
     tables = [f"{OUT}/claims.csv", f"{OUT}/claims.md"]

@@ -4,7 +4,6 @@ if PHOTOS:
         output:
             images=DATA,
             broken=f"{OUT}/tables/broken_images.csv",
-            figure=report(f"{OUT}/figures/photos.png", category="Data", caption="../report/photos.rst"),
         log:
             f"{OUT}/logs/index.log",
         benchmark:
@@ -19,14 +18,13 @@ if PHOTOS:
             code=code("commands.index"),
         shell:
             "python -m vitexplore --log {log} index --photos {params.photos:q} {params.boxes} --workers {threads}"
-            " --out {params.out} --broken {output.broken} --figure {output.figure}"
+            " --out {params.out} --broken {output.broken}"
 
 else:
 
     rule scenes:
         output:
             images=DATA,
-            figure=report(f"{OUT}/figures/scenes.png", category="Data", caption="../report/scenes.rst"),
         log:
             f"{OUT}/logs/scenes.log",
         benchmark:
@@ -41,4 +39,22 @@ else:
             code=code("commands.scenes"),
         shell:
             "python -m vitexplore --log {log} scenes --split {params.drawn_from} --count {params.images}"
-            " --workers {threads} --out {params.out} --figure {output.figure}"
+            " --workers {threads} --out {params.out}"
+
+
+rule contact_sheet:
+    input:
+        images=DATA,
+    output:
+        report(f"{OUT}/figures/{DATA_FIGURE}.png", category="Data", caption=f"../report/{DATA_FIGURE}.rst"),
+    log:
+        f"{OUT}/logs/contact_sheet.log",
+    benchmark:
+        f"{OUT}/benchmarks/contact_sheet.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        data=subpath(input.images, parent=True),
+        code=code("commands.contact_sheet"),
+    shell:
+        "python -m vitexplore --log {log} contact_sheet --data {params.data} --figure {output}"

@@ -6,11 +6,6 @@ rule visualize:
     output:
         table=f"{OUT}/visualizations/{{model}}_{{depth}}.parquet",
         losses=f"{OUT}/visualizations/{{model}}_{{depth}}_losses.parquet",
-        sheet=report(
-            f"{OUT}/figures/visualizations_{{model}}_{{depth}}.png",
-            category="Features",
-            caption="../report/visualizations.rst",
-        ),
     log:
         f"{OUT}/logs/visualize_{{model}}_{{depth}}.log",
     benchmark:
@@ -32,4 +27,25 @@ rule visualize:
         "python -m vitexplore --log {log} visualize --spec {params.spec:q} --device {params.device} --threads {threads}"
         " --depth {wildcards.depth} --features {params.features} --batch {params.batch}"
         " --recipe {params.recipe:q} --top {input.top} {params.judge}"
-        " --out {output.table} --losses {output.losses} --sheet {output.sheet}"
+        " --out {output.table} --losses {output.losses}"
+
+
+rule visualization_sheet:
+    input:
+        rules.visualize.output.table,
+    output:
+        report(
+            f"{OUT}/figures/visualizations_{{model}}_{{depth}}.png",
+            category="Features",
+            caption="../report/visualizations.rst",
+        ),
+    log:
+        f"{OUT}/logs/visualization_sheet_{{model}}_{{depth}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/visualization_sheet_{{model}}_{{depth}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("commands.visualization_sheet"),
+    shell:
+        "python -m vitexplore --log {log} visualization_sheet {input} --figure {output}"

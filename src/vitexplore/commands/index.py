@@ -5,11 +5,6 @@ import hashlib
 import logging
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from vitexplore import plots
-from vitexplore.data.images import ImageSet
 from vitexplore.data.photos import imagenet_wnids, index_photos
 from vitexplore.errors import InputError
 from vitexplore.io import sha256, write_atomically, write_json, write_text
@@ -24,7 +19,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder for images.parquet, classes.txt, ...")
     parser.add_argument("--broken", type=Path, required=True, help="CSV of pictures that cannot be read: path, reason")
-    parser.add_argument("--figure", type=Path, help="draw a contact sheet of some pictures here")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,8 +39,3 @@ def run(args: argparse.Namespace) -> None:
     with_boxes = int((table["boxes"].str.len() > 0).sum())
     counts = {"kind": "photos", "images": len(table), "broken": len(broken), "with_boxes": with_boxes}
     write_json(args.out / "provenance.json", counts | {"hash": digest.hexdigest(), "libraries": versions()})
-    if args.figure:
-        images = ImageSet.read(args.out)
-        chosen = np.linspace(0, len(images) - 1, min(32, len(images))).astype(int)
-        pictures = np.stack([np.asarray(images.image(i).resize((160, 160), Image.Resampling.BICUBIC)) for i in chosen])
-        plots.save(plots.contact_sheet(pictures, list(table["name"].iloc[chosen]), columns=8, wrap=22), args.figure)

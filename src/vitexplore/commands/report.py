@@ -35,7 +35,7 @@ def results_folder(args: argparse.Namespace) -> Path:
 
 
 def run(args: argparse.Namespace) -> None:
-    command = snakemake(args)
+    command = [*snakemake(args), "--cores", "1"]
     pending = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False)
     if "Nothing to be done" not in pending.stdout + pending.stderr:
         raise InputError("the run is not finished, or its inputs changed since: run snakemake first")

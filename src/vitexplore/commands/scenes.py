@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vitexplore import plots
 from vitexplore.data.captions import caption
 from vitexplore.data.scenes import SIZE, SPLITS, WORLD, Scene, draw_split, sample
 from vitexplore.data.shapes import CLASSES
@@ -21,7 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder for images.parquet, pixels.npz, ...")
-    parser.add_argument("--figure", type=Path, help="draw a contact sheet of the first scenes here")
 
 
 def factors(scene: Scene) -> dict:
@@ -45,5 +43,3 @@ def run(args: argparse.Namespace) -> None:
     write_text(args.out / "classes.txt", "\n".join(CLASSES) + "\n")
     provenance = {"kind": "scenes", "world": WORLD, "split": args.split, "count": args.count}
     write_json(args.out / "provenance.json", provenance | {"hash": digest, "libraries": versions()})
-    if args.figure:
-        plots.save(plots.contact_sheet(pixels[:32], list(table["caption"][:32]), columns=8, wrap=22), args.figure)

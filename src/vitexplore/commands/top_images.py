@@ -44,6 +44,7 @@ def draw(images: ImageSet, top: pd.DataFrame, maps) -> Figure:
             axis.set(xticks=[], yticks=[])
         for axis, image, heat in zip(axes, mine["image"], each, strict=False):
             axis.imshow(images.image(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-            axis.imshow(heat, extent=(0, SIDE, SIDE, 0), cmap="inferno", alpha=0.5, vmin=low, vmax=high)
+            strength = (heat - low) / max(high - low, 1e-12)
+            axis.imshow(heat, extent=(0, SIDE, SIDE, 0), cmap="autumn", alpha=0.75 * strength, vmin=low, vmax=high)
         axes[0].set_ylabel(f"{kind} {block}.0", fontsize=9)
     return figure

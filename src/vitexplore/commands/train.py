@@ -1,8 +1,6 @@
 """Train a model of the lab; goes on from its last epoch when it was interrupted."""
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ from timm.layers import set_fused_attn
 
 from vitexplore.data.scenes import WORLD, draw_split, sample
 from vitexplore.io import sha256, write_atomically, write_json
-from vitexplore.models.train import RECIPES, accuracy, train
+from vitexplore.models.train import RECIPES, accuracy, plain, train
 from vitexplore.provenance import code_hash, versions
 
 VALIDATION, TEST = 2048, 4000
@@ -46,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     write_atomically(weights.with_suffix(".csv"), lambda path: curve.to_csv(path, index=False, float_format="%.4f"))
     test_labels = np.array([sample("test", index).label for index in range(TEST)])
     record = {
-        "recipe": json.loads(json.dumps(asdict(recipe))),
+        "recipe": plain(recipe),
         "world": WORLD,
         "images_seen": int(curve["images_seen"].iloc[-1]),
         "minutes": round(float(curve["seconds"].sum()) / 60, 1),

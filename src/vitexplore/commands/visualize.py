@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from vitexplore import plots
 from vitexplore.commands.common import add_model, model_of, spec_of
 from vitexplore.io import write_table
 from vitexplore.models.registry import Model, embed, load, pick_device
@@ -34,7 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embeddings", type=Path, help="what `embed` wrote for the judge")
     parser.add_argument("--out", type=Path, required=True, help="Parquet: a row for each feature, with its picture")
     parser.add_argument("--losses", type=Path, required=True, help="Parquet: site, block, feature, step, loss")
-    parser.add_argument("--sheet", type=Path, required=True, help="PNG: one row a site, one column a feature")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -53,7 +51,6 @@ def run(args: argparse.Namespace) -> None:
     table = pd.concat(scores, ignore_index=True)
     provenance = of_model(model, str(top["data"].iloc[0]), "own", args.seed) | {"recipe": json.dumps(vars(recipe))}
     write_table(args.losses, pd.concat(losses, ignore_index=True), provenance)
-    plots.save(plots.visualization_sheet(table, f"{model.spec.name}, block {table['block'].iloc[0]}"), args.sheet)
     write_table(args.out, table, provenance)
 
 

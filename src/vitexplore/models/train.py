@@ -3,12 +3,14 @@
 The recipe was chosen on the validation split alone; see the records beside the weights.
 """
 
+import json
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -23,6 +25,7 @@ from torch.nn.functional import cross_entropy
 from vitexplore.data.captions import class_prompts, short_caption
 from vitexplore.data.scenes import sample
 from vitexplore.data.shapes import CLASSES
+from vitexplore.errors import InputError
 from vitexplore.io import write_atomically
 from vitexplore.models import lab
 
@@ -58,6 +61,11 @@ class Recipe:
     smoothing: float = 0.05
     caption_keep: float = 0.3
     shuffled: bool = False
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON has it."""
+    return json.loads(json.dumps(asdict(recipe)))
 
 
 EASY = Stage("easy", 12_288, 2)
@@ -156,6 +164,8 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] != plain(recipe):
+            raise InputError(f"{checkpoint} is of another recipe; delete it to train anew")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -204,6 +214,7 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
             }
             curve.append(row)
             state = {
+                "recipe": plain(recipe),
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
