@@ -134,6 +134,7 @@ def visualization_table(ffn, qkv, random_ffn, energy_gap):
                     "feature": np.arange(12),
                     "score": 1.0,
                     "natural": 0.5,
+                    "identification_natural": 0.9,
                     "identification": np.clip(rng.normal(level, 0.05, 12), 0, 1),
                     "high_frequency": rng.normal(energy, 0.02, 12),
                     "picture": [buffer.getvalue()] * 12,

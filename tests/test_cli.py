@@ -10,7 +10,7 @@ import pytest
 from vitexplore.cli import COMMANDS
 from vitexplore.commands.check import DRIFTED, MISSING, SAME, compare
 from vitexplore.commands.reference import BEGIN, END, with_results
-from vitexplore.commands.replicate import first_error
+from vitexplore.commands.replicate import first_error, progress
 from vitexplore.errors import InputError
 
 
@@ -64,3 +64,29 @@ def test_readme_without_the_marks_is_refused():
     assert with_results(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\n\nnew\n{END}\nb"
     with pytest.raises(InputError, match="marks"):
         with_results("no marks", "new")
+
+
+def test_progress_says_what_runs_and_how_much_is_left():
+    lines = """Job stats:
+job      count
+-----  -------
+total        4
+
+[Sun Nov 22 12:00:00 2026]
+localrule scenes:
+    output: results/lab/data/images.parquet
+    threads: 2
+    resources: tmpdir=/tmp
+Select jobs to execute...
+1 of 4 steps (25%) done
+rule experiment:
+    wildcards: experiment=locality, model=vit
+    resources: tmpdir=/tmp, gpu=0
+error: locality: something is wrong
+""".splitlines()
+    clock = iter([0.0, 60.0, 120.0])
+    assert list(progress(lines, lambda: next(clock))) == [
+        "[0/4 done, starting] scenes",
+        "[1/4 done, about 6.0 min left] experiment locality vit",
+        "error: locality: something is wrong",
+    ]

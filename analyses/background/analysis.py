@@ -5,9 +5,8 @@ import pandas as pd
 
 from vitexplore import plots
 from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.experiments.background import accuracy_table
 from vitexplore.stats import Estimate, bootstrap
-
-CONDITIONS = ("full", "foreground", "background", "mean_image")
 
 
 def top_k(classes: int) -> int:
@@ -25,14 +24,15 @@ def hits(table: pd.DataFrame, family: str) -> dict[str, np.ndarray]:
     }
 
 
-def retained(found: dict[str, np.ndarray], condition: str, images: np.ndarray) -> float:
-    """Mean over models of the condition's accuracy over the full images'."""
-    return float(np.mean(found[condition][:, images].mean(1) / found["full"][:, images].mean(1)))
+def retained(found: dict[str, np.ndarray], condition: str, images: np.ndarray, chance: float) -> float:
+    """Mean over models of the condition's accuracy over the full images', both above chance."""
+    kept = found[condition][:, images].mean(1) - chance
+    return float(np.mean(kept / (found["full"][:, images].mean(1) - chance)))
 
 
-def difference(vit: dict[str, np.ndarray], cnn: dict[str, np.ndarray], condition: str) -> Estimate:
+def difference(vit: dict[str, np.ndarray], cnn: dict[str, np.ndarray], condition: str, chance: float) -> Estimate:
     return bootstrap(
-        lambda images: retained(vit, condition, images) - retained(cnn, condition, images),
+        lambda images: retained(vit, condition, images, chance) - retained(cnn, condition, images, chance),
         {"images": vit["full"].shape[1]},
     )
 
@@ -42,30 +42,29 @@ def analyse(table: pd.DataFrame) -> Analysis:
     vit, cnn = hits(table, "vit"), hits(table, "cnn")
     if not vit or not cnn:
         raise NotTested(f"no {'CNN' if vit else 'ViT classifier'} at this scale to compare with")
-    control = difference(vit, cnn, "mean_image")
+    classes = int(table["classes"].iloc[0])
+    k = top_k(classes)
+    chance = k / classes
+    control = difference(vit, cnn, "mean_image", chance)
     statements = {
-        "background_alone": Measured([difference(vit, cnn, "background")], control),
-        "foreground_alone": Measured([difference(vit, cnn, "foreground")], control),
+        "background_alone": Measured([difference(vit, cnn, "background", chance)], control),
+        "foreground_alone": Measured([difference(vit, cnn, "foreground", chance)], control),
     }
-    rows = summary(table)
-    k = top_k(int(table["classes"].iloc[0]))
+    rows = summary(table, k, chance)
     shown = rows[rows["condition"] != "full"]
     figure = plots.bars(
         shown, "condition", "retained", "model", "Accuracy kept without the rest of the image",
-        ("what is left of the image", f"top-{k} accuracy over the full image's"),
+        ("what is left of the image", f"top-{k} accuracy above chance, over the full image's"),
     )  # fmt: skip
     return Analysis(statements, rows, {"background": figure})
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """model, condition, top1, top2, top5 in percent, retained (top-k over the full image's), n."""
-    k = top_k(int(table["classes"].iloc[0]))
-    rows = []
+def summary(table: pd.DataFrame, k: int, chance: float) -> pd.DataFrame:
+    """model, condition, top1, top2, top5 in percent, n, and retained: top-k above chance over the full image's."""
+    frames = []
     for model, mine in table.groupby("model", sort=False):
-        full = (mine.loc[mine["condition"] == "full", "rank"] < k).mean()
-        for condition in CONDITIONS:
-            ranks = mine.loc[mine["condition"] == condition, "rank"]
-            accuracies = {f"top{n}": 100 * (ranks < n).mean() for n in (1, 2, 5)}
-            kept = (ranks < k).mean() / full
-            rows.append({"model": model, "condition": condition, **accuracies, "retained": kept, "n": len(ranks)})
-    return pd.DataFrame(rows)
+        accuracies = accuracy_table(mine)
+        accuracies.insert(0, "model", model)
+        above = accuracies[f"top{k}"] / 100 - chance
+        frames.append(accuracies.assign(retained=above / above[accuracies["condition"] == "full"].item()))
+    return pd.concat(frames, ignore_index=True)

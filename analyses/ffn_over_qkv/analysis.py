@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.claims import Analysis, Measured, NotTested, vits_and_control
 from vitexplore.stats import Estimate, bootstrap
 
 QKV = ("query", "key", "value")
@@ -20,9 +20,10 @@ def by_site(mine: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
 
 def ffn_minus_qkv(mine: pd.DataFrame, column: str) -> Estimate:
     values = by_site(mine, column)
+    count = min(map(len, values.values()))
     return bootstrap(
         lambda f: float(values["ffn"][f].mean() - np.mean([values[site][f].mean() for site in QKV])),
-        {"features of each site": len(values["ffn"])},
+        {"features of each site": count},
     )
 
 
@@ -31,12 +32,8 @@ def negative(estimate: Estimate) -> Estimate:
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    vits = table[table["family"] == "vit"]
-    trained = [mine for _, mine in vits[~vits["random_weights"]].groupby("model")]
-    random = [mine for _, mine in vits[vits["random_weights"]].groupby("model")]
-    if not trained or not random:
-        raise NotTested("needs a ViT classifier and the same one with random weights")
-    if vits["identification"].isna().any():
+    trained, random = vits_and_control(table)
+    if any(mine["identification"].isna().any() for mine in trained + random):
         raise NotTested("needs a judge: a model that is not the visualized one")
     statements = {
         "identification": Measured(
@@ -51,6 +48,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     grouped = table.groupby(["model", "site", "depth"], sort=False)
     summary = grouped.agg(
         identification=("identification", "mean"),
+        identification_natural=("identification_natural", "mean"),
         high_frequency=("high_frequency", "mean"),
         beats_natural=("beats_natural", "mean"),
         n=("feature", "size"),

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, NotTested
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.claims import Analysis, Measured, vits_and_control
+from vitexplore.stats import Estimate, bootstrap, halves
 
 
 def hits(mine: pd.DataFrame, surgery: str) -> np.ndarray:
@@ -14,22 +14,19 @@ def hits(mine: pd.DataFrame, surgery: str) -> np.ndarray:
     return (rows.pivot(index="at", columns="image", values="rank") < 1).to_numpy()
 
 
-def mean_position(each: np.ndarray, images: np.ndarray) -> float:
-    return float(each[:, images].mean())
-
-
-def best_position(each: np.ndarray, images: np.ndarray) -> float:
-    """The position that is best on the even images, scored on the odd ones."""
-    best = each[:, images[images % 2 == 0]].mean(1).argmax()
-    return float(each[best, images[images % 2 == 1]].mean())
-
-
-def share(statistic, each: np.ndarray, natural: np.ndarray, chance: float) -> Estimate:
-    """``statistic`` above chance, as a share of the natural accuracy above chance."""
+def mean_position(each: np.ndarray, natural: np.ndarray, chance: float) -> Estimate:
+    """The head's accuracy above chance over all positions, as a share of ``natural`` accuracy above chance."""
     return bootstrap(
-        lambda images: (statistic(each, images) - chance) / (natural[images].mean() - chance),
+        lambda images: float((each[:, images].mean() - chance) / (natural[images].mean() - chance)),
         {"images": len(natural)},
     )
+
+
+def best_position(each: np.ndarray, natural: np.ndarray, chance: float) -> Estimate:
+    """The same at the position that is best on one half of the images, scored on the other half."""
+    chosen_on, scored_on = halves(len(natural))
+    best = each[:, chosen_on].mean(1).argmax()
+    return mean_position(each[best, scored_on][None], natural[scored_on], chance)
 
 
 def higher(*controls: Estimate) -> Estimate:
@@ -38,19 +35,15 @@ def higher(*controls: Estimate) -> Estimate:
 
 def analyse(table: pd.DataFrame) -> Analysis:
     chance = 1 / int(table["classes"].iloc[0])
-    vits = table[table["family"] == "vit"]
-    trained = [mine for _, mine in vits[~vits["random_weights"]].groupby("model")]
-    random = [mine for _, mine in vits[vits["random_weights"]].groupby("model")]
-    if not trained or not random:
-        raise NotTested("needs a ViT classifier and the same one with random weights")
+    trained, random = vits_and_control(table)
     # the controls are measured against the trained model's accuracy: a random one's own is at chance
     natural = hits(trained[0], "isolated_cls")[0]
 
     def measure(statistic, surgery: str, exchanged: bool) -> Measured:
-        estimates = [share(statistic, hits(m, surgery), hits(m, "isolated_cls")[0], chance) for m in trained]
-        controls = [share(statistic, hits(random[0], surgery), natural, chance)]
+        estimates = [statistic(hits(m, surgery), hits(m, "isolated_cls")[0], chance) for m in trained]
+        controls = [statistic(hits(random[0], surgery), natural, chance)]
         if exchanged:
-            controls.append(share(statistic, hits(trained[0], "exchanged_patch"), natural, chance))
+            controls.append(statistic(hits(trained[0], "exchanged_patch"), natural, chance))
         return Measured(estimates, higher(*controls))
 
     statements = {
@@ -62,7 +55,8 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """model, measure, top1, top5 in percent, n images: Table 1's rows."""
+    """model, measure, top1, top5 in percent, n images: Table 1's rows, and as there the maximum over positions is
+    taken on the images that it is shown for; the claim's own is not."""
     rows = []
     for model, mine in table.groupby("model", sort=False):
         natural = mine[(mine["surgery"] == "isolated_cls") & (mine["at"] == 0)]

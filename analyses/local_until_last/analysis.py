@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.claims import Analysis, Measured, vits_and_control
 from vitexplore.stats import Estimate, bootstrap
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
@@ -31,11 +31,7 @@ def excess_of_last_step(mine: pd.DataFrame, measure: str) -> Estimate:
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    vits = table[table["family"] == "vit"]
-    trained = [mine for _, mine in vits[~vits["random_weights"]].groupby("model")]
-    random = [mine for _, mine in vits[vits["random_weights"]].groupby("model")]
-    if not trained or not random:
-        raise NotTested("needs a ViT classifier and the same one with random weights")
+    trained, random = vits_and_control(table)
     statements = {
         measure: Measured(
             [excess_of_last_step(mine, measure) for mine in trained], excess_of_last_step(random[0], measure)

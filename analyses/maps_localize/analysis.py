@@ -5,28 +5,28 @@ import pandas as pd
 
 from vitexplore import plots
 from vitexplore.claims import Analysis, Measured, NotTested
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.stats import Estimate, bootstrap, halves
 
 BEST = 0.1  # share of a block's features
 
 
 class Maps:
-    """One model's AUROCs: ``own`` and ``other`` float [images, features] for each block, and the features'
-    signs and order as chosen on the first half of the images; ``scored`` are the second half."""
+    """One model's AUROCs on the second half of the images, by block: ``own`` and ``other`` (another image's map)
+    float [images, features], turned by signs that were chosen on the first half, as was ``order``, best first."""
 
     def __init__(self, mine: pd.DataFrame) -> None:
         self.blocks = []
         for _, rows in mine.groupby("block"):
             own = rows.pivot(index="image", columns="feature", values="auroc").to_numpy(np.float64)
             other = rows.pivot(index="image", columns="feature", values="control").to_numpy(np.float64)
-            half = len(own) // 2
-            chosen_on = own[:half].mean(0)
-            sign = np.where(chosen_on >= 0.5, 1.0, -1.0)
-            order = np.argsort(-np.abs(chosen_on - 0.5), kind="stable")
-            self.blocks.append((_turn(own[half:], sign), _turn(other[half:], sign), order, own[half:]))
+            first, second = halves(len(own))
+            mean = own[first].mean(0)
+            sign = np.where(mean >= 0.5, 1.0, -1.0)
+            order = np.argsort(-np.abs(mean - 0.5), kind="stable")
+            self.blocks.append((_turn(own[second], sign), _turn(other[second], sign), order))
 
     def best(self, block: int, images: np.ndarray, control: bool = False) -> float:
-        own, other, order, _ = self.blocks[block]
+        own, other, order = self.blocks[block]
         chosen = order[: max(1, round(BEST * len(order)))]
         return float((other if control else own)[images][:, chosen].mean())
 
@@ -49,15 +49,11 @@ def all_of_inner(maps: Maps, control: bool) -> Estimate:
     inner = maps.blocks[:-1]
     images = min(len(own) for own, *_ in inner)
     features = min(own.shape[1] for own, *_ in inner)
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(len(inner), features))
+    rng = np.random.default_rng(0)
     gains = []
-    for (own, other, _, raw), sign in zip(inner, signs, strict=True):
-        gain = (
-            _turn(raw[:images, :features], sign) - 0.5
-            if control
-            else own[:images, :features] - other[:images, :features]
-        )
-        gains.append(gain)
+    for own, other, _ in inner:
+        gain = own[:images, :features] - other[:images, :features]
+        gains.append(gain * rng.choice((-1.0, 1.0), size=features) if control else gain)
     gain = np.mean(gains, axis=0)
     return bootstrap(lambda i, f: float(gain[i][:, f].mean()), {"images": images, "features": features})
 

@@ -18,7 +18,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from vitexplore.errors import InputError
-from vitexplore.stats import NOT_TESTED, Estimate, decide, verdict
+from vitexplore.stats import NOT_TESTED, OPEN, Estimate, decide, verdict
 
 COLUMNS = [
     "claim",
@@ -103,12 +103,20 @@ def run_analysis(claim: Claim, table: pd.DataFrame) -> Analysis:
     return analysis
 
 
+def vits_and_control(table: pd.DataFrame) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """The rows of each trained ViT classifier, and of each with random weights. Raises NotTested where either is
+    missing."""
+    vits = table[table["family"] == "vit"]
+    trained = [mine for _, mine in vits[~vits["random_weights"]].groupby("model")]
+    random = [mine for _, mine in vits[vits["random_weights"]].groupby("model")]
+    if not trained or not random:
+        raise NotTested("needs a ViT classifier and the same one with random weights")
+    return trained, random
+
+
 def judge(claim: Claim, analysis: Analysis, scale: str) -> list[dict[str, Any]]:
     """One row a statement, the main one first, with COLUMNS."""
-    decisions = {
-        name: decide(found.estimates, found.control, claim.statements[name]["direction"], _margin(claim, name))
-        for name, found in analysis.statements.items()
-    }
+    decisions = {name: _decide(analysis.statements[name], statement) for name, statement in claim.statements.items()}
     overall = verdict(list(decisions.values()))
     rows = []
     for name, statement in claim.statements.items():
@@ -144,8 +152,12 @@ def not_tested(name: str, why: str) -> dict[str, Any]:
     return {**dict.fromkeys(COLUMNS), "claim": name, "statement": why, "verdict": NOT_TESTED}
 
 
-def _margin(claim: Claim, statement: str) -> float:
-    return claim.statements[statement]["margin"]
+def _decide(found: Measured, statement: dict[str, Any]) -> str:
+    """Numbers that are not finite decide nothing; they stay in the table, where ``check`` finds them."""
+    try:
+        return decide(found.estimates, found.control, statement["direction"], statement["margin"])
+    except ValueError:
+        return OPEN
 
 
 def _least_favourable(estimates: Sequence[Estimate], direction: str) -> Estimate:

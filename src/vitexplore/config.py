@@ -14,15 +14,17 @@ EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing
 
 def check_config(config: dict[str, Any], schema: Path) -> None:
     """Raises InputError, naming the key and the mend, for the first thing in ``config`` that ``schema`` does
-    not allow, and for judges and claims that do not fit the models."""
+    not allow, and for judges that are no judges."""
     rules = yaml.safe_load(schema.read_text())
     errors = list(jsonschema.Draft202012Validator(rules).iter_errors(config))
-    if errors:
-        raise InputError(_describe(errors[0]))
+    if errors:  # a misspelt key is also a missing one: the misspelling says more
+        raise InputError(_describe(min(errors, key=lambda error: error.validator != "additionalProperties")))
     for model, judge in config["judges"].items():
         for name in (model, judge):
             if name not in config["models"]:
                 raise InputError(f"config: judges: {name!r} is not among the models")
+        if model == judge or config["models"][judge].get("weights") == "random":
+            raise InputError(f"config: judges: {model} needs a judge that is another model with trained weights")
     if config["data"]["kind"] == "photos" and not config.get("images"):
         raise InputError("config: images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG")
 

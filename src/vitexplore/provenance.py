@@ -53,10 +53,10 @@ def _imports(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
-def code_files(module: str) -> list[Path]:
-    """The file of ``module`` (such as ``commands.locality``) and all it imports of this package, however
-    far, sorted."""
-    start = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+def code_files(module: str | Path) -> list[Path]:
+    """The file of ``module`` (such as ``commands.locality``, or a path outside the package) and all it imports of
+    this package, however far, sorted."""
+    start = module if isinstance(module, Path) else PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
     seen: set[Path] = set()
     queue = [start]
     while queue:
@@ -67,11 +67,11 @@ def code_files(module: str) -> list[Path]:
     return sorted(seen)
 
 
-def code_hash(module: str) -> str:
+def code_hash(module: str | Path) -> str:
     """A hash of the text of ``code_files(module)``: what a rule must depend on, for a workflow engine does
     not see that an imported module changed."""
     digest = hashlib.sha256()
     for file in code_files(module):
-        digest.update(file.relative_to(PACKAGE).as_posix().encode())
+        digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

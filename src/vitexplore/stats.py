@@ -37,6 +37,13 @@ def bootstrap(statistic: Callable[..., float], sizes: dict[str, int], seed: int 
     return Estimate(float(value), float(low), float(high), ", ".join(f"{size} {what}" for what, size in sizes.items()))
 
 
+def halves(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two halves of ``count`` indices, drawn once and for all: choose on one, score on the other. Not by order,
+    for images come sorted by class."""
+    order = np.random.default_rng(0).permutation(count)
+    return np.sort(order[: count // 2]), np.sort(order[count // 2 :])
+
+
 def beyond(estimate: Estimate, direction: str, margin: float) -> bool:
     """Whether the whole interval lies beyond ``margin`` in ``direction`` (of DIRECTIONS)."""
     return estimate.low > margin if direction == "above" else estimate.high < margin

@@ -1,7 +1,7 @@
 rule collect:
     input:
         images=DATA,
-        weights=lambda w: lab_weights(w.model),
+        weights=lambda w: weights_of(w.model),
     output:
         top=f"{OUT}/activations/{{model}}_top.parquet",
         maps=f"{OUT}/activations/{{model}}_maps.npz",
@@ -52,7 +52,7 @@ rule top_images_figure:
 rule embed:
     input:
         images=DATA,
-        weights=lambda w: lab_weights(w.model),
+        weights=lambda w: weights_of(w.model),
     output:
         f"{OUT}/activations/{{model}}_embeddings.parquet",
     log:

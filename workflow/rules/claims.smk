@@ -26,7 +26,7 @@ for _claim in TESTED:
         params:
             folder=subpath(input.yaml, parent=True),
             scale=config["scale"],
-            code=code("commands.claim"),
+            code=[code("commands.claim"), code(BASE / f"analyses/{_claim}/analysis.py")],
         shell:
             "python -m vitexplore --log {log} claim {params.folder} --schema {input.schema} --scale {params.scale}"
             " --tables {input.tables} --out {output.rows} --table {output.table} --caption {output.caption}"

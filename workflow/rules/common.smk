@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,7 +8,9 @@ from snakemake.exceptions import WorkflowError
 
 BASE = Path(workflow.basedir)
 # jobs run in the environment that Snakemake runs in, whether or not it is activated
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]), PYTHONPATH=str(BASE / "src")
+)
 
 try:
     from vitexplore.config import check_config, experiments_of, spec_of
@@ -72,10 +75,30 @@ def budget(experiment, key):
     return config[experiment][key]
 
 
-def lab_weights(name):
-    """A lab model's weights as inputs: another file under the same name reruns what read it."""
+def folders(source):
+    """The photographs' folder and their boxes', as options."""
+    options = ["--photos", config["images" if source == "data" else "validation"]]
+    return shlex.join(options + (["--boxes", BOXES] if BOXES and source == "data" else []))
+
+
+def folder_state(source):
+    """When pictures or boxes were last added or taken away, class by class."""
+    roots = [Path(config["images" if source == "data" else "validation"]), Path(BOXES or "no boxes")]
+    return [str(entry.stat().st_mtime) for root in roots if root.is_dir() for entry in sorted(root.iterdir())]
+
+
+def images_of(experiment):
+    """The data set of an experiment: Table 1 is about the validation images where the scale names them."""
+    return f"{OUT}/validation/images.parquet" if experiment == "token_mixing" and config.get("validation") else DATA
+
+
+def weights_of(name):
+    """A model's weight files as inputs: another file under the same name reruns what read it."""
     model = config["models"][name]
-    if model["source"] != "lab" or model.get("weights", "pretrained") != "pretrained":
+    weights = model.get("weights", "pretrained")
+    if weights not in ("pretrained", "random"):
+        return [] if weights.startswith("package:") else [weights]
+    if model["source"] != "lab" or weights == "random":
         return []
     stem = f"{WEIGHTS}/{model['architecture']}_s{model.get('seed', 0)}"
     return [f"{stem}.safetensors", f"{stem}.json"]
@@ -93,12 +116,12 @@ def judge_of(model):
 
 def judge_embeddings(wildcards):
     judge = judge_of(wildcards.model)
-    return [f"{OUT}/activations/{judge}_embeddings.parquet", *lab_weights(judge)] if judge else []
+    return [f"{OUT}/activations/{judge}_embeddings.parquet", *weights_of(judge)] if judge else []
 
 
 def judge_options(wildcards, input):
     judge = judge_of(wildcards.model)
-    return f"--judge '{spec(judge)}' --embeddings {input.judge[0]}" if judge else ""
+    return f"--judge {shlex.quote(spec(judge))} --embeddings {input.judge[0]}" if judge else ""
 
 
 def tables_of(experiment):

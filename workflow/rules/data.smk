@@ -2,22 +2,26 @@ if PHOTOS:
 
     rule index:
         output:
-            images=DATA,
-            broken=f"{OUT}/tables/broken_images.csv",
+            images=f"{OUT}/{{source}}/images.parquet",
+            classes=f"{OUT}/{{source}}/classes.txt",
+            provenance=f"{OUT}/{{source}}/provenance.json",
+            broken=f"{OUT}/tables/broken_images_{{source}}.csv",
         log:
-            f"{OUT}/logs/index.log",
+            f"{OUT}/logs/index_{{source}}.log",
         benchmark:
-            f"{OUT}/benchmarks/index.tsv"
+            f"{OUT}/benchmarks/index_{{source}}.tsv"
+        wildcard_constraints:
+            source="data|validation",
         conda:
             "../../environment.yml"
         threads: workflow.cores
         params:
-            photos=config["images"],
-            boxes=f"--boxes {BOXES}" if BOXES else "",
+            folders=lambda w: folders(w.source),
+            state=lambda w: folder_state(w.source),
             out=subpath(output.images, parent=True),
             code=code("commands.index"),
         shell:
-            "python -m vitexplore --log {log} index --photos {params.photos:q} {params.boxes} --workers {threads}"
+            "python -m vitexplore --log {log} index {params.folders} --workers {threads}"
             " --out {params.out} --broken {output.broken}"
 
 else:
@@ -25,6 +29,9 @@ else:
     rule scenes:
         output:
             images=DATA,
+            classes=f"{OUT}/data/classes.txt",
+            pixels=f"{OUT}/data/pixels.npz",
+            provenance=f"{OUT}/data/provenance.json",
         log:
             f"{OUT}/logs/scenes.log",
         benchmark:

@@ -1,8 +1,8 @@
 # one experiment on one model
 rule experiment:
     input:
-        images=DATA,
-        weights=lambda w: lab_weights(w.model),
+        images=lambda w: images_of(w.experiment),
+        weights=lambda w: weights_of(w.model),
     output:
         f"{OUT}/{{experiment}}/{{model}}.parquet",
     log:

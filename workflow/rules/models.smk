@@ -21,6 +21,7 @@ rule train_model:
     threads: workflow.cores
     params:
         out=subpath(output[0], parent=True),
+        code=code("commands.train"),
     shell:
         "python -m vitexplore --log {log} train --recipe {wildcards.recipe} --workers {threads} --out {params.out}"
 

@@ -1,6 +1,6 @@
 rule visualize:
     input:
-        weights=lambda w: lab_weights(w.model),
+        weights=lambda w: weights_of(w.model),
         top=rules.collect.output.top,
         judge=judge_embeddings,
     output:

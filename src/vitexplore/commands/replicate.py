@@ -1,8 +1,10 @@
 """Run a scale from end to end: the workflow, the report, the claims table."""
 
 import argparse
+import re
 import subprocess
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +19,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", default="all")
 
 
+def progress(lines: Iterable[str], clock=time.monotonic) -> Iterator[str]:
+    """From Snakemake's output, a line for each job that starts: how many are done, the time left at the pace so
+    far, the rule and its wildcards. Errors of jobs pass through."""
+    began, done, total, rule = clock(), 0, 0, ""
+    for line in lines:
+        if found := re.match(r"total\s+(\d+)", line):
+            total = int(found[1])
+        elif found := re.match(r"(\d+) of \d+ steps", line):
+            done = int(found[1])
+        elif found := re.match(r"(?:local)?rule (\w+):", line):
+            rule = found[1]
+        elif line.startswith(("error: ", "WorkflowError", "config: ")):
+            yield line.rstrip()
+        elif rule and line.startswith("    resources:"):  # the last that Snakemake says of a job that starts
+            minutes = (clock() - began) / 60
+            left = f"about {minutes / done * (total - done):.1f} min left" if done else "starting"
+            yield f"[{done}/{total} done, {left}] {rule}"
+            rule = ""
+        elif rule and (found := re.match(r"\s+wildcards: (.+)", line)):
+            rule += " " + " ".join(part.partition("=")[2] for part in found[1].split(", "))
+
+
 def first_error(logs: Path, since: float) -> str | None:
     """The earliest error line that a job of this run has left in its log."""
     fresh = sorted((path.stat().st_mtime, path) for path in logs.glob("*.log") if path.stat().st_mtime >= since)
@@ -28,13 +52,17 @@ def first_error(logs: Path, since: float) -> str | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    console, began = Console(), time.time()
-    command = [*snakemake(args), "--cores", args.cores, "--logger", "rich", "--rerun-incomplete"]
-    code = subprocess.run(command, check=False).returncode
+    console, began = Console(soft_wrap=True, highlight=False), time.time()
+    command = [*snakemake(args), "--cores", args.cores, "--rerun-incomplete"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        for line in progress(running.stdout):
+            console.print(line, markup=False)
     folder = results_folder(args)
-    if code:
-        console.print(first_error(folder / "logs", began) or "error: the workflow stopped; see the lines above")
-        return code
+    if running.returncode:
+        console.print(
+            first_error(folder / "logs", began) or "error: the workflow stopped; its log is in .snakemake/log"
+        )
+        return running.returncode
     report.run(args)
     console.print(Markdown((folder / "claims.md").read_text()))
     console.print(f"Report: {folder / 'report.html'} ({(time.time() - began) / 60:.1f} minutes)")

@@ -1,6 +1,7 @@
 """Train a model of the lab; goes on from its last epoch when it was interrupted."""
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from timm.layers import set_fused_attn
 
 from vitexplore.data.scenes import WORLD, draw_split, sample
 from vitexplore.io import sha256, write_atomically, write_json
-from vitexplore.models.train import RECIPES, accuracy, plain, train
+from vitexplore.models.train import RECIPES, accuracy, plain, state_of, train
 from vitexplore.provenance import code_hash, versions
 
 VALIDATION, TEST = 2048, 4000
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def pixels_of(split: str, count: int, workers: int, folder: Path) -> np.ndarray:
     """uint8 [count, h, w, 3], kept in ``folder`` for the other models' training."""
-    path = folder / f"{split}_{count}.npy"
+    path = folder / f"{split}_{count}_{code_hash('data.scenes')}.npy"
     if not path.exists():
         drawn, _, _ = draw_split(split, count, workers)
         write_atomically(path, lambda temporary: np.save(temporary, drawn))
@@ -51,8 +52,8 @@ def run(args: argparse.Namespace) -> None:
         "validation_top1": float(curve["validation_top1"].iloc[-1]),
         "test_top1": accuracy(model, pixels["test"], test_labels),
         "sha256": sha256(weights),
-        "scenes_code": code_hash("data.scenes"),
-        "training_code": code_hash("models.train"),
+        "data_sha256": {split: hashlib.sha256(found.tobytes()).hexdigest() for split, found in pixels.items()},
+        "training_code": state_of(args.out)["code"],
         "libraries": versions(),
     }
     write_json(weights.with_suffix(".json"), record)

@@ -93,9 +93,11 @@ def score_table(
     embeddings: pd.Series | None,
 ) -> pd.DataFrame:
     """A row for each feature. ``score``: clean activation; ``natural``: the best image's; ``identification``:
-    NaN without a judge; ``picture``: PNG bytes."""
+    the visualization's, and ``identification_natural``: of the last of the feature's exemplars among sets of the
+    others, what a real image reaches (both NaN without a judge); ``picture``: PNG bytes."""
     top = top.sort_values(["feature", "place"])
     natural = top[top["place"] == 0].set_index("feature")["score"]
+    shown, real = _identify(features, found.images, top, judge, embeddings)
     return pd.DataFrame(
         {
             "site": site.kind,
@@ -103,7 +105,8 @@ def score_table(
             "feature": features,
             "score": found.score.numpy(),
             "natural": natural.loc[features].to_numpy(),
-            "identification": _identify(features, found.images, top, judge, embeddings),
+            "identification": shown,
+            "identification_natural": real,
             "high_frequency": high_frequency_share(found.images).numpy(),
             "picture": [_png(image) for image in found.images],
         }
@@ -113,16 +116,18 @@ def score_table(
 @torch.no_grad()
 def _identify(
     features: list[int], images: torch.Tensor, top: pd.DataFrame, judge: Model | None, embeddings: pd.Series | None
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     if judge is None:
-        return np.full(len(features), np.nan)
+        return np.full(len(features), np.nan), np.full(len(features), np.nan)
     size = judge.spec.input_size
     if images.shape[-1] != size:
         images = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
     pictures = embed(judge, normalise(judge, images.to(judge.device))).cpu()
     count = top["feature"].nunique()
     exemplars = torch.from_numpy(np.stack(embeddings.loc[top["image"]].to_numpy())).unflatten(0, (count, -1))
-    return identification(pictures, exemplars, torch.tensor(features)).numpy()
+    own = torch.tensor(features)
+    real = identification(exemplars[own, -1], exemplars[:, :-1], own)
+    return identification(pictures, exemplars, own).numpy(), real.numpy()
 
 
 def _png(image: torch.Tensor) -> bytes:

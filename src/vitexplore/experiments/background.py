@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 
 from vitexplore.data.images import CONDITIONS, ImageSet, batches, preprocess, spread
+from vitexplore.errors import InputError
 from vitexplore.experiments.ranks import rank_of_truth
 from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
@@ -22,6 +23,8 @@ def background_ranks(
     sample of at most ``most`` is taken. ``how`` names the preprocessing."""
     transform = preprocess(model.spec, how)
     known = images.has_boxes.nonzero()[0]
+    if not len(known):
+        raise InputError("no image has a box: check that boxes/<WordNet id>/<picture's name>.xml fit the pictures")
     known = known[spread(len(known), most)] if most else known
     labels = torch.tensor(images.labels)
     total = torch.zeros(3, model.spec.input_size, model.spec.input_size)

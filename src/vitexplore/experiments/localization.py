@@ -45,7 +45,7 @@ def localization(
         for site, found in read_many(model, wanted, pictures.to(model.device)).items():
             cover = adaptive_avg_pool2d(masks, found.grid).flatten(1) >= 0.5
             usable = cover.any(1) & ~cover.all(1)
-            chosen = spread(found.bpc.shape[2], features)
+            chosen = np.sort(spread(found.bpc.shape[2], features))
             acts = found.bpc[..., torch.from_numpy(chosen).to(model.device)].cpu()
             own, other = map_auroc(acts, cover)[usable], map_auroc(acts.roll(-1, 0), cover)[usable]
             frames.append(

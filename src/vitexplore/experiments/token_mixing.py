@@ -61,9 +61,8 @@ def token_mixing_ranks(
         labels = torch.from_numpy(images.labels[index]).to(model.device)
         isolated = rank_of_truth(isolated_cls(vit, tokens), labels)
         each, mean = head_on_patches(vit, tokens)
-        exchange = torch.stack(
-            [torch.randperm(len(index), generator=generator) for _ in range(each.shape[1])], dim=1
-        ).to(model.device)
+        offsets = torch.randint(1, max(len(index), 2), (each.shape[1],), generator=generator)
+        exchange = ((torch.arange(len(index))[:, None] + offsets) % len(index)).to(model.device)
         exchanged, _ = head_on_patches(vit, tokens, exchange)
         ranks = {
             "isolated_cls": isolated,

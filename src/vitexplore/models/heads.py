@@ -1,10 +1,11 @@
 """From images to class logits: a model's own classifier, or CLIP's zero-shot head."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import open_clip
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from vitexplore.data.captions import class_prompts
@@ -45,5 +46,13 @@ def make_head(model: Model, classes: tuple[str, ...]) -> Head:
         prompts = [[template(name) for template in open_clip.OPENAI_IMAGENET_TEMPLATES] for name in names]
     if len(prompts) != len(classes):
         raise InputError(f"{model.spec.name} has prompts for {len(prompts)} classes, the data has {len(classes)}")
-    columns = [model.module.encode_text(tokenize(texts).to(model.device), normalize=True).mean(0) for texts in prompts]
-    return Head(model, normalize(torch.stack(columns), dim=1).T)
+    return Head(model, zero_shot(model.module, tokenize, prompts))
+
+
+@torch.no_grad()
+def zero_shot(clip: nn.Module, tokenize: Callable[[list[str]], Tensor], prompts: list[list[str]]) -> Tensor:
+    """[embedding, classes]: each class's mean normalised prompt embedding, normalised again (Radford et al. 2021,
+    section 3.1.4)."""
+    device = next(clip.parameters()).device
+    columns = [clip.encode_text(tokenize(texts).to(device), normalize=True).mean(0) for texts in prompts]
+    return normalize(torch.stack(columns), dim=1).T

@@ -28,8 +28,12 @@ from vitexplore.data.shapes import CLASSES
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically
 from vitexplore.models import lab
+from vitexplore.models.heads import zero_shot
+from vitexplore.provenance import code_hash
 
 log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ RECIPES = {
 }
 
 
+def state_of(folder: Path) -> dict[str, Any]:
+    """The checkpoint in ``folder``; its ``code`` lists the hashes of all revisions of the training code that ran."""
+    return torch.load(folder / CHECKPOINT, weights_only=True)
+
+
 def build(architecture: str) -> nn.Module:
     return lab.lab_clip() if architecture == "lab_clip" else timm.create_model(architecture)
 
@@ -120,7 +129,7 @@ def accuracy(model: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> float:
     """Top-1 accuracy, 0 to 1, on images uint8 [n, h, w, 3]; CLIP by its zero-shot prompts."""
     model.eval()
     if isinstance(model, open_clip.CLIP):
-        head = zero_shot_head(model)
+        head = zero_shot(model, lab.Tokenizer(), [class_prompts(name) for name in CLASSES])
         logits_of: Callable[[Tensor], Tensor] = lambda x: model.encode_image(x, normalize=True) @ head  # noqa: E731
     else:
         logits_of = model
@@ -129,13 +138,6 @@ def accuracy(model: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> float:
         for start in range(0, len(pixels), 250)
     ]
     return float(np.concatenate(hits).mean())
-
-
-def zero_shot_head(model: open_clip.CLIP) -> Tensor:
-    """[EMBEDDING, classes]: each class's mean normalised prompt embedding, normalised again."""
-    tokenize = lab.Tokenizer()
-    columns = [model.encode_text(tokenize(class_prompts(name)), normalize=True).mean(0) for name in CLASSES]
-    return nn.functional.normalize(torch.stack(columns), dim=1).T
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -161,9 +163,11 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
     curve: list[dict] = []
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint = folder / CHECKPOINT
+    code = [code_hash("models.train")]
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = state_of(folder)
+        code = list(dict.fromkeys(state["code"] + code))
         if state["recipe"] != plain(recipe):
             raise InputError(f"{checkpoint} is of another recipe; delete it to train anew")
         model.load_state_dict(state["model"])
@@ -215,6 +219,7 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
             curve.append(row)
             state = {
                 "recipe": plain(recipe),
+                "code": code,
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),

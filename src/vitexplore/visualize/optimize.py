@@ -3,9 +3,9 @@
     x* = argmax_x  mean over copies k [ mean over positions f(a_k(x)) - tv * TV(a_k(x)) ]
 
 on images in [0, 1], with a_k = GaussianSmoothing(ColorShift(Jitter(x))), then the model's normalisation.
-The paper writes sums where this has means; Adam does not see the common factor, and ``tv`` is in units of
-the mean, 0.004 times the released code's weight (the two are a factor of 8 copies / 64 / ... apart; the
-table of differences is in the claim's deviations).
+The paper writes sums where this has means; Adam does not see a common factor. ``tv`` is in units of a mean over
+positions and copies: the released code's weight of 0.0005, on an objective that is an eighth of that mean, is
+0.004 in these units.
 """
 
 import logging
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitexplore.errors import InputError
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Activations, Site, read
+from vitexplore.models.sites import Activations, Site, channels, read
 from vitexplore.visualize.augment import Generators, colour_shift, gaussian_smoothing, jitter
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way of visualizing; the defaults are the paper's. ``tv`` weighs total variation in units of the
-    mean over positions and copies."""
+    """One way of visualizing; the defaults are the paper's augmentations with the released code's settings for a
+    ViT. ``tv`` weighs total variation in units of the mean over positions and copies."""
 
     steps: int = 400
     copies: int = 8
@@ -65,9 +66,12 @@ def total_variation(images: Tensor) -> Tensor:
 
 def visualize(model: Model, site: Site, features: Sequence[int], recipe: Recipe, seed: int) -> Visualization:
     """Visualize ``features`` (channels) of ``site`` together. Each starts from its own uniform noise and
-    draws from its own generator, seeded by (seed, channel). Raises FloatingPointError, naming the feature,
-    when an image or loss is no longer finite."""
+    draws from its own generator, seeded by (seed, channel). Raises InputError for a channel that the site lacks,
+    and FloatingPointError, naming the feature, when an image or loss is no longer finite."""
     size, device = model.spec.input_size, model.device
+    width = channels(model, site)
+    if outside := [feature for feature in features if not 0 <= feature < width]:
+        raise InputError(f"{model.spec.name} {site.kind} {site.block} has channels 0 to {width - 1}, not {outside[0]}")
     generators = [torch.Generator().manual_seed(seed * 1_000_003 + feature) for feature in features]
     start = torch.stack([torch.rand(3, size, size, generator=g) for g in generators])
     images = start.to(device).requires_grad_()
