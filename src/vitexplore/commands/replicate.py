@@ -4,6 +4,7 @@ import argparse
 import re
 import subprocess
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from rich.markdown import Markdown
 
 from vitexplore.commands import report
 from vitexplore.commands.report import add_workflow, results_folder, snakemake
+
+LAST = 6  # lines of Snakemake's output that say why it did not start
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +33,7 @@ def progress(lines: Iterable[str], clock=time.monotonic) -> Iterator[str]:
             done = int(found[1])
         elif found := re.match(r"(?:local)?rule (\w+):", line):
             rule = found[1]
-        elif line.startswith(("error: ", "WorkflowError", "config: ")):
+        elif line.startswith("error: "):
             yield line.rstrip()
         elif rule and line.startswith("    resources:"):  # the last that Snakemake says of a job that starts
             minutes = (clock() - began) / 60
@@ -39,6 +42,13 @@ def progress(lines: Iterable[str], clock=time.monotonic) -> Iterator[str]:
             rule = ""
         elif rule and (found := re.match(r"\s+wildcards: (.+)", line)):
             rule += " " + " ".join(part.partition("=")[2] for part in found[1].split(", "))
+
+
+def remember(lines: Iterable[str], last: deque[str]) -> Iterator[str]:
+    """Pass ``lines`` on; ``last`` keeps what Snakemake said in the end, should no job have failed."""
+    for line in lines:
+        last.append(line)
+        yield line
 
 
 def first_error(logs: Path, since: float) -> str | None:
@@ -55,13 +65,11 @@ def run(args: argparse.Namespace) -> int:
     console, began = Console(soft_wrap=True, highlight=False), time.time()
     command = [*snakemake(args), "--cores", args.cores, "--rerun-incomplete"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        for line in progress(running.stdout):
+        for line in progress(remember(running.stdout, last := deque(maxlen=LAST))):
             console.print(line, markup=False)
     folder = results_folder(args)
     if running.returncode:
-        console.print(
-            first_error(folder / "logs", began) or "error: the workflow stopped; its log is in .snakemake/log"
-        )
+        console.print(first_error(folder / "logs", began) or "".join(last).rstrip(), markup=False)
         return running.returncode
     report.run(args)
     console.print(Markdown((folder / "claims.md").read_text()))
