@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from vitexplore.commands.reference import with_results
@@ -54,3 +55,13 @@ def test_no_output_of_the_library_goes_to_print():
     for path in (ROOT / "src").rglob("*.py"):
         prints = re.findall(r"^\s*print\(", path.read_text(), re.MULTILINE)
         assert len(prints) <= (path.name == "cli.py"), path
+
+
+def test_lab_visualizes_with_a_budget_that_costs_no_activation():
+    """At most 5 percent of the full recipe's clean activation may be lost (results/reference/bench/budget.csv)."""
+    budget = pd.read_csv(ROOT / "results/reference/bench/budget.csv").set_index(["steps", "copies"])
+    recipe = yaml.safe_load((ROOT / "workflow/scales/lab.yaml").read_text())["visualize"]["recipe"]
+    chosen = budget.loc[(recipe["steps"], recipe["copies"])]
+    assert chosen["share_of_full"] >= 0.95
+    assert budget.loc[(400, 8), "share_of_full"] == 1
+    assert chosen["seconds"] < budget.loc[(400, 8), "seconds"] / 2

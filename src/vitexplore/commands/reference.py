@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> None:
         _copy(source, args.out / source.relative_to(args.run))
     for source in sorted(args.run.glob("figures/*.png")):
         _copy(source, args.out / source.relative_to(args.run))
+    for source in sorted(args.run.parent.glob("bench/*.csv")):
+        _copy(source, args.out / "bench" / source.name)
     if args.readme:
         write_text(args.readme, with_results(args.readme.read_text(), (args.run / "claims.md").read_text()))
 
