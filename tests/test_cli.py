@@ -90,3 +90,18 @@ error: locality: something is wrong
         "[1/4 done, about 6.0 min left] experiment locality vit",
         "error: locality: something is wrong",
     ]
+
+
+def test_reference_keeps_a_run_and_brings_readme_up_to_date(tmp_path):
+    run, readme = tmp_path / "results/lab", tmp_path / "README.md"
+    for name in ("claims.csv", "claims.md", "tables/background.csv", "figures/background.png"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(name)
+    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    kept = tmp_path / "results/reference"
+    done = vitexplore("reference", str(run), "--out", str(kept), "--readme", str(readme))
+    assert done.returncode == 0, done.stderr
+    assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
+    assert (kept / "figures/background.png").exists()
+    assert readme.read_text() == f"before\n{BEGIN}\n\nclaims.md\n{END}\nafter\n"
+    assert vitexplore("reference", str(tmp_path), "--out", str(kept)).returncode == 2

@@ -7,11 +7,12 @@ from pathlib import Path
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_text
 
+LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 BEGIN, END = "<!-- results: generated, do not edit -->", "<!-- end of results -->"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, help="results/<scale> of a finished run")
+    parser.add_argument("finished", type=Path, help="results/<scale> of a finished run")
     parser.add_argument("--out", type=Path, required=True, help="the folder to keep it in")
     parser.add_argument("--readme", type=Path, help="bring the results table of this file up to date")
 
@@ -26,16 +27,21 @@ def with_results(readme: str, claims: str) -> str:
 
 
 def run(args: argparse.Namespace) -> None:
-    if not (args.run / "claims.csv").exists():
-        raise InputError(f"{args.run}: no claims.csv there; finish a run first")
-    for source in [args.run / "claims.csv", args.run / "claims.md", *sorted(args.run.glob("tables/*.csv"))]:
-        _copy(source, args.out / source.relative_to(args.run))
-    for source in sorted(args.run.glob("figures/*.png")):
-        _copy(source, args.out / source.relative_to(args.run))
-    for source in sorted(args.run.parent.glob("bench/*.csv")):
+    if not (args.finished / "claims.csv").exists():
+        raise InputError(f"{args.finished}: no claims.csv there; finish a run first")
+    for source in [
+        args.finished / "claims.csv",
+        args.finished / "claims.md",
+        *sorted(args.finished.glob("tables/*.csv")),
+    ]:
+        _copy(source, args.out / source.relative_to(args.finished))
+    figures = [path for path in args.finished.glob("figures/*.png") if not path.name.startswith(LARGE)]
+    for source in sorted(figures):
+        _copy(source, args.out / source.relative_to(args.finished))
+    for source in sorted(args.finished.parent.glob("bench/*.csv")):
         _copy(source, args.out / "bench" / source.name)
     if args.readme:
-        write_text(args.readme, with_results(args.readme.read_text(), (args.run / "claims.md").read_text()))
+        write_text(args.readme, with_results(args.readme.read_text(), (args.finished / "claims.md").read_text()))
 
 
 def _copy(source: Path, to: Path) -> None:
