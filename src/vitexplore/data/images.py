@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import center_crop, normalize, resize, to_tensor
 
 from vitexplore.errors import InputError
-from vitexplore.models.registry import ModelSpec
+
+if TYPE_CHECKING:  # the registry takes seconds to import, and a folder of images needs no model
+    from vitexplore.models.registry import ModelSpec
 
 CONDITIONS = ("full", "foreground", "background")
 PREPROCESSINGS = ("own", "paper_table2")
@@ -89,7 +92,7 @@ def cut(image: Image.Image, mask: np.ndarray, condition: str) -> Image.Image:
     return Image.fromarray(np.asarray(image) * keep[..., None])
 
 
-def preprocess(spec: ModelSpec, how: str = "own") -> Callable[[Image.Image], Tensor]:
+def preprocess(spec: "ModelSpec", how: str = "own") -> Callable[[Image.Image], Tensor]:
     """From an RGB image to float [3, size, size]. ``own``: the model's resize, interpolation and crop.
     ``paper_table2``: shorter side to the input size itself, bilinear (paper section 5). Both normalise by
     the model's mean and std."""
