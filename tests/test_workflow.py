@@ -48,7 +48,7 @@ def finished(tmp_path_factory):
 
 
 def test_check_is_green(finished):
-    done = snakemake(finished, *SMOKE, "check")
+    done = snakemake(finished, "check", *SMOKE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
