@@ -2,12 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from PIL import Image
 
 from vitexplore.data.images import ImageSet, preprocess
+from vitexplore.errors import InputError
 from vitexplore.experiments.background import MEAN_IMAGE, accuracy_table, background_ranks
-from vitexplore.models.heads import Head
+from vitexplore.models.heads import Head, make_head
 
 CONDITIONS = ["full", "foreground", "background", MEAN_IMAGE]
 
@@ -63,3 +65,10 @@ def test_accuracy_table_against_counting_by_hand():
     table = accuracy_table(ranks)
     assert list(table.columns) == ["condition", "top1", "top2", "top5", "n"]
     assert table.to_numpy().tolist() == [["full", 25.0, 50.0, 75.0, 4], ["foreground", 50.0, 50.0, 100.0, 2]]
+
+
+def test_no_box_at_all_is_refused(shared_vit, scenes):
+    table = scenes.table.assign(boxes=[[] for _ in range(len(scenes))])
+    bare = ImageSet(table, scenes.classes, scenes.pixels, scenes.masks)
+    with pytest.raises(InputError, match="no image has a box"):
+        background_ranks(shared_vit, make_head(shared_vit, scenes.classes), bare, "own")

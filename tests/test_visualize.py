@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from vitexplore.errors import InputError
 from vitexplore.models.sites import Site, read
 from vitexplore.visualize.augment import colour_shift, gaussian_smoothing, jitter
 from vitexplore.visualize.optimize import Recipe, clean_scores, normalise, total_variation, visualize
@@ -178,3 +179,8 @@ def test_a_feature_that_is_not_a_number_is_named_and_the_others_are_not(vit):
     vit.trunk.blocks[SITE.block].mlp.act.register_forward_hook(spoil)
     with pytest.raises(FloatingPointError, match=r"m ffn 2: not finite for feature 41$"):
         visualize(vit, SITE, [12, 41, 7], SHORT, seed=0)
+
+
+def test_channel_that_the_site_lacks_is_refused(shared_vit):
+    with pytest.raises(InputError, match="ffn 0 has channels 0 to 255, not 256"):
+        visualize(shared_vit, Site("ffn", 0), [3, 256], Recipe(steps=1, copies=1), seed=0)
