@@ -105,11 +105,14 @@ def test_class_that_no_model_knows_is_refused(folder):
         index_photos(folder.parent, None, 1)
 
 
-def test_missing_and_empty_folders_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
-        index_photos(tmp_path / "nowhere", None, 1)
+def test_missing_and_empty_folders_are_refused(tmp_path, folder):
+    with pytest.raises(InputError, match="nowhere: no such folder; put images"):
+        index_photos(tmp_path / "nowhere", tmp_path / "no boxes either", 1)
+    with pytest.raises(InputError, match="no boxes either: no such folder of boxes"):
+        index_photos(folder.parent, tmp_path / "no boxes either", 1)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no pictures"):
-        index_photos(tmp_path, None, 1)
+        index_photos(tmp_path / "empty", None, 1)
 
 
 def test_picture_that_vanishes_is_named(folder):

@@ -22,8 +22,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.boxes and not args.boxes.is_dir():
-        raise InputError(f"{args.boxes}: no such folder of boxes; leave it out to run without")
     table, broken = index_photos(args.photos, args.boxes, args.workers)
     write_atomically(args.broken, lambda path: broken.to_csv(path, index=False))
     if len(broken):

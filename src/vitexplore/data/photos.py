@@ -27,6 +27,8 @@ def index_photos(images: Path, boxes: Path | None, workers: int) -> tuple[pd.Dat
     image."""
     if not images.is_dir():
         raise InputError(f"{images}: no such folder; put images/<WordNet id>/*.JPEG there or name another")
+    if boxes and not boxes.is_dir():
+        raise InputError(f"{boxes}: no such folder of boxes; leave it out to run without")
     wnids = {wnid: label for label, wnid in enumerate(imagenet_wnids())}
     paths = sorted(path for path in images.glob("*/*") if path.suffix.lower() in SUFFIXES)
     if not paths:
