@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vitexplore.errors import InputError
 from vitexplore.models.registry import Model, ModelSpec, load
-from vitexplore.models.sites import TRANSFORMER_SITES, Site, blocks_of, channels, grid, read, read_many, sites
+from vitexplore.models.sites import TRANSFORMER_SITES, Site, blocks_of, channels, read, read_many, sites
 
 VITS = {
     "timm": ModelSpec("timm", "timm", "vit_tiny_patch16_224", "vit", "random", input_size=64),
@@ -222,7 +222,8 @@ def test_a_wide_image_keeps_its_grid_in_row_major_order():
 def test_grids_and_widths_are_the_architectures(name, side, widths):
     model = built(name)
     for kind, width in widths.items():
-        assert grid(model, Site(kind, 0)) == (side, side)
+        pixels = torch.zeros(1, 3, model.spec.input_size, model.spec.input_size)
+        assert read(model, Site(kind, 0), pixels).grid == (side, side)
         assert channels(model, Site(kind, 0)) == width
 
 

@@ -98,11 +98,6 @@ def channels(model: Model, site: Site) -> int:
     return _probe(model, site).bpc.shape[2]
 
 
-def grid(model: Model, site: Site) -> tuple[int, int]:
-    """Height and width of ``site``'s positions at the model's input size."""
-    return _probe(model, site).grid
-
-
 def _probe(model: Model, site: Site) -> Activations:
     size = model.spec.input_size
     with torch.no_grad():
