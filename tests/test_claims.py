@@ -1,5 +1,6 @@
 """Each claim's analysis finds what was planted in its table, and nothing where nothing was."""
 
+import io
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from vitexplore.claims import (
     COLUMNS,
@@ -114,13 +116,7 @@ def maps_table(quality):
 
 def visualization_table(ffn, qkv, random_ffn, energy_gap):
     """``ffn`` and ``qkv``: identification; ``energy_gap``: high-frequency share of q, k, v over ffn's."""
-    import io
-
-    from PIL import Image
-
     rng = np.random.default_rng(0)
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "PNG")
     frames = []
     for model, is_random in (("vit", False), ("vit_random", True)):
         for site in ("query", "key", "value", "ffn"):
@@ -129,6 +125,10 @@ def visualization_table(ffn, qkv, random_ffn, energy_gap):
                 energy = 0.3 + (energy_gap if site != "ffn" and not is_random else 0)
                 columns = {
                     "site": site,
+                    "variant": "paper",
+                    "percentile": 0.9,
+                    "path_agreement": 0.5,
+                    "interpretability": 0.9,
                     "block": block,
                     "depth": depth,
                     "feature": np.arange(12),
@@ -137,9 +137,57 @@ def visualization_table(ffn, qkv, random_ffn, energy_gap):
                     "identification_natural": 0.9,
                     "identification": np.clip(rng.normal(level, 0.05, 12), 0, 1),
                     "high_frequency": rng.normal(energy, 0.02, 12),
-                    "picture": [buffer.getvalue()] * 12,
+                    "picture": [png()] * 12,
                 }
                 frames.append(about(model, "vit", is_random, **columns))
+    return pd.concat(frames)
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def scored(rng, identification, **columns):
+    """Twelve features' rows of `vitexplore visualize_sites` with this identification."""
+    filler = dict.fromkeys(
+        ("high_frequency", "path_agreement", "interpretability", "seed_agreement", "percentile"), 0.5
+    )
+    return {
+        **filler,
+        "feature": np.arange(12),
+        "block": 4,
+        "natural": 1.0,
+        "score": 2.0,
+        "score_other": 0.1,
+        "identification_natural": 0.9,
+        "identification": np.clip(rng.normal(identification, 0.05, 12), 0, 1),
+        "picture": [png()] * 12,
+        **columns,
+    }
+
+
+def variants_table(identification, random, own, other):
+    """``own``, ``other``: activation by a feature's own picture and by the next one's, the best image's being 1."""
+    rng = np.random.default_rng(0)
+    frames = [
+        about(f"{family}{suffix}", "vit", bool(suffix), **scored(rng, level, score=own, score_other=other))
+        for family in ("swin", "pit")
+        for suffix, level in (("", identification), ("_random", random))
+    ]
+    return pd.concat(frames)
+
+
+def ablation_table(loss, random_loss):
+    """``loss``: identification lost with each part."""
+    rng, frames = np.random.default_rng(0), []
+    for model, is_random in (("vit", False), ("vit_random", True)):
+        for recipe in ("paper", "released"):
+            for part in ("", "tv", "jitter", "colour_shift", "gaussian", "ensembling"):
+                level = 0.8 - (random_loss if is_random else loss) * bool(part)
+                variant = f"{recipe}-{part}" if part else recipe
+                frames.append(about(model, "vit", is_random, **scored(rng, level, variant=variant)))
     return pd.concat(frames)
 
 
@@ -162,6 +210,13 @@ PLANTED = [
     ("ffn_over_qkv", visualization_table(0.95, 0.6, 0.6, 0.2), "reproduced"),
     ("ffn_over_qkv", visualization_table(0.6, 0.6, 0.6, 0.0), "not reproduced"),
     ("ffn_over_qkv", visualization_table(0.95, 0.6, 0.95, 0.2), "partly"),  # random weights do as well
+    ("variants", variants_table(0.9, 0.5, 2.0, 0.1), "reproduced"),
+    ("variants", variants_table(0.5, 0.5, 0.5, 0.1), "not reproduced"),
+    ("variants", variants_table(0.9, 0.9, 2.0, 0.1), "partly"),  # a judge names random networks' features as well
+    ("variants", variants_table(0.9, 0.5, 2.0, 2.0), "partly"),  # any picture drives any feature
+    ("augmentations", ablation_table(0.3, 0.0), "reproduced"),
+    ("augmentations", ablation_table(-0.1, 0.0), "not reproduced"),
+    ("augmentations", ablation_table(0.3, 0.3), "not reproduced"),  # so do random weights
 ]
 
 

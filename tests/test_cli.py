@@ -9,7 +9,7 @@ import pytest
 
 from vitexplore.cli import COMMANDS
 from vitexplore.commands.check import DRIFTED, MISSING, SAME, compare
-from vitexplore.commands.reference import BEGIN, END, with_results
+from vitexplore.commands.reference import bench_table, with_table
 from vitexplore.commands.replicate import first_error, progress
 from vitexplore.errors import InputError
 
@@ -60,10 +60,23 @@ def test_check_misses_what_is_not_there_on_either_side():
     assert [code for _, code in compare(measured(s=0.5), {})] == [MISSING]
 
 
+MARKS = "<!-- results: generated, do not edit -->", "<!-- end of results -->"
+
+
 def test_readme_without_the_marks_is_refused():
-    assert with_results(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\n\nnew\n{END}\nb"
+    begin, end = MARKS
+    assert with_table(f"a\n{begin}\nold\n{end}\nb", "results", "new\n") == f"a\n{begin}\n\nnew\n\n{end}\nb"
     with pytest.raises(InputError, match="marks"):
-        with_results("no marks", "new")
+        with_table("no marks", "results", "new")
+
+
+def test_bench_table_says_which_bars_were_missed(tmp_path):
+    bars = pd.DataFrame([("a", 1.8, 2.0, True), ("b", 3.0, 2.5, False)], columns=["what", "bar", "measured", "reached"])
+    bars.to_csv(tmp_path / "bars.csv", index=False)
+    assert bench_table(tmp_path / "bars.csv").splitlines()[2:] == [
+        "| a | 1.80 | 2.00 | yes |",
+        "| b | 3.00 | 2.50 | no |",
+    ]
 
 
 def test_progress_says_what_runs_and_how_much_is_left():
@@ -97,11 +110,12 @@ def test_reference_keeps_a_run_and_brings_readme_up_to_date(tmp_path):
     for name in ("claims.csv", "claims.md", "tables/background.csv", "figures/background.png"):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name)
-    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    readme.write_text(f"before\n{MARKS[0]}\n{MARKS[1]}\nafter\n")
     kept = tmp_path / "results/reference"
     done = vitexplore("reference", str(run), "--out", str(kept), "--readme", str(readme))
     assert done.returncode == 0, done.stderr
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
-    assert readme.read_text() == f"before\n{BEGIN}\n\nclaims.md\n{END}\nafter\n"
+    begin, end = MARKS
+    assert readme.read_text() == f"before\n{begin}\n\nclaims.md\n\n{end}\nafter\n"
     assert vitexplore("reference", str(tmp_path), "--out", str(kept)).returncode == 2

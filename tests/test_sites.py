@@ -1,15 +1,23 @@
 """One contract over models and sites: what is read is what the architecture computes there."""
 
 from functools import cache
+from typing import Any
 
 import pytest
+import reference_families
 import reference_vit as reference
 import torch
+from timm.models import CoaT, MlpMixer, SwinTransformer, SwinTransformerV2, Twins, VisionTransformer
+from timm.models.deit import VisionTransformerDistilled
+from timm.models.pit import PoolingVisionTransformer
 from torch import Tensor, nn
 
 from vitexplore.errors import InputError
+from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model, ModelSpec, load
-from vitexplore.models.sites import TRANSFORMER_SITES, Site, blocks_of, channels, read, read_many, sites
+from vitexplore.models.sites import TRANSFORMER_SITES, Activations, Site, blocks_of, channels, read, read_many, sites
+from vitexplore.models.surgery import OpenViT
+from vitexplore.models.variants import NAMES
 
 VITS = {
     "timm": ModelSpec("timm", "timm", "vit_tiny_patch16_224", "vit", "random", input_size=64),
@@ -24,6 +32,42 @@ CNNS = {
     "efficientnet": ModelSpec("efficientnet", "timm", "tf_efficientnet_lite0", "cnn", "random", input_size=64),
     "open_clip_rn": ModelSpec("open_clip_rn", "open_clip", "RN50/openai", "clip", "random"),
 }
+# What the lab's variants do not have: images that are not square, padded windows, odd sides, two prefix tokens in
+# stages, parallel blocks, subsampling that leaves a remainder, stages without windows.
+WIDE = {"img_size": (40, 56), "patch_size": 4}
+TINY: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
+    "deit": (
+        VisionTransformerDistilled,
+        {"img_size": (24, 40), "patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 3},
+    ),
+    "pit": (
+        PoolingVisionTransformer,
+        {"img_size": (40, 56), "patch_size": 8, "stride": 4, "distilled": True, "mlp_ratio": 2}
+        | {"base_dims": (8, 8, 8), "depth": (1, 2, 1), "heads": (1, 2, 4)},
+    ),
+    "coat": (
+        CoaT,
+        {"img_size": (64, 96), "patch_size": 4, "embed_dims": (16, 24, 24, 24), "mlp_ratios": (2, 2, 2, 2)}
+        | {"serial_depths": (1, 1, 1, 1), "parallel_depth": 2},
+    ),
+    "swin": (SwinTransformer, WIDE | {"window_size": 4, "embed_dim": 16, "depths": (2, 2, 1), "num_heads": (2, 2, 4)}),
+    "svt": (
+        Twins,
+        WIDE
+        | {"embed_dims": (8, 16), "num_heads": (1, 2), "mlp_ratios": (2, 2), "depths": (2, 2)}
+        | {"sr_ratios": (4, 2), "wss": (4, 4)},
+    ),
+    "pcpvt": (
+        Twins,
+        WIDE
+        | {"embed_dims": (8, 16), "num_heads": (1, 2), "mlp_ratios": (2, 2), "depths": (2, 2), "sr_ratios": (4, 1)},
+    ),
+}
+LAB_FAMILIES = {name: ModelSpec(name, "lab", name, "vit", "random") for name in NAMES}
+LAST = {"deit": 2, "pit": 3, "coat": 9, "swin": 4, "svt": 3, "pcpvt": 3, **dict.fromkeys(NAMES, 7)}
+FAMILY_SITES = [
+    (name, kind, block) for name, last in LAST.items() for kind in TRANSFORMER_SITES for block in (0, last // 2, last)
+]
 PREFIX = {"timm": 1, "registers": 5, "open_clip": 1, "lab_vit": 1, "lab_clip": 1}
 VIT_SITES = [
     (name, kind, block)
@@ -45,14 +89,26 @@ CNN_SITES = [
 
 @cache
 def built(name: str) -> Model:
-    model = load({**VITS, **CNNS}[name])
+    if name in TINY:
+        return tiny(name)
+    model = load({**VITS, **CNNS, **LAB_FAMILIES}[name])
     reference.stir(model.module)
     return model
 
 
+def tiny(name: str, **options: Any) -> Model:
+    kind, shape = TINY[name]
+    torch.manual_seed(0)
+    module = kind(**{**shape, **options}).eval().requires_grad_(False)
+    for parameter in module.parameters():  # timm starts so small that a mistake might pass
+        parameter += 0.2 * torch.randn(parameter.shape)
+    return Model(ModelSpec(name, "timm", name, "vit", "random"), module, "")
+
+
 def some_images(model: Model, seed: int = 0) -> Tensor:
-    size = model.spec.input_size
-    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(seed))
+    side, name = model.spec.input_size, model.spec.name
+    height, width = TINY[name][1]["img_size"] if name in TINY else (side, side)
+    return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @cache
@@ -66,6 +122,12 @@ def slow_vit(name: str) -> list[dict[str, Tensor]]:
         values.append(reference.run_block(block, tokens, activation))
         tokens = values[-1]["block"]
     return values
+
+
+@cache
+@torch.no_grad()
+def slow_family(name: str) -> list[dict[str, Tensor]]:
+    return reference_families.slow(built(name).trunk, some_images(built(name)))
 
 
 def batch_norm(x: Tensor, norm: nn.Module) -> Tensor:
@@ -120,6 +182,103 @@ def test_a_transformers_site_is_what_the_architecture_computes_there(name, kind,
     assert found.grid[0] * found.grid[1] == found.bpc.shape[1]
 
 
+def same(found: Activations, wanted_bhwc: Tensor) -> None:
+    assert found.grid == wanted_bhwc.shape[1:3]
+    close(found.bpc, wanted_bhwc.flatten(1, 2))
+
+
+@pytest.mark.parametrize("kind", TRANSFORMER_SITES)
+@pytest.mark.parametrize("name", LAST)
+def test_a_familys_site_is_what_the_architecture_computes_there_in_every_block(name, kind):
+    model = built(name)
+    wanted = slow_family(name)
+    with torch.no_grad():
+        found = read_many(model, [Site(kind, block) for block in range(LAST[name] + 1)], some_images(model))
+    assert len(found) == len(wanted)
+    for block, values in enumerate(wanted):
+        same(found[Site(kind, block)], values[kind])
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("deit", (0, 1, 2)),
+        ("pit", (0, 2, 3)),
+        ("coat", (0, 7, 8, 9)),
+        ("swin", (1, 3, 4)),
+        ("svt", (1, 3)),
+        ("pcpvt", (1, 3)),
+        ("lab_deit", range(8)),
+        ("lab_coat", (1, 3, 5, 7)),
+        ("lab_convit", range(8)),
+        ("lab_pit", (1, 5, 7)),
+        ("lab_swin", (1, 5, 7)),
+        ("lab_twins", (1, 5, 7)),
+    ],
+)
+def test_the_stream_after_a_stage_is_timms_own_intermediate(name, ends):
+    model = built(name)
+    with torch.no_grad():
+        found = read_many(model, [Site("block", block) for block in ends], some_images(model))
+        wanted = model.trunk.forward_intermediates(some_images(model), indices=len(ends), intermediates_only=True)
+    for block, maps in zip(ends, wanted, strict=True):
+        same(found[Site("block", block)], maps.permute(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("kind", ["ffn", "query", "key", "value", "block"])
+@pytest.mark.parametrize("name", ["timm", "open_clip", *LAST])
+def test_another_patch_moves_the_position_that_shows_it(name, kind):
+    """In block 0, at the top right corner, so that rows cannot pass for columns."""
+    model = built(name)
+    images = some_images(model)[:1]
+    with torch.no_grad():
+        before = read(model, Site(kind, 0), images)
+        rows, columns = before.grid
+        changed = images.clone()
+        height, width = images.shape[2] // rows, images.shape[3] // columns
+        changed[:, :, :height, -width:] = 3 * torch.randn(1, 3, height, width, generator=torch.manual_seed(1))
+        change = (read(model, Site(kind, 0), changed).bpc - before.bpc).norm(dim=2)[0]
+    assert change.argmax() == columns - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [
+        ("svt", {"img_size": 64}, (40, 56)),
+        ("pcpvt", {"img_size": 64}, (40, 56)),
+        ("swin", {"img_size": 64, "dynamic_img_size": True}, (40, 56)),
+    ],
+)
+def test_a_grid_follows_the_image_where_a_model_takes_any_size(name, options, size):
+    model = tiny(name, **options)
+    images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        wanted = reference_families.slow(model.trunk, images)
+        found = read_many(model, [Site(kind, n) for n in range(len(wanted)) for kind in TRANSFORMER_SITES], images)
+    for site, values in found.items():
+        same(values, wanted[site.block][site.kind])
+
+
+def test_a_vits_grid_follows_the_image_too():
+    module = VisionTransformer(img_size=64, patch_size=8, embed_dim=24, depth=1, num_heads=3, dynamic_img_size=True)
+    model = Model(ModelSpec("dynamic", "timm", "dynamic", "vit", "random"), module.eval(), "")
+    found = read(model, Site("ffn", 0), torch.zeros(1, 3, 24, 40))
+    assert (found.grid, found.bpc.shape[1]) == ((3, 5), 15)
+
+
+@pytest.mark.parametrize(("block", "calls"), [(4, 1), (5, 2), (6, 3), (9, 3)])
+def test_coats_scales_share_a_feed_forward_that_runs_no_further_than_the_scale_asked_for(block, calls):
+    model, ran = built("coat"), []
+    shared = blocks_of(model.trunk)[block].mlp2
+    hook = shared.register_forward_pre_hook(lambda *_: ran.append(block))
+    try:
+        with torch.no_grad():
+            read(model, Site("ffn", block), some_images(model))
+    finally:
+        hook.remove()
+    assert len(ran) == calls
+
+
 @pytest.mark.parametrize(("name", "kind", "block"), CNN_SITES)
 def test_a_cnns_site_is_what_the_architecture_computes_there(name, kind, block):
     model = built(name)
@@ -134,29 +293,29 @@ def test_a_cnns_site_is_what_the_architecture_computes_there(name, kind, block):
     assert found.bpc.shape == (2, found.grid[0] * found.grid[1], wanted.shape[1])
 
 
-@pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES + CNN_SITES)
+@pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES + FAMILY_SITES + CNN_SITES)
 def test_the_gradient_reaches_every_part_of_the_image(name, kind, block):
     model = built(name)
     images = some_images(model)[:1].requires_grad_()
     read(model, Site(kind, block), images).bpc.square().mean().backward()
     reached = images.grad.abs().sum(1)[0]
-    half = reached.shape[0] // 2
-    for quarter in (reached[:half, :half], reached[half:, :half], reached[:half, half:], reached[half:, half:]):
-        assert quarter.max() > 0
+    for half in reached.chunk(2, 0):
+        for quarter in half.chunk(2, 1):
+            assert quarter.max() > 0
 
 
-@pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES + CNN_SITES)
+@pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES + FAMILY_SITES + CNN_SITES)
 def test_no_block_after_the_site_runs_and_no_hook_is_left_behind(name, kind, block):
     model = built(name)
     blocks, ran = blocks_of(model.trunk), []
-    hooks = [b.register_forward_pre_hook(lambda *_, n=n: ran.append(n)) for n, b in enumerate(blocks)]
+    hooks = [b.register_forward_pre_hook(lambda module, _: ran.append(module)) for b in dict.fromkeys(blocks)]
     try:
         with torch.no_grad():
             read(model, Site(kind, block), some_images(model)[:1])
     finally:
         for hook in hooks:
             hook.remove()
-    assert ran == list(range(block + 1))
+    assert ran == list(dict.fromkeys(blocks[: block + 1]))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.module.modules())
 
 
@@ -188,7 +347,7 @@ def test_reading_with_gradients_equals_reading_without(kind):
     close(read(model, Site(kind, 0), images.requires_grad_()).bpc.detach(), without)
 
 
-@pytest.mark.parametrize("name", ["timm", "lab_clip", "resnet"])
+@pytest.mark.parametrize("name", ["timm", "lab_clip", "resnet", "coat", "swin", "svt", "lab_convit", "lab_pit"])
 def test_many_sites_in_one_pass_equal_each_site_alone(name):
     model = built(name)
     wanted = [Site(kind, block) for kind, blocks in sites(model).items() for block in (blocks - 1, 0)]
@@ -217,6 +376,11 @@ def test_a_wide_image_keeps_its_grid_in_row_major_order():
         ("open_clip", 7, {"ffn": 3072, "key": 768}),
         ("lab_clip", 8, {"ffn": 256, "key": 64}),
         ("lab_cnn", 16, {"channel": 24}),
+        ("lab_deit", 8, {"ffn": 256, "key": 64}),
+        ("lab_coat", 16, {"ffn": 128, "value": 32, "block": 32}),
+        ("lab_pit", 15, {"ffn": 128, "query": 32}),
+        ("lab_swin", 16, {"ffn": 128, "key": 32, "attention_out": 32}),
+        ("lab_twins", 16, {"ffn": 128, "key": 32}),
     ],
 )
 def test_grids_and_widths_are_the_architectures(name, side, widths):
@@ -231,6 +395,18 @@ def test_sites_lists_kinds_with_their_number_of_blocks():
     assert sites(built("lab_vit")) == dict.fromkeys(TRANSFORMER_SITES, 8)
     assert sites(built("lab_cnn")) == {"channel": 8}
     assert sites(built("efficientnet")) == {"channel": 16}
+    for name, last in LAST.items():
+        assert sites(built(name)) == dict.fromkeys(TRANSFORMER_SITES, last + 1)
+
+
+def test_all_families_are_transformers_and_only_plain_vits_are_cut_open():
+    assert not any(built(name).is_vit for name in CNNS)
+    for name in LAST:
+        model = built(name)
+        assert model.is_vit
+        reason = "from two tokens" if "deit" in name else "no class from a CLS token as a plain ViT does"
+        with pytest.raises(InputError, match=f"{name} reads .*{reason}.*: token mixing does not apply to it"):
+            OpenViT(model, Head(model, None))
 
 
 def test_a_kind_that_a_block_does_not_have_is_not_listed():
@@ -255,5 +431,9 @@ def test_a_site_or_block_that_a_model_lacks_is_named(name, site, message):
 
 
 def test_an_architecture_with_unknown_blocks_is_refused():
-    with pytest.raises(InputError, match="Linear: its blocks are not known"):
-        blocks_of(nn.Linear(2, 2))
+    mixer = MlpMixer(img_size=32, patch_size=16, num_blocks=1, embed_dim=8)
+    second = SwinTransformerV2(img_size=32, window_size=4, embed_dim=8, depths=(1,), num_heads=(1,))
+    for module in (nn.Linear(2, 2), mixer, second):
+        message = f"{type(module).__name__}: its blocks are not known; add it to models/families.py"
+        with pytest.raises(InputError, match=message):
+            blocks_of(module)

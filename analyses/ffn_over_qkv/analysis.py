@@ -32,7 +32,8 @@ def negative(estimate: Estimate) -> Estimate:
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    trained, random = vits_and_control(table)
+    recipes = list(table["variant"].unique())  # the first decides, the others are shown beside it
+    trained, random = vits_and_control(table[table["variant"] == recipes[0]])
     if any(mine["identification"].isna().any() for mine in trained + random):
         raise NotTested("needs a judge: a model that is not the visualized one")
     statements = {
@@ -45,22 +46,32 @@ def analyse(table: pd.DataFrame) -> Analysis:
         ),
     }
     table = table.assign(beats_natural=table["score"] > table["natural"])
-    grouped = table.groupby(["model", "site", "depth"], sort=False)
+    grouped = table.groupby(["variant", "model", "site", "depth"], sort=False)
     summary = grouped.agg(
         identification=("identification", "mean"),
         identification_natural=("identification_natural", "mean"),
         high_frequency=("high_frequency", "mean"),
         beats_natural=("beats_natural", "mean"),
+        percentile=("percentile", "mean"),
+        path_agreement=("path_agreement", "mean"),
+        interpretability=("interpretability", "mean"),
         n=("feature", "size"),
     ).reset_index()
-    figures = {"ffn_over_qkv": pictures(trained[0]), "ffn_over_qkv_scores": scores(summary)}
+    figures = {
+        "ffn_over_qkv": pictures(trained[0], recipes[0]),
+        "ffn_over_qkv_scores": scores(summary[summary["variant"] == recipes[0]]),
+    }
+    if len(recipes) > 1:
+        same = (table["variant"] == recipes[1]) & (table["model"] == trained[0]["model"].iloc[0])
+        figures["ffn_over_qkv_ours"] = pictures(table[same], recipes[1])
     return Analysis(statements, summary, figures)
 
 
-def pictures(mine: pd.DataFrame) -> Figure:
+def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
     """Like the paper's Fig. 3: rows are sites, columns depths, some features of each."""
     depths = list(mine["depth"].unique())
     figure = Figure(figsize=(1.15 * SHOWN * len(depths), 1.35 * len(SITES)), layout="constrained")
+    figure.suptitle(f"{mine['model'].iloc[0]}, recipe {recipe}")
     for row, (panel, site) in enumerate(zip(figure.subfigures(len(SITES), 1), SITES, strict=True)):
         panel.supylabel(site)
         for axis, place in zip(panel.subplots(1, SHOWN * len(depths)), range(SHOWN * len(depths)), strict=True):

@@ -16,12 +16,17 @@ COMMANDS = {
     "index": "list a folder of photographs in ImageNet's layout",
     "train": "train a model of the lab",
     "promote": "ship trained lab models with the package",
+    "convert": "convert a ViT's weights from ONNX",
     "curves": "join the training curves of the lab's models",
     "embed": "describe images by a judge model",
     "collect": "find the images that activate each feature most",
-    "top_images": "draw the most activating images with their maps",
-    "visualize": "optimize images for features of one block",
-    "visualization_sheet": "draw what visualize made",
+    "top_images": "find and draw the images that activate some features most, with their maps",
+    "top_images_figure": "draw what collect found",
+    "visualize": "optimize images that show what features respond to",
+    "visualize_sites": "visualize and score features of one depth's sites",
+    "background_feature": "show the feature that answers to the background",
+    "visualization_sheet": "draw what visualize_sites made",
+    "models": "list the models that have names",
     "locality": "measure how local positions stay, block by block",
     "localization": "compare activation maps with object masks",
     "token_mixing": "isolate CLS; put the head on each patch",
@@ -33,6 +38,7 @@ COMMANDS = {
     "reference": "keep a finished run's claims and figures in results/reference",
     "replicate": "run a scale from end to end",
     "report": "write the HTML report of a finished run",
+    "bench_visualize": "time the visualization engine against the naive way",
     "budget": "compare cheaper visualization recipes with the full one",
 }
 
@@ -66,6 +72,7 @@ def main() -> None:
 
 def _log_to(path: Path | None) -> None:
     handler: logging.Handler = RichHandler(show_path=False)
+    handler.setFormatter(logging.Formatter("%(message)s"))
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, mode="w")

@@ -25,6 +25,10 @@ def check_config(config: dict[str, Any], schema: Path) -> None:
                 raise InputError(f"config: judges: {name!r} is not among the models")
         if model == judge or config["models"][judge].get("weights") == "random":
             raise InputError(f"config: judges: {model} needs a judge that is another model with trained weights")
+    for name, model in config["models"].items():
+        for experiment in model.get("experiments", ()):
+            if experiment not in config:
+                raise InputError(f"config: {name} takes part in {experiment}, but there is no key {experiment!r}")
     if config["data"]["kind"] == "photos" and not config.get("images"):
         raise InputError("config: images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG")
 
@@ -40,7 +44,8 @@ def _describe(error: jsonschema.ValidationError) -> str:
 
 
 def experiments_of(model: dict[str, Any]) -> tuple[str, ...]:
-    """The experiments that a model takes part in: those it names, else all that suit its family."""
+    """The experiments that a model takes part in: those it names, else all of EXPERIMENTS that suit its family
+    (``variants`` and ``ablation`` only where they are named)."""
     if "experiments" in model:
         return tuple(model["experiments"])
     if model["family"] == "cnn":

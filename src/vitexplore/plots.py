@@ -4,6 +4,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -14,8 +15,13 @@ from PIL import Image
 
 from vitexplore.io import write_atomically
 
+if TYPE_CHECKING:  # takes seconds to import, and most figures come from tables
+    from torch import Tensor
+
 mpl.use("Agg")
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
+
+SIDE = 160  # pixels to which images under maps are brought
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -31,26 +37,62 @@ def _grid(rows: int, columns: int, side: float, head: float) -> tuple[Figure, np
     return figure, axes
 
 
-def contact_sheet(pictures: np.ndarray, captions: Sequence[str], columns: int, wrap: int) -> Figure:
-    """``pictures`` uint8 [n, h, w, 3] with a caption above each."""
+def contact_sheet(
+    pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int, wrap: int, title: str = ""
+) -> Figure:
+    """``pictures`` uint8 [h, w, 3] with a caption above each."""
     figure, axes = _grid(-(-len(pictures) // columns), columns, 1.6, 0.65)
+    if title:
+        figure.suptitle(title)
     for axis, picture, text in zip(axes.flat, pictures, captions, strict=False):
         axis.imshow(picture)
         axis.set_title(textwrap.fill(text, wrap), fontsize=8)
     return figure
 
 
-def visualization_sheet(table: pd.DataFrame, title: str) -> Figure:
-    """One row a site, one column a feature, from a table of `vitexplore visualize`."""
-    kinds = list(table["site"].unique())
-    columns = int(table.groupby("site").size().max())
-    figure, axes = _grid(len(kinds), columns, 1.3, 0.35)
+def images_with_maps(rows: Sequence[tuple[str, Sequence[Image.Image], np.ndarray]], title: str) -> Figure:
+    """One row a feature: its label, its images, best first, and its maps float [images, h, w], laid over them."""
+    columns = max(len(images) for _, images, _ in rows)
+    figure = Figure(figsize=(1.5 * columns, 1.6 * len(rows)), layout="constrained")
     figure.suptitle(title)
-    for row, kind in zip(axes, kinds, strict=True):
-        for axis, feature in zip(row, table[table["site"] == kind].to_dict("records"), strict=False):
-            axis.imshow(decode(feature["picture"]))
-            axis.set_title(f"{kind} {feature['feature']}", fontsize=8)
+    for axes, (label, images, maps) in zip(figure.subplots(len(rows), columns, squeeze=False), rows, strict=True):
+        low, high = maps.min(), maps.max()
+        for axis in axes:
+            axis.set(xticks=[], yticks=[])
+        for axis, image, heat in zip(axes, images, maps.astype(np.float32), strict=False):
+            axis.imshow(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+            strength = (heat - low) / max(high - low, 1e-12)
+            axis.imshow(heat, extent=(0, SIDE, SIDE, 0), cmap="autumn", alpha=0.75 * strength, vmin=low, vmax=high)
+        axes[0].set_ylabel(label, fontsize=9)
     return figure
+
+
+def picture_rows(rows: Sequence[tuple[str, Sequence[bytes], Sequence[str]]], title: str) -> Figure:
+    """Rows of small pictures (PNG bytes): each row's label at its left, a caption above each picture."""
+    columns = max(len(pictures) for _, pictures, _ in rows)
+    figure, axes = _grid(len(rows), columns, 1.25, 0.25)
+    figure.suptitle(title, fontsize=11)
+    for line, (label, pictures, captions) in zip(axes, rows, strict=True):
+        line[0].text(-0.15, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
+        for axis, picture, caption in zip(line, pictures, captions, strict=False):
+            axis.imshow(decode(picture))
+            axis.set_title(caption, fontsize=7, pad=2)
+    return figure
+
+
+def visualization_sheet(table: pd.DataFrame, title: str) -> Figure:
+    """One row a recipe and site, one column a feature, from a table of `vitexplore visualize_sites`."""
+    rows = []
+    for (variant, site), mine in table.groupby(["variant", "site"], sort=False):
+        rows.append((f"{site}\n{variant}", list(mine["picture"]), [str(feature) for feature in mine["feature"]]))
+    return picture_rows(rows, title)
+
+
+def encode(image: "Tensor") -> bytes:
+    """An image [3, h, w] in [0, 1] as PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray((image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def decode(png: bytes) -> np.ndarray:

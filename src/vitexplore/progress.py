@@ -1,22 +1,58 @@
-"""Progress of long loops: a line on the terminal, or now and then one in the log."""
+"""Progress of long work: a bar on a terminal, else now and then a line in the log."""
 
 import logging
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 EVERY = 10.0  # seconds between lines
 
 
-def track(items: Iterable[T], what: str, total: float) -> Iterator[T]:
-    """Pass ``items`` on; every 10 seconds log how many of ``total`` are done and the time left."""
+@contextmanager
+def meter(what: str, total: float, unit: str) -> Iterator[Callable[[float], None]]:
+    """A function to be told of work done, in ``unit`` of which there are ``total``; shows how much is done, how many a
+    minute, and the time left."""
     began = said = time.monotonic()
-    for number, item in enumerate(items):
-        yield item
+    done = 0.0
+
+    def pace(now: float) -> str:
+        return f"{60 * done / max(now - began, 1e-9):.1f} {unit}/min"
+
+    if sys.stderr.isatty():
+        columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"))
+        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total, pace="")
+
+            def show(amount: float) -> None:
+                nonlocal done
+                done += amount
+                bar.update(task, advance=amount, pace=pace(time.monotonic()))
+
+            yield show
+        return
+
+    def tell(amount: float) -> None:
+        nonlocal done, said
+        done += amount
         now = time.monotonic()
-        if now - said > EVERY:
+        if now - said > EVERY and done:
             said = now
-            done = min((number + 1) / total, 1.0)
-            log.info("%s: %.0f%%, %.0f s left", what, 100 * done, (now - began) * (1 / done - 1))
+            left = (now - began) * max(total / done - 1, 0)
+            log.info("%s: %.0f%%, %s, %.0f s left", what, 100 * min(done / total, 1), pace(now), left)
+
+    yield tell
+
+
+def track(items: Iterable[T], what: str, total: float) -> Iterator[T]:
+    """Pass ``items`` on, metering them."""
+    with meter(what, total, "batches") as tell:
+        for item in items:
+            yield item
+            tell(1)

@@ -19,13 +19,14 @@ rule collect:
         spec=lambda w: spec(w.model),
         images=budget("collect", "images"),
         k=budget("collect", "k"),
+        sites=lambda w: collected(w.model),
         how=config["preprocessing"]["others"],
         batch=config["batch"],
         device=config["device"],
         code=code("commands.collect"),
     shell:
         "python -m vitexplore --log {log} collect --spec {params.spec:q} --device {params.device} --threads {threads}"
-        " --data {params.data} --images {params.images} --k {params.k} --preprocessing {params.how} --batch {params.batch}"
+        " --data {params.data} --images {params.images} --k {params.k} --sites {params.sites} --preprocessing {params.how} --batch {params.batch}"
         " --out {output.top} --maps {output.maps}"
 
 
@@ -44,9 +45,9 @@ rule top_images_figure:
         "../../environment.yml"
     params:
         data=subpath(input.images, parent=True),
-        code=code("commands.top_images"),
+        code=code("commands.top_images_figure"),
     shell:
-        "python -m vitexplore --log {log} top_images --data {params.data} --top {input.top} --maps {input.maps} --figure {output}"
+        "python -m vitexplore --log {log} top_images_figure --data {params.data} --top {input.top} --maps {input.maps} --figure {output}"
 
 
 rule embed:

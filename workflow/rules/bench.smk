@@ -1,4 +1,30 @@
 # What is measured about the suite itself; not part of `all`.
+rule bench:
+    input:
+        "results/bench/visualize.csv",
+
+
+rule bench_visualize:
+    input:
+        multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),
+    output:
+        table="results/bench/visualize.csv",
+        bars="results/bench/visualize_bars.csv",
+    log:
+        "results/bench/logs/visualize.log",
+    benchmark:
+        "results/bench/benchmarks/visualize.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        device=config["device"],
+        code=code("commands.bench_visualize"),
+    shell:
+        "python -m vitexplore --log {log} bench_visualize --device {params.device} --threads {threads}"
+        " --out {output.table} --bars {output.bars}"
+
+
 rule budget:
     input:
         "results/bench/budget.csv",

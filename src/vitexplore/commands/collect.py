@@ -13,13 +13,14 @@ from vitexplore.io import write_atomically, write_table
 from vitexplore.models.sites import Site, sites
 from vitexplore.provenance import of_model
 
-SKIPPED = ("attention_out", "block")  # the paper visualizes the others
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_data(parser)
     parser.add_argument("--k", type=int, default=10, help="images to keep for each feature")
+    parser.add_argument(
+        "--sites", nargs="+", required=True, help="kinds of sites; those that the model lacks are passed"
+    )
     parser.add_argument("--out", type=Path, required=True, help="Parquet: site, block, feature, place, image, score")
     parser.add_argument("--maps", type=Path, required=True, help="npz: the winners' maps [f, k, h, w] of each site")
 
@@ -27,9 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     model, (images, data_hash) = model_of(args), data_of(args)
     indices = spread(len(images), args.images)
-    wanted = [
-        Site(kind, block) for kind, count in sites(model).items() if kind not in SKIPPED for block in range(count)
-    ]
+    available = sites(model)
+    wanted = [Site(kind, block) for kind in args.sites if kind in available for block in range(available[kind])]
     k = min(args.k, len(indices))
     tops = collect(model, images, indices, wanted, k, args.preprocessing, args.batch)
     table = pd.concat([frame(site, top) for site, top in tops.items()], ignore_index=True)

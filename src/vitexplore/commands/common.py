@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import os
+import textwrap
 from pathlib import Path
 
 import torch
 
 from vitexplore.data.images import PREPROCESSINGS, ImageSet
 from vitexplore.errors import InputError
+from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, ModelSpec, load, pick_device
 
 
@@ -26,6 +29,41 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--out", type=Path, required=True, help=what)
+
+
+def add_example(parser: argparse.ArgumentParser, example: str, more: str = "") -> None:
+    parser.epilog = "\n\n".join([*textwrap.wrap(more, 100), f"example:\n  {example}"])
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def add_named_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="such as lab/vit or timm/TAG; see `vitexplore models`")
+    parser.add_argument("--checkpoint", help="your own weights: a safetensors file, or a plain state dict")
+    parser.add_argument("--image-size", type=int, default=0, help="pixels; the model's own if left out")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+
+
+def named_model_of(args: argparse.Namespace) -> Model:
+    torch.set_num_threads(args.threads)
+    weights = {"weights": args.checkpoint} if args.checkpoint else {}
+    return load(named(args.model, input_size=args.image_size, **weights), pick_device(args.device))
+
+
+def integers(text: str, count: int, option: str) -> tuple[int, ...]:
+    """``5``, ``0:12`` (up to, not with, 12; either end may be left out) and lists of both, below ``count``. Raises
+    InputError, naming ``option``, for anything else."""
+    found: list[int] = []
+    for part in text.split(","):
+        try:
+            first, colon, last = part.partition(":")
+            wanted = range(int(first or 0), min(int(last or count), count)) if colon else [int(first)]
+        except ValueError:
+            raise InputError(f"{option} {text!r}: write 5, or 0:12, or 0,5,11") from None
+        if not wanted or not 0 <= wanted[0] < count:
+            raise InputError(f"{option} {text!r}: there are 0 to {count - 1}")
+        found += wanted
+    return tuple(dict.fromkeys(found))
 
 
 def spec_of(text: str) -> ModelSpec:

@@ -4,26 +4,36 @@ import argparse
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_text
 
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
-BEGIN, END = "<!-- results: generated, do not edit -->", "<!-- end of results -->"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("finished", type=Path, help="results/<scale> of a finished run")
     parser.add_argument("--out", type=Path, required=True, help="the folder to keep it in")
-    parser.add_argument("--readme", type=Path, help="bring the results table of this file up to date")
+    parser.add_argument("--readme", type=Path, help="bring the tables of this file up to date")
 
 
-def with_results(readme: str, claims: str) -> str:
-    """``readme`` with the claims table between its two marks. Raises InputError where they are missing."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def with_table(readme: str, name: str, table: str) -> str:
+    """``readme`` with ``table`` between the two marks of ``name``. Raises InputError where they are missing."""
+    marks = f"<!-- {name}: generated, do not edit -->", f"<!-- end of {name} -->"
+    before, begin, rest = readme.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise InputError(f"the README lacks the marks {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{claims}\n{END}{after}"
+        raise InputError(f"the README lacks the marks {marks[0]!r} and {marks[1]!r}")
+    return f"{before}{begin}\n\n{table.rstrip()}\n\n{end}{after}"
+
+
+def bench_table(bars: Path) -> str:
+    """What the bench measured against its bars, in markdown."""
+    lines = ["| what | bar | measured | reached |", "| --- | --- | --- | --- |"]
+    for row in pd.read_csv(bars).itertuples():
+        lines.append(f"| {row.what} | {row.bar:.2f} | {row.measured:.2f} | {'yes' if row.reached else 'no'} |")
+    return "\n".join(lines)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,7 +51,9 @@ def run(args: argparse.Namespace) -> None:
     for source in sorted(args.finished.parent.glob("bench/*.csv")):
         _copy(source, args.out / "bench" / source.name)
     if args.readme:
-        write_text(args.readme, with_results(args.readme.read_text(), (args.finished / "claims.md").read_text()))
+        readme = with_table(args.readme.read_text(), "results", (args.finished / "claims.md").read_text())
+        bars = args.out / "bench" / "visualize_bars.csv"
+        write_text(args.readme, with_table(readme, "bench", bench_table(bars)) if bars.exists() else readme)
 
 
 def _copy(source: Path, to: Path) -> None:

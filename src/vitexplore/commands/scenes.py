@@ -2,15 +2,12 @@
 
 import argparse
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from vitexplore.data.captions import caption
-from vitexplore.data.scenes import SIZE, SPLITS, WORLD, Scene, draw_split, sample
-from vitexplore.data.shapes import CLASSES
+from vitexplore.data.scene_sets import scene_set
+from vitexplore.data.scenes import SPLITS, WORLD
 from vitexplore.io import write_atomically, write_json, write_text
 from vitexplore.provenance import versions
 
@@ -22,24 +19,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for images.parquet, pixels.npz, ...")
 
 
-def factors(scene: Scene) -> dict:
-    """A scene as one row of a table."""
-    row = asdict(scene)
-    del row["placements"], row["noise"]
-    return row | {"category": scene.category, "count": scene.count, "caption": caption(scene)}
-
-
 def run(args: argparse.Namespace) -> None:
-    pixels, masks, boxes = draw_split(args.split, args.count, args.workers)
-    scenes = [sample(args.split, index) for index in range(args.count)]
-    table = pd.DataFrame([factors(scene) for scene in scenes])
-    table["name"] = [f"{args.split}-{index}" for index in range(args.count)]
-    table["path"], table["width"], table["height"] = "", SIZE, SIZE
-    table["boxes"] = [box.tolist() for box in boxes]
+    scenes = scene_set(args.split, args.count, args.workers)
+    pixels, masks, table = scenes.pixels, scenes.masks, scenes.table
     digest = hashlib.sha256(pixels.tobytes() + masks.tobytes() + table.to_json().encode()).hexdigest()
     args.out.mkdir(parents=True, exist_ok=True)
     write_atomically(args.out / "pixels.npz", lambda path: np.savez(path, pixels=pixels, masks=masks))
     write_atomically(args.out / "images.parquet", lambda path: table.to_parquet(path, index=False))
-    write_text(args.out / "classes.txt", "\n".join(CLASSES) + "\n")
+    write_text(args.out / "classes.txt", "\n".join(scenes.classes) + "\n")
     provenance = {"kind": "scenes", "world": WORLD, "split": args.split, "count": args.count}
     write_json(args.out / "provenance.json", provenance | {"hash": digest, "libraries": versions()})

@@ -1,50 +1,62 @@
-"""Draw features' most activating images, each with the feature's map over it."""
+"""Find the images of a folder that activate some features most, and draw them with the features' maps."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from PIL import Image
 
 from vitexplore import plots
+from vitexplore.activations.collect import TopImages, collect
+from vitexplore.commands.common import add_example, add_named_model, integers, named_model_of
 from vitexplore.data.images import ImageSet
-
-SHOWN = 5  # images a feature; one feature of each of some blocks
-SIDE = 160  # pixels to which pictures are brought
+from vitexplore.data.photos import folder_of_photos
+from vitexplore.data.scene_sets import scene_set
+from vitexplore.errors import InputError
+from vitexplore.io import write_table
+from vitexplore.models.sites import Site, channels
+from vitexplore.provenance import of_model
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--top", type=Path, required=True, help="what `collect` wrote")
-    parser.add_argument("--maps", type=Path, required=True, help="what `collect` wrote")
-    parser.add_argument("--figure", type=Path, required=True)
+    example = "vitexplore top_images --model lab/vit --site ffn --block 5 --features 0:8 --scenes 500 --out top"
+    add_example(parser, example, "Writes top.parquet (feature, place, image, score) and top.png.")
+    add_named_model(parser)
+    parser.add_argument("--site", required=True, help="ffn, query, key, value, attention_out, block or channel")
+    parser.add_argument("--block", type=int, required=True)
+    parser.add_argument("--features", default="0:8", help="channels: 7, or 0:32, or 3,17; `:` for all")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--images", type=Path, help="folder of pictures, searched through")
+    source.add_argument("--scenes", type=int, help="how many of the lab's test scenes to render")
+    parser.add_argument("--k", type=int, default=8, help="images for each feature")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--out", type=Path, required=True, help="folder")
 
 
 def run(args: argparse.Namespace) -> None:
-    images, top = ImageSet.read(args.data), pd.read_parquet(args.top)
-    top = top[top["site"].isin(("ffn", "channel"))]
-    with np.load(args.maps) as maps:
-        plots.save(draw(images, top, maps), args.figure)
+    if args.k < 1 or (args.scenes is not None and args.scenes < 1):
+        raise InputError("--k and --scenes must be at least 1")
+    model, site = named_model_of(args), Site(args.site, args.block)
+    features = integers(args.features, channels(model, site), "--features")
+    images = folder_of_photos(args.images) if args.images else scene_set("test", args.scenes)
+    everything = np.arange(len(images))
+    top = collect(model, images, everything, [site], min(args.k, len(images)), batch=args.batch)[site]
+    winners = top.images.cpu().numpy()[list(features)]
+    table = pd.DataFrame(
+        {
+            "feature": np.repeat(features, winners.shape[1]),
+            "place": np.tile(np.arange(winners.shape[1]), len(features)),
+            "image": images.table["name"].to_numpy()[winners.reshape(-1)],
+            "score": top.scores.cpu().numpy()[list(features)].reshape(-1),
+        }
+    )
+    write_table(args.out / "top.parquet", table, of_model(model, "", "own"))
+    title = f"{model.spec.name}, {site.kind} {site.block}: most activating images and the feature's map"
+    plots.save(figure(images, top, features, title), args.out / "top.png")
 
 
-def draw(images: ImageSet, top: pd.DataFrame, maps) -> Figure:
-    """Rows: the first feature of up to six blocks, evenly spread; columns: its best images, map laid over."""
-    blocks = np.unique(np.linspace(0, top["block"].max(), 6).round().astype(int))
-    figure = Figure(figsize=(1.5 * SHOWN, 1.6 * len(blocks)), layout="constrained")
-    figure.suptitle(f"{top['model'].iloc[0]}: most activating images and the feature's map")
-    rows = figure.subplots(len(blocks), SHOWN, squeeze=False)
-    for axes, block in zip(rows, blocks, strict=True):
-        kind = top["site"].iloc[0]
-        mine = top[(top["block"] == block) & (top["feature"] == 0)].sort_values("place")
-        each = maps[f"{kind}_{block}"][0].astype(np.float32)
-        low, high = each.min(), each.max()
-        for axis in axes:
-            axis.set(xticks=[], yticks=[])
-        for axis, image, heat in zip(axes, mine["image"], each, strict=False):
-            axis.imshow(images.image(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-            strength = (heat - low) / max(high - low, 1e-12)
-            axis.imshow(heat, extent=(0, SIDE, SIDE, 0), cmap="autumn", alpha=0.75 * strength, vmin=low, vmax=high)
-        axes[0].set_ylabel(f"{kind} {block}.0", fontsize=9)
-    return figure
+def figure(images: ImageSet, top: TopImages, features: tuple[int, ...], title: str):
+    """One row a feature."""
+    maps = top.maps.cpu().numpy().reshape(*top.scores.shape, *top.grid)
+    rows = [(str(f), [images.image(i) for i in top.images[f].tolist()], maps[f]) for f in features]
+    return plots.images_with_maps(rows, title)

@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> None:
     pixels = {split: pixels_of(split, count, args.workers, scenes) for split, count in needed.items()}
     model, curve = train(recipe, args.out, pixels)
     weights = args.out / f"{args.recipe}_s{recipe.seed}.safetensors"
-    write_atomically(weights, lambda path: save_file(model.state_dict(), path))
+    # CoaT's blocks share encodings, which stand in a state dict once for each block: safetensors wants copies
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    write_atomically(weights, lambda path: save_file(state, path))
     write_atomically(weights.with_suffix(".csv"), lambda path: curve.to_csv(path, index=False, float_format="%.4f"))
     test_labels = np.array([sample("test", index).label for index in range(TEST)])
     record = {

@@ -1,4 +1,4 @@
-"""Draw what `visualize` made: one row a site, one column a feature."""
+"""Draw what `visualize_sites` made: one row a recipe and site, one column a feature."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from vitexplore import plots
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Path, help="what `visualize` wrote")
+    parser.add_argument("table", type=Path, help="what `visualize_sites` wrote")
     parser.add_argument("--figure", type=Path, required=True)
 
 

@@ -1,149 +1,134 @@
-"""Optimize images for features of one block, at each of its sites, and score them."""
+"""Optimize images that show what features of a model respond to."""
 
 import argparse
-import io
-import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 
-from vitexplore.commands.common import add_model, model_of, spec_of
-from vitexplore.io import write_table
-from vitexplore.models.registry import Model, embed, load, pick_device
+from vitexplore import plots
+from vitexplore.commands.common import add_example, add_named_model, integers, named_model_of
+from vitexplore.errors import InputError
+from vitexplore.io import write_atomically, write_json, write_table
+from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, channels, sites
+from vitexplore.progress import meter
 from vitexplore.provenance import of_model
-from vitexplore.visualize.optimize import Recipe, Visualization, normalise, visualize
-from vitexplore.visualize.quality import high_frequency_share, identification
+from vitexplore.visualize.objective import Channels, Directions, Logits, Objective, classes
+from vitexplore.visualize.optimize import Checkpoint, Visualization, visualize
+from vitexplore.visualize.quality import high_frequency_share
+from vitexplore.visualize.recipes import RECIPES, recipe_for
 
-DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
+SHOWN = 64  # features of each block on the contact sheet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    add_model(parser)
-    parser.add_argument("--depth", choices=DEPTHS, required=True)
-    parser.add_argument("--features", type=int, required=True, help="how many features of each site, drawn once")
-    parser.add_argument("--batch", type=int, default=16, help="features in one batch")
-    parser.add_argument("--recipe", required=True, help="a visualization recipe as JSON")
+    add_example(
+        parser,
+        "vitexplore visualize --model lab/vit --site ffn --block 5 --features 0:32 --recipe paper --out pictures",
+        "Writes a PNG for each feature, sheet.png, features.parquet (scores), losses.parquet and recipe.json. A run"
+        " that was interrupted goes on when it is started again in the same way.",
+    )
+    add_named_model(parser)
+    parser.add_argument("--site", required=True, help="ffn, query, key, value, attention_out, block, channel; or logit")
+    parser.add_argument("--block", default="0:", help="blocks, counted from 0: 5, or 0:12, or 0,5,11; all if left out")
+    parser.add_argument("--features", default="0:16", help="channels (or classes): 7, or 0:32, or 3,17; `:` for all")
+    parser.add_argument("--position", type=int, help="one position of the grid, row-major, not the mean over all")
+    parser.add_argument("--directions", type=Path, help="a .npy of vectors [n, channels]; --features picks among them")
+    parser.add_argument("--recipe", choices=RECIPES, default="ours")
+    parser.add_argument("--steps", type=int, help="in place of the recipe's")
+    parser.add_argument("--copies", type=int, help="augmented copies a step, in place of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--top", type=Path, required=True, help="what `collect` wrote for this model")
-    parser.add_argument("--judge", help="another model, as JSON, that says whose feature a picture shows")
-    parser.add_argument("--embeddings", type=Path, help="what `embed` wrote for the judge")
-    parser.add_argument("--out", type=Path, required=True, help="Parquet: a row for each feature, with its picture")
-    parser.add_argument("--losses", type=Path, required=True, help="Parquet: site, block, feature, step, loss")
+    parser.add_argument("--batch", type=int, help="features at once; as many as fit the free memory if left out")
+    parser.add_argument("--out", type=Path, required=True, help="folder")
 
 
 def run(args: argparse.Namespace) -> None:
-    model = model_of(args)
-    recipe = recipe_of(args.recipe)
-    judge = load(spec_of(args.judge), pick_device(args.device)) if args.judge else None
-    embeddings = pd.read_parquet(args.embeddings).set_index("image")["embedding"] if args.judge else None
-    top = pd.read_parquet(args.top, columns=["site", "block", "feature", "place", "image", "score", "data"])
-    scores, losses = [], []
-    for site in block_sites(model, args.depth):
-        features = draw_features(channels(model, site), args.features)
-        found = in_batches(model, site, features, recipe, args.seed, args.batch)
-        mine = top[(top["site"] == site.kind) & (top["block"] == site.block)]
-        scores.append(score_table(site, features, found, mine, judge, embeddings).assign(depth=args.depth))
-        losses.append(loss_table(site, features, found.loss))
-    table = pd.concat(scores, ignore_index=True)
-    provenance = of_model(model, str(top["data"].iloc[0]), "own", args.seed) | {"recipe": json.dumps(vars(recipe))}
-    write_table(args.losses, pd.concat(losses, ignore_index=True), provenance)
-    write_table(args.out, table, provenance)
+    model = named_model_of(args)
+    changes = {key: value for key in ("steps", "copies") if (value := getattr(args, key)) is not None}
+    if any(value < 1 for value in changes.values()) or (args.batch is not None and args.batch < 1):
+        raise InputError("--steps, --copies and --batch must be at least 1")
+    recipe = recipe_for(args.recipe, model.spec.family, **changes)
+    objectives = objectives_of(args, model)
+    total = sum(len(objective.labels) for objective in objectives.values())
+    rows, losses, unfinished = [], [], args.out / f".unfinished_{args.seed}"
+    with meter(f"{model.spec.name} {args.site}", total, "features") as tell:
+        for name, objective in objectives.items():
+            kept = Checkpoint(unfinished / name, keep=True)
+            found = visualize(model, objective, recipe, args.seed, args.batch, kept, tell)
+            rows.append(save_pictures(args, name, objective, found))
+            losses.append(losses_of(name, objective.labels, found))
+    provenance = of_model(model, "", "none", args.seed)
+    table = pd.concat(rows, ignore_index=True)
+    write_table(args.out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)
+    write_table(args.out / "features.parquet", table, provenance)
+    write_json(args.out / "recipe.json", asdict(recipe))
+    plots.save(sheet(args, table, f"{model.spec.name}, {args.site}, recipe {recipe.name}"), args.out / "sheet.png")
+    shutil.rmtree(unfinished)
 
 
-def recipe_of(text: str) -> Recipe:
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
-    return Recipe(**values)
-
-
-def block_sites(model: Model, depth: str) -> list[Site]:
-    """The sites that the paper visualizes, at the block that lies ``depth`` of the way in."""
+def objectives_of(args: argparse.Namespace, model: Model) -> dict[str, Objective]:
+    """One a block, by the name that its files begin with."""
+    if args.site == "logit":
+        if args.position is not None or args.directions:
+            raise InputError("class logits have neither positions nor directions")
+        return {"logit": Logits(integers(args.features, classes(model), "--features"))}
     available = sites(model)
-    kinds = [kind for kind in ("query", "key", "value", "ffn", "channel") if kind in available]
-    last = available[kinds[0]] - 1
-    return [Site(kind, round(DEPTHS[depth] * last)) for kind in kinds]
+    if args.site not in available:
+        raise InputError(f"{model.spec.name} has no site {args.site!r}; it has {', '.join(available)}")
+    directions = torch.from_numpy(np.load(args.directions)).float() if args.directions else None
+    if directions is not None and directions.ndim != 2:
+        raise InputError(f"{args.directions} has shape {list(directions.shape)}, not [n, channels]")
+    found: dict[str, Objective] = {}
+    for block in integers(args.block, available[args.site], "--block"):
+        site = Site(args.site, block)
+        labels = integers(args.features, channels(model, site) if directions is None else len(directions), "--features")
+        if directions is None:
+            found[f"{args.site}_{block}"] = Channels(site, labels, args.position)
+        else:
+            found[f"{args.site}_{block}"] = Directions(site, labels, directions[list(labels)], args.position)
+    return found
 
 
-def draw_features(count: int, wanted: int) -> list[int]:
-    """``wanted`` of ``count`` channels, drawn once and for all, sorted."""
-    return sorted(np.random.default_rng(0).permutation(count)[:wanted].tolist())
-
-
-def in_batches(model: Model, site: Site, features: list[int], recipe: Recipe, seed: int, batch: int) -> Visualization:
-    parts = [
-        visualize(model, site, features[start : start + batch], recipe, seed)
-        for start in range(0, len(features), batch)
-    ]
-    return Visualization(
-        torch.cat([part.images for part in parts]),
-        torch.cat([part.loss for part in parts], dim=1),
-        torch.cat([part.score for part in parts]),
-    )
-
-
-def score_table(
-    site: Site,
-    features: list[int],
-    found: Visualization,
-    top: pd.DataFrame,
-    judge: Model | None,
-    embeddings: pd.Series | None,
-) -> pd.DataFrame:
-    """A row for each feature. ``score``: clean activation; ``natural``: the best image's; ``identification``:
-    the visualization's, and ``identification_natural``: of the last of the feature's exemplars among sets of the
-    others, what a real image reaches (both NaN without a judge); ``picture``: PNG bytes."""
-    top = top.sort_values(["feature", "place"])
-    natural = top[top["place"] == 0].set_index("feature")["score"]
-    shown, real = _identify(features, found.images, top, judge, embeddings)
+def save_pictures(args: argparse.Namespace, name: str, objective: Objective, found: Visualization) -> pd.DataFrame:
+    """Write the PNGs; a row for each: place, feature, file, score, high_frequency, loss (the last)."""
+    files = [f"{name}_{label:05d}.png" for label in objective.labels]
+    for file, image in zip(files, found.images, strict=True):
+        png = plots.encode(image)
+        write_atomically(args.out / file, lambda path, png=png: path.write_bytes(png))
     return pd.DataFrame(
         {
-            "site": site.kind,
-            "block": site.block,
-            "feature": features,
+            "place": name,
+            "feature": objective.labels,
+            "file": files,
             "score": found.score.numpy(),
-            "natural": natural.loc[features].to_numpy(),
-            "identification": shown,
-            "identification_natural": real,
             "high_frequency": high_frequency_share(found.images).numpy(),
-            "picture": [_png(image) for image in found.images],
+            "loss": found.loss[-1].numpy(),
+            "batch": found.batch,
         }
     )
 
 
-@torch.no_grad()
-def _identify(
-    features: list[int], images: torch.Tensor, top: pd.DataFrame, judge: Model | None, embeddings: pd.Series | None
-) -> tuple[np.ndarray, np.ndarray]:
-    if judge is None:
-        return np.full(len(features), np.nan), np.full(len(features), np.nan)
-    size = judge.spec.input_size
-    if images.shape[-1] != size:
-        images = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-    pictures = embed(judge, normalise(judge, images.to(judge.device))).cpu()
-    count = top["feature"].nunique()
-    exemplars = torch.from_numpy(np.stack(embeddings.loc[top["image"]].to_numpy())).unflatten(0, (count, -1))
-    own = torch.tensor(features)
-    real = identification(exemplars[own, -1], exemplars[:, :-1], own)
-    return identification(pictures, exemplars, own).numpy(), real.numpy()
-
-
-def _png(image: torch.Tensor) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray((image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def loss_table(site: Site, features: list[int], loss: torch.Tensor) -> pd.DataFrame:
-    steps = len(loss)
+def losses_of(name: str, labels: Sequence[int], found: Visualization) -> pd.DataFrame:
+    """Columns place, feature, step, loss."""
+    steps = len(found.loss)
     return pd.DataFrame(
         {
-            "site": site.kind,
-            "block": site.block,
-            "feature": np.tile(features, steps),
-            "step": np.repeat(np.arange(steps), len(features)),
-            "loss": loss.numpy().reshape(-1),
+            "place": name,
+            "feature": np.tile(labels, steps),
+            "step": np.repeat(np.arange(steps), len(labels)),
+            "loss": found.loss.numpy().reshape(-1),
         }
     )
+
+
+def sheet(args: argparse.Namespace, table: pd.DataFrame, title: str):
+    """A contact sheet of the first features of each block."""
+    shown = table.groupby("place", sort=False).head(SHOWN)
+    pictures = [plots.decode((args.out / file).read_bytes()) for file in shown["file"]]
+    captions = [f"{row.place}.{row.feature}  {row.score:.2f}" for row in shown.itertuples()]
+    return plots.contact_sheet(pictures, captions, columns=8, wrap=30, title=title)

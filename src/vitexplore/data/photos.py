@@ -1,5 +1,6 @@
 """Folders of photographs in ImageNet's layout: ``images/<wnid>/*.JPEG``, ``boxes/<wnid>/*.xml``."""
 
+import logging
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +9,10 @@ import pandas as pd
 from PIL import Image
 from timm.data import ImageNetInfo
 
+from vitexplore.data.images import ImageSet
 from vitexplore.errors import InputError
 
+log = logging.getLogger(__name__)
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 MIN_SIDE = 8  # pixels; a picture narrower than that shows nothing
 TABLE = ["path", "name", "label", "wnid", "width", "height", "boxes"]
@@ -47,6 +50,22 @@ def index_photos(images: Path, boxes: Path | None, workers: int) -> tuple[pd.Dat
         found = _boxes(boxes / wnid / f"{path.stem}.xml", wnid, size) if boxes else []
         rows.append((str(path), f"{wnid}/{path.stem}", wnids[wnid], wnid, *size, found))
     return pd.DataFrame(rows, columns=TABLE), pd.DataFrame(broken, columns=["path", "reason"])
+
+
+def folder_of_photos(folder: Path) -> ImageSet:
+    """Every picture below ``folder``, however deep, without classes or boxes; broken ones are left out, with a warning.
+    Raises InputError for a folder that is missing or holds no picture."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    sizes = [_size(path) for path in paths]
+    rows = []
+    for path, size in zip(paths, sizes, strict=True):
+        if isinstance(size, str):
+            log.warning("%s left out: %s", path, size)
+        else:
+            rows.append((str(path), str(path.relative_to(folder)), 0, "", *size, []))
+    if not rows:
+        raise InputError(f"{folder}: no pictures there; name a folder that holds some")
+    return ImageSet(pd.DataFrame(rows, columns=TABLE), ())
 
 
 def _size(path: Path) -> tuple[int, int] | str:

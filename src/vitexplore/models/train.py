@@ -27,7 +27,7 @@ from vitexplore.data.scenes import sample
 from vitexplore.data.shapes import CLASSES
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically
-from vitexplore.models import lab
+from vitexplore.models import lab, variants
 from vitexplore.models.heads import zero_shot
 from vitexplore.provenance import code_hash
 
@@ -73,6 +73,7 @@ def plain(recipe: Recipe) -> dict[str, Any]:
 
 
 EASY = Stage("easy", 12_288, 2)
+TWICE, ONCE = (EASY, Stage("train", 24_576, 2)), (EASY, Stage("train", 24_576, 1))
 RECIPES = {
     "lab_vit": Recipe("lab_vit", (EASY, Stage("train", 24_576, 4)), horizon=1536, cooldown=576),
     "lab_cnn": Recipe(
@@ -86,6 +87,8 @@ RECIPES = {
     "lab_clip_shuffled": Recipe(
         "lab_clip", (EASY, Stage("train", 24_576, 1)), learning_rate=2e-3, horizon=1920, cooldown=1, shuffled=True
     ),
+    **{name: Recipe(name, TWICE, horizon=960, cooldown=192) for name in variants.NAMES},
+    **{name: Recipe(name, ONCE, horizon=960, cooldown=192) for name in ("lab_coat", "lab_convit", "lab_pit")},
 }
 
 

@@ -1,56 +1,235 @@
 """Feature visualization by optimization (paper section 3, equation 1), many features in one batch.
 
-    x* = argmax_x  mean over copies k [ mean over positions f(a_k(x)) - tv * TV(a_k(x)) ]
+    x* = argmax_x  mean over copies k [ f(a_k(x)) - tv * TV(a_k(x)) ]
 
-on images in [0, 1], with a_k = GaussianSmoothing(ColorShift(Jitter(x))), then the model's normalisation.
-The paper writes sums where this has means; Adam does not see a common factor. ``tv`` is in units of a mean over
-positions and copies: the released code's weight of 0.0005, on an objective that is an eighth of that mean, is
-0.004 in these units.
+with f an objective's value (such as the mean over positions of a channel), a_k a recipe's augmentations, drawn anew
+each step, and the model's normalisation after them. The paper writes sums where this has means; Adam does not see a
+common factor. Nothing after the site runs, the model's weights are frozen, and each feature has its own random stream:
+its picture does not depend on what else is in the batch.
 """
 
+import hashlib
+import json
 import logging
+import math
+import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vitexplore.errors import InputError
+from vitexplore.io import write_atomically, write_json
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Activations, Site, channels, read
-from vitexplore.visualize.augment import Generators, colour_shift, gaussian_smoothing, jitter
+from vitexplore.visualize.augment import AUGMENTATIONS
+from vitexplore.visualize.memory import fitting_batch, is_out_of_memory
+from vitexplore.visualize.objective import Objective, Value
+from vitexplore.visualize.parametrize import PARAMETRIZATIONS, Parametrization
+from vitexplore.visualize.recipes import Recipe
 
 log = logging.getLogger(__name__)
 
-Augmentation = Callable[[Tensor, Generators], Tensor]
-AUGMENTATIONS: dict[str, Augmentation] = {
-    "jitter": jitter,
-    "colour_shift": colour_shift,
-    "gaussian_smoothing": gaussian_smoothing,
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One way of visualizing; the defaults are the paper's augmentations with the released code's settings for a
-    ViT. ``tv`` weighs total variation in units of the mean over positions and copies."""
-
-    steps: int = 400
-    copies: int = 8
-    learning_rate: float = 0.1
-    betas: tuple[float, float] = (0.5, 0.99)
-    tv: float = 0.004
-    augmentations: tuple[str, ...] = ("jitter", "colour_shift", "gaussian_smoothing")
+Report = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Visualization:
-    """``images`` float [f, 3, size, size] in [0, 1]; ``loss`` [steps, f]; ``score`` [f]: the feature's mean
-    activation on the clean image, which exemplars' scores compare with."""
+    """``images`` float [f, 3, size, size] in [0, 1]; ``loss`` [steps, f]; ``score`` [f]: the objective on the clean
+    image, which exemplars' scores compare with; ``batch``: how many features were optimized together."""
 
     images: Tensor
     loss: Tensor
     score: Tensor
+    batch: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder in which a run leaves its state, and how many seconds lie between two writes. It goes when the run
+    ends, unless ``keep`` leaves it to a caller that has more to do, and would else do this again after a kill."""
+
+    folder: Path
+    every: float = 30.0
+    keep: bool = False
+
+
+def visualize(
+    model: Model,
+    objective: Objective,
+    recipe: Recipe,
+    seed: int = 0,
+    batch: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    report: Report = lambda features: None,
+) -> Visualization:
+    """Visualize all features of ``objective``, ``batch`` at a time (None: as many as fit the free memory; halved when
+    memory runs out all the same). With a ``checkpoint`` a run that was killed goes on from its last write and ends
+    with the same bytes. ``report`` is told how many features were done since it was last called, in parts; less than 0
+    where a batch starts over. On a GPU the model runs in bfloat16; image, total variation and optimizer stay in
+    float32.
+
+    Raises InputError for what the model lacks and for a checkpoint of another run, FloatingPointError, naming the
+    features, when an image or a loss is not finite."""
+    engine = Engine(model, recipe, seed)
+    count, told = len(objective.labels), 0.0
+
+    def tell(features: float) -> None:
+        nonlocal told
+        told += features
+        report(features)
+
+    objective.bind(model)  # refuse what the model lacks before anything is written
+    store = _Store(checkpoint, _identity(model, objective, recipe, seed))
+    batch = store.batch or min(batch or fitting_batch(lambda: engine.trial(objective.take(slice(0, 1))), model), count)
+    store.begin(batch)
+    parts = store.finished()
+    done = sum(len(part["images"]) for part in parts)
+    tell(done)
+    while done < count:
+        part = objective.take(slice(done, done + batch))
+        try:
+            parts.append(engine.run(part, store, tell))
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or batch == 1:
+                raise
+            batch //= 2
+            log.warning("out of memory: going on with %d features at once", batch)
+            store.begin(batch)
+            tell(done - told)
+            continue
+        store.finish(len(parts) - 1, parts[-1])
+        done += len(part.labels)
+    store.clear()
+    images, loss, score = (
+        torch.cat([part[key] for part in parts], dim=int(key == "loss")) for key in ("images", "loss", "score")
+    )
+    return Visualization(images, loss, score, batch)
+
+
+class Engine:
+    """One model, recipe and seed; runs batches of features. ``visualize`` is the way in; the bench times its steps."""
+
+    def __init__(self, model: Model, recipe: Recipe, seed: int) -> None:
+        if unknown := [name for name in recipe.augmentations if name not in AUGMENTATIONS]:
+            raise InputError(f"no augmentation {unknown[0]!r}; there are {', '.join(AUGMENTATIONS)}")
+        if recipe.parametrization not in PARAMETRIZATIONS:
+            raise InputError(f"no parametrization {recipe.parametrization!r}; there are {', '.join(PARAMETRIZATIONS)}")
+        self.model, self.recipe, self.seed = model, recipe, seed
+        self.parametrization: Parametrization = PARAMETRIZATIONS[recipe.parametrization]()
+        self.augmentations = [AUGMENTATIONS[name] for name in recipe.augmentations]
+        self.normalise = normaliser(model)
+
+    def start(self, objective: Objective) -> dict[str, Any]:
+        device = self.model.device
+        generators = [torch.Generator(device).manual_seed(self.seed * 1_000_003 + label) for label in objective.labels]
+        parameters = self.parametrization.start(generators, self.model.spec.input_size).requires_grad_()
+        optimizer = torch.optim.Adam([parameters], self.recipe.learning_rate, self.recipe.betas)
+        loss = torch.zeros(self.recipe.steps, len(objective.labels), device=device)
+        return {
+            "labels": list(objective.labels),
+            "parameters": parameters,
+            "optimizer": optimizer,
+            "generators": generators,
+            "loss": loss,
+            "step": 0,
+        }
+
+    def step(self, now: dict[str, Any], value: Value) -> None:
+        """One step of all features of a batch; nothing here waits for the device."""
+        recipe, step = self.recipe, now["step"]
+        progress = step / recipe.steps
+        images = self.parametrization.images(now["parameters"])
+        copies = images[:, None].expand(-1, recipe.copies, -1, -1, -1)
+        for augmentation in self.augmentations:
+            copies = augmentation(copies, now["generators"], progress)
+        device = self.model.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            activation = value(self.normalise(copies.flatten(0, 1)))
+        loss = recipe.tv * total_variation(copies) - activation.float().mean(1)
+        optimizer = now["optimizer"]
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        optimizer.zero_grad()
+        loss.sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            self.parametrization.project_(now["parameters"])
+        now["loss"][step] = loss.detach()
+        now["step"] = step + 1
+
+    def trial(self, objective: Objective) -> None:
+        """One step and no more: what it allocates tells how many features fit."""
+        self.step(self.start(objective), objective.bind(self.model))
+
+    def run(self, objective: Objective, store: "_Store", report: Report) -> dict[str, Tensor]:
+        """All steps of one batch, from where ``store`` has it."""
+        now = self.start(objective)
+        if kept := store.running(objective.labels):
+            _restore(now, kept)
+        value = objective.bind(self.model)
+        share = len(objective.labels) / self.recipe.steps
+        report(share * now["step"])
+        while now["step"] < self.recipe.steps:
+            self.step(now, value)
+            report(share)
+            store.keep(now)
+        with torch.no_grad():
+            images = self.parametrization.images(now["parameters"].detach())
+            score = value(self.normalise(images))[:, 0].float()
+        _check_finite(self.model, objective, images, now["loss"])
+        return {"images": images.cpu(), "loss": now["loss"].cpu(), "score": score.cpu()}
+
+
+class _Store:
+    """What is on disk of a run: its batch size, the batches that are done, the state of the one that runs. Without
+    a checkpoint it keeps nothing."""
+
+    def __init__(self, checkpoint: Checkpoint | None, identity: str) -> None:
+        self.checkpoint, self.identity = checkpoint, identity
+        self.batch = 0
+        self.written = time.monotonic()
+        if checkpoint and (run := checkpoint.folder / "run.json").exists():
+            state = json.loads(run.read_text())
+            if state["identity"] != identity:
+                raise InputError(f"{checkpoint.folder} is of another run; delete it to start anew")
+            self.batch = state["batch"]
+            log.info("going on from %s", checkpoint.folder)
+
+    def begin(self, batch: int) -> None:
+        """Batches of ``batch`` features from here on; the state of one of another size is void."""
+        if self.checkpoint and batch != self.batch:
+            (self.checkpoint.folder / "running.pt").unlink(missing_ok=True)
+            write_json(self.checkpoint.folder / "run.json", {"identity": self.identity, "batch": batch})
+
+    def finished(self) -> list[dict[str, Tensor]]:
+        paths = sorted(self.checkpoint.folder.glob("part_*.pt")) if self.checkpoint else []
+        return [torch.load(path, "cpu", weights_only=True) for path in paths]
+
+    def running(self, labels: Sequence[int]) -> dict[str, Any] | None:
+        """The state of the batch of ``labels``: one that was killed between two batches may have left the last's."""
+        path = self.checkpoint.folder / "running.pt" if self.checkpoint else None
+        kept = torch.load(path, "cpu", weights_only=True) if path and path.exists() else {}
+        return kept if kept.get("labels") == list(labels) else None
+
+    def keep(self, now: dict[str, Any]) -> None:
+        """Write the running batch's state if the last write is long enough ago."""
+        if self.checkpoint and time.monotonic() - self.written > self.checkpoint.every:
+            plain = _plain(now)
+            write_atomically(self.checkpoint.folder / "running.pt", lambda path: torch.save(plain, path))
+            self.written = time.monotonic()
+
+    def finish(self, number: int, part: dict[str, Tensor]) -> None:
+        if self.checkpoint:
+            path = self.checkpoint.folder / f"part_{number:05d}.pt"
+            write_atomically(path, lambda temporary: torch.save(part, temporary))
+            (self.checkpoint.folder / "running.pt").unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        if self.checkpoint and not self.checkpoint.keep:
+            shutil.rmtree(self.checkpoint.folder, ignore_errors=True)
 
 
 def total_variation(images: Tensor) -> Tensor:
@@ -64,58 +243,57 @@ def total_variation(images: Tensor) -> Tensor:
     return sum(norms).mean((1, 2))
 
 
-def visualize(model: Model, site: Site, features: Sequence[int], recipe: Recipe, seed: int) -> Visualization:
-    """Visualize ``features`` (channels) of ``site`` together. Each starts from its own uniform noise and
-    draws from its own generator, seeded by (seed, channel). Raises InputError for a channel that the site lacks,
-    and FloatingPointError, naming the feature, when an image or loss is no longer finite."""
-    size, device = model.spec.input_size, model.device
-    width = channels(model, site)
-    if outside := [feature for feature in features if not 0 <= feature < width]:
-        raise InputError(f"{model.spec.name} {site.kind} {site.block} has channels 0 to {width - 1}, not {outside[0]}")
-    generators = [torch.Generator().manual_seed(seed * 1_000_003 + feature) for feature in features]
-    start = torch.stack([torch.rand(3, size, size, generator=g) for g in generators])
-    images = start.to(device).requires_grad_()
-    channel = torch.tensor(features, device=device)
-    optimizer = torch.optim.Adam([images], recipe.learning_rate, recipe.betas)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
-    losses = []
-    for _ in range(recipe.steps):
-        copies = images[:, None].expand(-1, recipe.copies, -1, -1, -1)
-        for name in recipe.augmentations:
-            copies = AUGMENTATIONS[name](copies, generators)
-        found = read(model, site, normalise(model, copies.flatten(0, 1)))
-        activation = _own_channel(found, channel, recipe.copies).mean(1)
-        loss = recipe.tv * total_variation(copies) - activation
-        optimizer.zero_grad()
-        loss.sum().backward()
-        optimizer.step()
-        schedule.step()
-        with torch.no_grad():
-            images.clamp_(0, 1)
-        losses.append(loss.detach())
-    history = torch.stack(losses)
-    final = images.detach()
-    bad = ~(torch.isfinite(history).all(0) & torch.isfinite(final).flatten(1).all(1))
+def normaliser(model: Model) -> Callable[[Tensor], Tensor]:
+    """From images [b, 3, h, w] in [0, 1] on the model's device to its input."""
+    mean, std = (torch.tensor(v, device=model.device)[:, None, None] for v in (model.spec.mean, model.spec.std))
+    return lambda images: (images - mean) / std
+
+
+def _check_finite(model: Model, objective: Objective, images: Tensor, loss: Tensor) -> None:
+    bad = ~(torch.isfinite(loss).all(0) & torch.isfinite(images).flatten(1).all(1))
     if bad.any():
-        names = ", ".join(str(features[i]) for i in bad.nonzero()[:, 0].tolist())
-        raise FloatingPointError(f"{model.spec.name} {site.kind} {site.block}: not finite for feature {names}")
-    return Visualization(final.cpu(), history.cpu(), clean_scores(model, site, features, final).cpu())
+        names = ", ".join(str(objective.labels[i]) for i in bad.nonzero()[:, 0].tolist())
+        site = getattr(objective, "site", None)
+        where = f"{site.kind} {site.block}" if site else "logit"
+        raise FloatingPointError(f"{model.spec.name} {where}: not finite for feature {names}")
 
 
-@torch.no_grad()
-def clean_scores(model: Model, site: Site, features: Sequence[int], images: Tensor) -> Tensor:
-    """Mean activation of each feature on its own image, without augmentation: [f] from [f, 3, h, w]."""
-    found = read(model, site, normalise(model, images))
-    return _own_channel(found, torch.tensor(features, device=images.device), 1).mean(1)
+def _identity(model: Model, objective: Objective, recipe: Recipe, seed: int) -> str:
+    """What a checkpoint must be of to go on from it."""
+    what = {
+        "weights": model.weight_hash,
+        "size": model.spec.input_size,
+        "objective": [type(objective).__name__, {name: _whole(value) for name, value in vars(objective).items()}],
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "device": model.device.type,
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def normalise(model: Model, images: Tensor) -> Tensor:
-    """[b, 3, h, w] in [0, 1] to the model's input."""
-    mean, std = (images.new_tensor(values)[:, None, None] for values in (model.spec.mean, model.spec.std))
-    return (images - mean) / std
+def _whole(value: Any) -> str:
+    """All of a value: ``repr`` rounds a tensor, and leaves out the middle of a large one."""
+    if isinstance(value, Tensor):
+        return hashlib.sha256(value.detach().cpu().double().numpy().tobytes()).hexdigest()
+    return repr(value)
 
 
-def _own_channel(found: Activations, channel: Tensor, copies: int) -> Tensor:
-    """Each image's mean over positions of its own feature: [f, copies]."""
-    mean_fkc = found.bpc.mean(1).unflatten(0, (len(channel), copies))
-    return mean_fkc.gather(2, channel[:, None, None].expand(-1, copies, 1))[..., 0]
+def _plain(now: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "labels": now["labels"],
+        "parameters": now["parameters"].detach().cpu(),
+        "optimizer": now["optimizer"].state_dict(),
+        "generators": [generator.get_state() for generator in now["generators"]],
+        "loss": now["loss"].cpu(),
+        "step": now["step"],
+    }
+
+
+def _restore(now: dict[str, Any], kept: dict[str, Any]) -> None:
+    with torch.no_grad():
+        now["parameters"].copy_(kept["parameters"])
+    now["optimizer"].load_state_dict(kept["optimizer"])
+    for generator, state in zip(now["generators"], kept["generators"], strict=True):
+        generator.set_state(state)
+    now["loss"].copy_(kept["loss"])
+    now["step"] = kept["step"]

@@ -1,7 +1,9 @@
-"""How good a visualization is, as numbers.
+"""How good a visualization is, as numbers. No model runs here: a caller brings activations and embeddings.
 
-``identification``: does a model other than the visualized one recognise which feature a visualization
-belongs to? ``high_frequency_share``: how much of a picture is noise to the eye.
+Of the picture alone: ``high_frequency_share``, how much of it is noise to the eye. By the visualized model:
+``relative_activation``, does it drive the feature as natural images do; ``path_agreement``, does the network process
+it as it does them. By another model, the judge: ``identification``, is the feature recognised; ``seed_agreement``, do
+seeds show the same thing; ``machine_interpretability``, do pictures tell which image activates the feature.
 """
 
 import torch
@@ -13,26 +15,137 @@ SAME = 1e-6  # similarities as near as this are a tie: equal sets differ by a ma
 
 def identification(pictures_fc: Tensor, exemplars_gkc: Tensor, own: Tensor) -> Tensor:
     """Rank AUROC of each visualization among the exemplar sets of its layer: the share of the other
-    features' sets that are less similar to it than its own set is, ties counting half; 0.5 is chance.
-    ``pictures_fc``: the judge's embeddings of the visualizations; ``exemplars_gkc``: of the k most
+    features' sets that are less similar to it than its own set is, ties counting half: float64 [f] in [0, 1], 0.5 is
+    chance. ``pictures_fc``: the judge's embeddings of the visualizations; ``exemplars_gkc``: of the k most
     activating images of every feature of the layer; ``own`` int64 [f]: the set of each visualization.
     Similarity is the cosine with the set's mean direction (after the human forced-choice task of Borowski
-    et al. 2021, section 3, with a model as judge)."""
-    sets_gc = normalize(normalize(exemplars_gkc, dim=2).mean(1), dim=1)
-    similarity_fg = normalize(pictures_fc, dim=1) @ sets_gc.T
-    mine = similarity_fg.gather(1, own[:, None])
-    others = torch.ones_like(similarity_fg, dtype=torch.bool).scatter(1, own[:, None], False)
-    lead = mine - similarity_fg
-    wins = (lead > SAME).double() + 0.5 * (lead.abs() <= SAME)
-    return (wins * others).sum(1) / others.sum(1)
+    et al. 2021, section 3, with a model as judge). Raises FloatingPointError for embeddings that are not finite."""
+    sets_gc = normalize(_directions(exemplars_gkc).mean(1), dim=1)
+    similarity_fg = _directions(pictures_fc) @ sets_gc.T
+    return _share_of_others(_wins(similarity_fg.gather(1, own[:, None]) - similarity_fg))
 
 
 def high_frequency_share(images: Tensor) -> Tensor:
-    """Share of the spectral energy (mean left out, over channels) above 1/4 of Nyquist, radially: [f] from
-    [f, c, h, w]."""
+    """Share of the spectral energy (mean left out, over channels) above 1/4 of Nyquist, radially: float64 [f] in
+    [0, 1] from [f, c, h, w]; 0 for a flat picture. White noise has 0.95. Our number for the paper's section 3, which
+    calls the visualizations of queries, keys and values high-frequency by eye."""
+    images = images.double()  # in float32 the rounding of a flat picture's transform would be its only energy
     h, w = images.shape[-2:]
-    energy = torch.fft.fft2(images).abs().pow(2).sum(1)
-    fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.fftfreq(w)[None, :]
-    radius = torch.sqrt(fy**2 + fx**2)  # cycles a pixel; Nyquist is 0.5
+    energy = torch.fft.fft2(images - images.mean((2, 3), keepdim=True)).abs().pow(2).sum(1)
+    fy, fx = (torch.fft.fftfreq(side, device=images.device) for side in (h, w))
+    radius = torch.sqrt(fy[:, None] ** 2 + fx**2)  # cycles a pixel; Nyquist is 0.5
     energy[:, 0, 0] = 0
     return (energy * (radius > 0.125)).sum((1, 2)) / energy.sum((1, 2)).clamp_min(1e-30)
+
+
+def relative_activation(score_f: Tensor, natural_fn: Tensor) -> tuple[Tensor, Tensor]:
+    """Clean activation of each visualization, ``score_f``, beside natural images', ``natural_fn``: its ratio to
+    the best one's, and its percentile: the share of natural images that score less, ties counting half. Both float64
+    [f]; the percentile lies in [0, 1], and takes ``natural_fn`` of all images or of a random part of them, not of
+    the most activating alone. Our own measures, of whether a visualization drives its feature at all.
+
+    The percentile is the robust number: no rising change of scale alters it. The ratio (1: as strong as the best
+    image) says by how much, but only on a scale on which 0 is silence. It is NaN where the best image scores 0 or
+    less, as it can before a nonlinearity: there a stronger visualization would have the smaller ratio. Queries, keys
+    and values have no such 0, whatever their sign: compare percentiles. Raises FloatingPointError for scores that
+    are not finite."""
+    score_f, natural_fn = _finite(score_f), _finite(natural_fn)
+    best = natural_fn.amax(1)
+    ratio = torch.where(best > 0, score_f / best, torch.nan)
+    return ratio, _wins(score_f[:, None] - natural_fn, tie=0).mean(1)
+
+
+def seed_agreement(pictures_sfc: Tensor) -> Tensor:
+    """Do visualizations of one feature from several seeds show the same thing? Rank AUROC: the share of
+    comparisons in which two seeds of the feature are more alike than the feature under one seed is to another
+    feature under another, ties counting half: float64 [f] in [0, 1], 0.5 is chance. ``pictures_sfc``: the
+    judge's embeddings, s seeds; alike is the cosine. Both sides of a comparison cross seeds, so that a start which all
+    features of a seed share counts for neither. Our own measure. Raises ValueError for fewer than two seeds or
+    features, FloatingPointError for embeddings that are not finite."""
+    seeds, features = pictures_sfc.shape[:2]
+    if seeds < 2 or features < 2:
+        raise ValueError(f"two seeds and two features are needed, not {seeds} and {features}")
+    directions = _directions(pictures_sfc)
+    crossing = ~torch.eye(seeds, dtype=torch.bool, device=directions.device)
+    similarity_fgp = torch.einsum("afc,bgc->fgab", directions, directions)[:, :, crossing]
+    same_fp = similarity_fgp.diagonal().T
+    return _share_of_others(_wins(same_fp[:, None, :, None] - similarity_fgp[:, :, None, :]).mean((2, 3)))
+
+
+def machine_interpretability(
+    positives_frc: Tensor, negatives_frc: Tensor, strong_fqc: Tensor, weak_fqc: Tensor
+) -> Tensor:
+    """How often the judge, shown what activates a feature and what does not, tells which of two images
+    activates it more: float64 [f] in [0, 1], 0.5 is chance. All are the judge's embeddings: ``positives_frc`` of
+    visualizations or of the most activating images, ``negatives_frc`` of visualizations of the negated feature or of
+    the least activating images, ``strong_fqc`` and ``weak_fqc`` of query images, which must not be among
+    the references.
+
+    The machine interpretability score of Zimmermann, Klindt and Brendel 2024 ("Measuring Mechanistic
+    Interpretability at Scale Without Humans"): a query's evidence is its mean similarity to the positives less that
+    to the negatives, and the judge picks the query of more evidence. Two differences. They average
+    sigmoid(alpha * difference of evidence), alpha fitted to human answers for DreamSim's similarities; it would mean
+    nothing for another judge, so this is the limit of a large alpha, the accuracy of the choice itself, ties
+    counting half. And they draw references anew for each pair of queries, where here every strong query
+    meets every weak one before the same references. Similarity is the cosine. Raises FloatingPointError for embeddings
+    that are not finite."""
+    towards_fc = _directions(positives_frc).mean(1) - _directions(negatives_frc).mean(1)
+    strong_fq, weak_fq = (torch.einsum("fqc,fc->fq", _directions(q), towards_fc) for q in (strong_fqc, weak_fqc))
+    return _wins(strong_fq[:, :, None] - weak_fq[:, None, :]).mean((1, 2))
+
+
+def path_agreement(visualization_fc: Tensor, natural_fkc: Tensor) -> Tensor:
+    """Does a layer process a visualization as it does the feature's natural images? Mean rank correlation
+    (Spearman, over channels) of the visualization with them, on a scale on which 1 is that of the feature's natural
+    images with each other, each left out in turn, and 0 theirs with other features' images: float64 [f], unbounded;
+    below 0, less alike than images of different features are. NaN where a feature's natural images are no more alike
+    than that, as in a layer that knows nothing of the feature; near there the number is noise.
+
+    After Geirhos et al. 2023 ("Don't trust your eyes: on the (un)reliability of feature visualizations", the
+    comparison of processing paths), who compare classes over the layers of a network; we have not had their formula
+    to check the scale by. ``visualization_fc``, ``natural_fkc``: activations of one layer's c channels for each
+    feature's visualization and its k most activating images. An image in two features' sets makes those look alike.
+    Activations that are all equal have no ranks, and correlate 0 with anything. Raises ValueError for fewer than
+    two features or images of each, FloatingPointError for activations that are not finite."""
+    features, k = natural_fkc.shape[:2]
+    if features < 2 or k < 2:
+        raise ValueError(f"two features and two images of each are needed, not {features} and {k}")
+    shown_fc, images_fkc = (normalize(_centred_ranks(_finite(a)), dim=-1) for a in (visualization_fc, natural_fkc))
+    own_fc = images_fkc.sum(1)  # a mean of correlations is a product of sums
+    others_fc = own_fc.sum(0) - own_fc
+    shown = (shown_fc * own_fc).sum(1) / k
+    same = (own_fc.square().sum(1) - images_fkc.square().sum((1, 2))) / (k * (k - 1))
+    different = (own_fc * others_fc).sum(1) / (k * k * (features - 1))
+    room = same - different
+    return torch.where(room > SAME, (shown - different) / room, torch.nan)
+
+
+def _finite(values: Tensor) -> Tensor:
+    if not torch.isfinite(values).all():
+        raise FloatingPointError("embeddings or activations are not finite")
+    return values.double()
+
+
+def _directions(embeddings: Tensor) -> Tensor:
+    """Embeddings [..., c] at length 1."""
+    return normalize(_finite(embeddings), dim=-1)
+
+
+def _wins(lead: Tensor, tie: float = SAME) -> Tensor:
+    """1 where the first of two leads the second, 0.5 where they tie, 0 where it trails."""
+    return (lead > tie).double() + 0.5 * (lead.abs() <= tie)
+
+
+def _share_of_others(wins_fg: Tensor) -> Tensor:
+    """Mean over others: in each row one column is the feature's own, a tie with itself, which is left out."""
+    return (wins_fg.sum(1) - 0.5) / (wins_fg.shape[1] - 1)
+
+
+def _centred_ranks(values: Tensor) -> Tensor:
+    """Along the last axis, how many values are smaller less how many are larger: ranks, ties sharing the mean of
+    theirs, times 2, less their mean."""
+    values = values.contiguous()  # searchsorted warns of others
+    ordered = values.sort(-1).values
+    smaller = torch.searchsorted(ordered, values)
+    larger = values.shape[-1] - torch.searchsorted(ordered, values, right=True)
+    return (smaller - larger).double()

@@ -1,0 +1,47 @@
+"""Appendix: are features of the other families visualized as ViT's are?"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vitexplore import plots
+from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.stats import Estimate, bootstrap
+
+SHOWN = 6  # features of each family in the figure
+
+
+def mean(values: pd.Series, what: str = "features") -> Estimate:
+    numbers = values.to_numpy(float)
+    return bootstrap(lambda f: float(numbers[f].mean()), {what: len(numbers)})
+
+
+def analyse(table: pd.DataFrame) -> Analysis:
+    table = table.assign(
+        beats_natural=table["score"] > table["natural"], other_beats=table["score_other"] > table["natural"]
+    )
+    trained, random = table[~table["random_weights"]], table[table["random_weights"]]
+    if trained.empty or random.empty:
+        raise NotTested("needs transformers of other families, and the same ones with random weights")
+    if table["identification"].isna().any():
+        raise NotTested("needs a judge: a model that is not the visualized one")
+    families = [mine for _, mine in trained.groupby("model", sort=False)]
+    statements = {
+        "beats_natural": Measured([mean(mine["beats_natural"]) for mine in families], mean(trained["other_beats"])),
+        "identification": Measured(
+            [mean(mine["identification"]) for mine in families], mean(random["identification"], "features of all")
+        ),
+    }
+    columns = ["beats_natural", "other_beats", "percentile", "identification", "identification_natural"]
+    columns += ["high_frequency", "path_agreement", "interpretability"]
+    summary = table.groupby(["model", "random_weights", "block"], sort=False)[columns].mean().reset_index()
+    return Analysis(statements, summary, {"variants": pictures(families)})
+
+
+def pictures(families: list[pd.DataFrame]) -> Figure:
+    """One row a family, its first features; above each what it scores."""
+    rows = []
+    for mine in families:
+        first = mine.iloc[:SHOWN]
+        above = [f"{row.feature}: {row.identification:.2f}" for row in first.itertuples()]
+        rows.append((f"{mine['model'].iloc[0]} {mine['block'].iloc[0]}", list(first["picture"]), above))
+    return plots.picture_rows(rows, "Features of each family; above each the judge's AUROC for it (chance 0.5)")

@@ -1,0 +1,46 @@
+"""The models that have names: the lab's, and the paper's (section 3 and appendix) by their full weight tags."""
+
+import difflib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import pandas as pd
+import timm
+import torch
+
+from vitexplore.errors import InputError
+from vitexplore.models.families import TRANSFORMERS
+from vitexplore.models.registry import SOURCES, ModelSpec
+
+
+@cache
+def catalogue() -> pd.DataFrame:
+    """Columns name, source, architecture, family, input_size (pixels), differs (from the paper's weights)."""
+    with (resources.files("vitexplore") / "models" / "catalogue.csv").open() as file:
+        return pd.read_csv(file, keep_default_na=False)
+
+
+def named(name: str, **changes: Any) -> ModelSpec:
+    """The spec of ``lab/vit``, ``timm/TAG``, ``open_clip/ARCHITECTURE/TAG`` or ``torchvision/NAME.TAG``, in the
+    catalogue or not, with ``changes``. Raises InputError for a name of no such form, with the nearest names."""
+    known = catalogue().set_index("name")
+    if name in known.index:
+        row = known.loc[name]
+        return ModelSpec(name, row["source"], row["architecture"], row["family"], **changes)
+    source, _, architecture = name.partition("/")
+    if source not in SOURCES or source == "lab" or not architecture:
+        near = ", ".join(difflib.get_close_matches(name, known.index, n=3, cutoff=0.2)) or "lab/vit"
+        raise InputError(f"no model {name!r}; nearest names: {near}; see `vitexplore models`")
+    return ModelSpec(name, source, architecture, _family(source, architecture), **changes)
+
+
+def _family(source: str, architecture: str) -> str:
+    """By the architecture, built without memory or weights."""
+    if source == "open_clip":
+        return "clip"
+    if source == "torchvision" or not timm.is_model(architecture.partition(".")[0]):
+        return "cnn"  # an unknown name is refused where it is built
+    with torch.device("meta"):
+        module = timm.create_model(architecture.partition(".")[0], pretrained=False)
+    return "vit" if isinstance(module, TRANSFORMERS) else "cnn"

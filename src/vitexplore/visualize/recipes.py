@@ -1,0 +1,65 @@
+"""Ways of visualizing: the paper's, its released code's, and ours.
+
+Where the paper and its code differ, both are kept, point by point: the colour shift and its inverse, noise for each
+pixel and one offset for each copy, their order, one shift for each copy and one for all. ``tv`` is in units of a mean
+over positions and copies: the released code's weight of 0.0005 on an objective that is an eighth of that mean.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vitexplore.errors import InputError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way of visualizing. ``copies`` augmented copies a step; ``learning_rate`` at the first step, falling to 0
+    by a cosine; ``betas`` of Adam; ``tv`` weighs total variation; ``augmentations`` in the order in which they
+    are applied."""
+
+    name: str
+    augmentations: tuple[str, ...]
+    parametrization: str = "pixels"
+    steps: int = 400
+    copies: int = 8
+    learning_rate: float = 0.1
+    betas: tuple[float, float] = (0.5, 0.99)
+    tv: float = 0.004
+
+
+PAPER = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"))
+RELEASED = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"))
+OURS = Recipe("ours", ("gaussian_offset", "jitter"), parametrization="fourier", steps=100, copies=1, learning_rate=0.1)
+RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, OURS)}
+
+
+def recipe_for(name: str, family: str, **changes: Any) -> Recipe:
+    """The recipe ``name`` for a model of ``family``: the released code visualizes CLIP at a learning rate of 1.
+    Raises InputError for an unknown name."""
+    if name not in RECIPES:
+        raise InputError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    if family == "clip" and recipe.parametrization == "pixels":
+        recipe = replace(recipe, learning_rate=1.0)
+    return replace(recipe, **changes)
+
+
+PARTS = {
+    "jitter": ("jitter", "shared_jitter"),
+    "colour_shift": ("colour_shift", "inverse_colour_shift"),
+    "gaussian": ("gaussian_smoothing", "gaussian_offset"),
+}
+
+
+def without(recipe: Recipe, part: str) -> Recipe:
+    """``recipe`` less one of its parts: ``tv``, ``jitter``, ``colour_shift``, ``gaussian``, ``ensembling`` (one copy a
+    step); all of it for "". Raises InputError for another part."""
+    if part == "":
+        return recipe
+    if part == "tv":
+        return replace(recipe, tv=0.0)
+    if part == "ensembling":
+        return replace(recipe, copies=1)
+    if part not in PARTS:
+        raise InputError(f"no part {part!r} of a recipe; there are tv, ensembling, {', '.join(PARTS)}")
+    return replace(recipe, augmentations=tuple(name for name in recipe.augmentations if name not in PARTS[part]))

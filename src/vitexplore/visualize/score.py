@@ -1,0 +1,154 @@
+"""Scores of visualizations against natural images and before a judge: one row a feature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from vitexplore.data.images import ImageSet, batches, preprocess
+from vitexplore.models.registry import Model, embed
+from vitexplore.models.sites import Site, read, read_many
+from vitexplore.progress import track
+from vitexplore.visualize.optimize import Visualization, normaliser
+from vitexplore.visualize.quality import (
+    high_frequency_share,
+    identification,
+    machine_interpretability,
+    path_agreement,
+    relative_activation,
+    seed_agreement,
+)
+
+QUERIES = 5  # images of each kind in a machine's forced choice, and exemplars in a comparison of paths
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model that is not the visualized one, and its ``embeddings`` of the images, by image index."""
+
+    model: Model
+    embeddings: pd.Series
+
+    @torch.no_grad()
+    def describe(self, pictures: Tensor) -> Tensor:
+        """Embeddings [f, c] of pictures [f, 3, h, w] in [0, 1], brought to the judge's size."""
+        size = self.model.spec.input_size
+        if pictures.shape[-1] != size:
+            pictures = interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+        return embed(self.model, normaliser(self.model)(pictures.to(self.model.device))).cpu()
+
+    def look_up(self, images: np.ndarray) -> Tensor:
+        """Embeddings [*images.shape, c] of data set images."""
+        flat = np.stack(self.embeddings.loc[images.reshape(-1)].to_numpy())
+        return torch.from_numpy(flat).unflatten(0, images.shape)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Natural images to compare with: ``indices`` of a data set, drawn at random, and how they are preprocessed."""
+
+    images: ImageSet
+    indices: np.ndarray
+    how: str
+    batch: int
+
+    @torch.no_grad()
+    def scores(self, model: Model, wanted: Sequence[Site]) -> dict[Site, Tensor]:
+        """Mean activation over positions of every channel on every image: [n, c] for each site."""
+        transform = preprocess(model.spec, self.how)
+        chunks = batches(self.images, transform, self.indices, self.batch)
+        found = []
+        for _, pictures in track(chunks, f"{model.spec.name} on natural images", len(self.indices) / self.batch):
+            acts = read_many(model, wanted, pictures.to(model.device))
+            found.append({site: each.bpc.mean(1).cpu() for site, each in acts.items()})
+        return {site: torch.cat([part[site] for part in found]) for site in wanted}
+
+    def load(self, model: Model, images: np.ndarray) -> Tensor:
+        """Preprocessed [n, 3, h, w]."""
+        transform = preprocess(model.spec, self.how)
+        return torch.stack([transform(self.images.image(index)) for index in images]).to(model.device)
+
+
+def score_table(
+    model: Model,
+    site: Site,
+    features: Sequence[int],
+    runs: Sequence[Visualization],
+    sample: Sample,
+    natural_nc: Tensor,
+    top: pd.DataFrame,
+    judge: Judge | None,
+) -> pd.DataFrame:
+    """A row for each of ``features``, channels of ``site``. ``runs``: their visualizations, one a seed; the first
+    is shown and scored. ``natural_nc``: ``sample.scores`` at the site. ``top``: the site's rows of what `collect`
+    wrote, for all its features.
+
+    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among the sample's; ``score_other``: the
+    feature on the next feature's picture; ``high_frequency``; ``path_agreement``: over the blocks up to
+    the site; with a judge ``identification``, ``identification_natural`` (the last exemplar among sets of the others:
+    what a real image reaches) and ``interpretability``; with several seeds and features ``seed_agreement``. See
+    quality.py."""
+    pictures, own = runs[0].images, torch.tensor(features)
+    exemplars_gk = np.stack([mine.to_numpy() for _, mine in top.sort_values("place").groupby("feature")["image"]])
+    natural = top[top["place"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
+    ratio, percentile = relative_activation(runs[0].score, natural_nc[:, own].T)
+    table = pd.DataFrame(
+        {
+            "site": site.kind,
+            "block": site.block,
+            "feature": features,
+            "score": runs[0].score.numpy(),
+            "natural": natural,
+            "ratio": ratio.numpy(),
+            "percentile": percentile.numpy(),
+            "score_other": _on_the_next(model, site, own, pictures),
+            "high_frequency": high_frequency_share(pictures).numpy(),
+            "path_agreement": _path_agreement(model, site, pictures, sample, exemplars_gk[own, :QUERIES]),
+            "identification": np.nan,
+            "identification_natural": np.nan,
+            "interpretability": np.nan,
+            "seed_agreement": np.nan,
+        }
+    )
+    if judge is None:
+        return table
+    shown_sfc = torch.stack([judge.describe(run.images) for run in runs])
+    exemplars = judge.look_up(exemplars_gk)
+    table["identification"] = identification(shown_sfc[0], exemplars, own).numpy()
+    table["identification_natural"] = identification(exemplars[own, -1], exemplars[:, :-1], own).numpy()
+    table["interpretability"] = _interpretability(judge, shown_sfc, sample.indices, natural_nc[:, own].T)
+    if len(runs) > 1 and len(features) > 1:
+        table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
+    return table
+
+
+def _interpretability(judge: Judge, shown_sfc: Tensor, indices: np.ndarray, natural_fn: Tensor) -> np.ndarray:
+    """References: the visualizations, and the least activating images; queries: the most activating ones, and the
+    next least."""
+    ranked = indices[natural_fn.argsort(dim=1, stable=True).numpy()]
+    weakest, weak, strong = ranked[:, :QUERIES], ranked[:, QUERIES : 2 * QUERIES], ranked[:, -QUERIES:]
+    found = machine_interpretability(shown_sfc.transpose(0, 1), *(judge.look_up(i) for i in (weakest, strong, weak)))
+    return found.numpy()
+
+
+@torch.no_grad()
+def _on_the_next(model: Model, site: Site, own: Tensor, pictures: Tensor) -> np.ndarray:
+    acts_fc = read(model, site, normaliser(model)(pictures.to(model.device))).bpc.mean(1).cpu()
+    return acts_fc.roll(-1, 0).gather(1, own[:, None])[:, 0].numpy()
+
+
+@torch.no_grad()
+def _path_agreement(model: Model, site: Site, pictures: Tensor, sample: Sample, exemplars_fk: np.ndarray) -> np.ndarray:
+    """Mean over the blocks up to the site's, those left out at which it is not defined."""
+    if len(pictures) < 2:
+        return np.full(len(pictures), np.nan)
+    layers = [Site("block" if model.is_vit else "channel", block) for block in range(site.block + 1)]
+    images = torch.cat([normaliser(model)(pictures.to(model.device)), sample.load(model, exemplars_fk.reshape(-1))])
+    acts = {layer: found.bpc.mean(1).cpu() for layer, found in read_many(model, layers, images).items()}
+    count = len(pictures)
+    each = [path_agreement(acts[at][:count], acts[at][count:].unflatten(0, exemplars_fk.shape)) for at in layers]
+    return torch.stack(each).nanmean(0).numpy()

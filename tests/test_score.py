@@ -1,0 +1,200 @@
+"""A score table says of each picture what counting over the images one by one says."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity, interpolate
+
+from vitexplore.activations.collect import collect
+from vitexplore.commands.collect import frame
+from vitexplore.data.images import preprocess
+from vitexplore.models.registry import ModelSpec, embed, load
+from vitexplore.models.sites import Site, read
+from vitexplore.visualize.objective import Channels
+from vitexplore.visualize.optimize import Visualization, visualize
+from vitexplore.visualize.quality import (
+    high_frequency_share,
+    identification,
+    path_agreement,
+    seed_agreement,
+)
+from vitexplore.visualize.recipes import OURS, recipe_for
+from vitexplore.visualize.score import QUERIES, Judge, Sample, score_table
+
+SITE = Site("ffn", 1)
+FEATURES = (3, 17, 200)
+JUDGED = ["identification", "identification_natural", "interpretability", "seed_agreement"]
+COLUMNS = ["site", "block", "feature", "score", "natural", "ratio", "percentile", "score_other", "high_frequency"]
+COLUMNS += ["path_agreement", *JUDGED]
+
+
+@pytest.fixture(scope="module")
+def sample(scenes) -> Sample:
+    return Sample(scenes, np.random.default_rng(0).permutation(len(scenes)), "own", batch=5)
+
+
+@pytest.fixture(scope="module")
+def natural_nc(shared_vit, sample) -> torch.Tensor:
+    return sample.scores(shared_vit, [SITE])[SITE]
+
+
+@pytest.fixture(scope="module")
+def top(shared_vit, scenes) -> pd.DataFrame:
+    """Of all features, as `collect` writes it, in no order."""
+    table = frame(SITE, collect(shared_vit, scenes, np.arange(len(scenes)), [SITE], k=QUERIES + 1)[SITE])
+    return table.sample(frac=1, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def runs(shared_vit) -> list[Visualization]:
+    recipe = recipe_for(OURS.name, "vit", steps=4)
+    return [visualize(shared_vit, Channels(SITE, FEATURES), recipe, seed, 3) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def judge(scenes) -> Judge:
+    model = load(ModelSpec("judge", "lab", "lab_cnn", "cnn", "random", seed=1))
+    transform = preprocess(model.spec)
+    with torch.no_grad():
+        found = {i: embed(model, transform(scenes.image(i))[None])[0].numpy() for i in range(len(scenes))}
+    return Judge(model, pd.Series(found).sample(frac=1, random_state=1))  # by image, in no order
+
+
+@pytest.fixture(scope="module")
+def table(shared_vit, runs, sample, natural_nc, top, judge) -> pd.DataFrame:
+    return score_table(shared_vit, SITE, FEATURES, runs, sample, natural_nc, top, judge)
+
+
+def mean_maps(model, site: Site, images: Sequence) -> torch.Tensor:
+    """Mean over positions of every channel, one image (PIL) at a time: [n, c]."""
+    transform = preprocess(model.spec)
+    with torch.no_grad():
+        return torch.cat([read(model, site, transform(image)[None]).bpc.mean(1) for image in images])
+
+
+def pictures_of(model, site: Site, run: Visualization) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.cat([read(model, site, (image[None] - 0.5) / 0.5).bpc.mean(1) for image in run.images])
+
+
+@pytest.fixture(scope="module")
+def all_nc(shared_vit, scenes) -> torch.Tensor:
+    """In the data set's order."""
+    return mean_maps(shared_vit, SITE, [scenes.image(i) for i in range(len(scenes))])
+
+
+def test_one_row_a_feature_with_every_measure(table):
+    assert list(table.columns) == COLUMNS
+    assert table["feature"].tolist() == list(FEATURES)
+    assert set(table["site"]) == {"ffn"} and set(table["block"]) == {1}
+    assert table[COLUMNS[3:]].drop(columns=["ratio", "path_agreement"]).notna().all(axis=None)
+
+
+def test_natural_scores_are_those_of_each_image_on_its_own_in_the_samples_order(natural_nc, all_nc, sample):
+    assert torch.allclose(natural_nc, all_nc[sample.indices], atol=1e-5)
+
+
+def test_score_is_of_the_first_seeds_picture_and_natural_the_best_of_all_images(shared_vit, table, runs, all_nc):
+    own = pictures_of(shared_vit, SITE, runs[0])
+    for row, (place, feature) in zip(table.itertuples(), enumerate(FEATURES), strict=True):
+        assert row.score == pytest.approx(own[place, feature].item(), abs=1e-5)
+        assert row.natural == pytest.approx(all_nc[:, feature].max().item(), abs=1e-5)
+        if row.natural > 0:
+            assert row.ratio == pytest.approx(row.score / row.natural, rel=1e-4)
+        assert row.percentile == np.mean([row.score > each for each in all_nc[:, feature].tolist()])
+
+
+def test_score_other_is_the_feature_on_the_next_features_picture(shared_vit, table, runs):
+    shown = pictures_of(shared_vit, SITE, runs[0])
+    expected = [shown[1, FEATURES[0]], shown[2, FEATURES[1]], shown[0, FEATURES[2]]]
+    assert table["score_other"].tolist() == pytest.approx([each.item() for each in expected], abs=1e-5)
+
+
+def test_high_frequency_is_the_pictures(table, runs):
+    assert np.allclose(table["high_frequency"], high_frequency_share(runs[0].images))
+
+
+def best_images(all_nc: torch.Tensor, feature: int, k: int) -> list[int]:
+    return all_nc[:, feature].argsort(descending=True)[:k].tolist()
+
+
+def test_path_agreement_is_the_mean_over_the_blocks_up_to_the_site(shared_vit, table, runs, scenes, all_nc):
+    each = []
+    for block in range(SITE.block + 1):
+        layer = Site("block", block)
+        images = [
+            mean_maps(shared_vit, layer, [scenes.image(i) for i in best_images(all_nc, f, QUERIES)]) for f in FEATURES
+        ]
+        each.append(path_agreement(pictures_of(shared_vit, layer, runs[0]), torch.stack(images)))
+    assert np.allclose(table["path_agreement"], torch.stack(each).nanmean(0), atol=1e-3, equal_nan=True)
+
+
+def described(judge: Judge, run: Visualization) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.cat([embed(judge.model, (image[None] - 0.5) / 0.5) for image in run.images])
+
+
+def test_identification_is_among_the_exemplars_of_all_features_of_the_layer(table, runs, judge, top):
+    by_feature = top.sort_values(["feature", "place"])["image"].to_numpy().reshape(-1, QUERIES + 1)
+    exemplars = torch.stack([torch.tensor(np.stack([judge.embeddings[i] for i in row])) for row in by_feature])
+    own = torch.tensor(FEATURES)
+    assert np.allclose(table["identification"], identification(described(judge, runs[0]), exemplars, own), atol=0.01)
+    natural = identification(exemplars[own, -1], exemplars[:, :-1], own)
+    assert np.allclose(table["identification_natural"], natural, atol=0.01)
+
+
+def test_interpretability_is_a_forced_choice_before_visualizations_and_the_least_activating_images(
+    table, runs, judge, all_nc
+):
+    shown = torch.stack([described(judge, run) for run in runs], dim=1)
+    for place, feature in enumerate(FEATURES):
+        ranked = all_nc[:, feature].argsort().tolist()
+        look = {i: torch.tensor(judge.embeddings[i]) for i in ranked}
+
+        def evidence(image: int, place=place, ranked=ranked, look=look) -> float:
+            towards = [cosine_similarity(look[image], picture, dim=0).item() for picture in shown[place]]
+            away = [cosine_similarity(look[image], look[other], dim=0).item() for other in ranked[:QUERIES]]
+            return np.mean(towards) - np.mean(away)
+
+        pairs = product(ranked[-QUERIES:], ranked[QUERIES : 2 * QUERIES])
+        wins = [evidence(strong) > evidence(weak) for strong, weak in pairs]
+        assert table["interpretability"][place] == pytest.approx(np.mean(wins), abs=1 / 25 + 1e-9)
+
+
+def test_seed_agreement_is_of_all_seeds_and_needs_two(shared_vit, table, runs, sample, natural_nc, top, judge):
+    expected = seed_agreement(torch.stack([described(judge, run) for run in runs]))
+    assert np.allclose(table["seed_agreement"], expected)
+    once = score_table(shared_vit, SITE, FEATURES, runs[:1], sample, natural_nc, top, judge)
+    assert once["seed_agreement"].isna().all()
+    pd.testing.assert_frame_equal(
+        once.drop(columns=["seed_agreement", "interpretability"]),
+        table.drop(columns=["seed_agreement", "interpretability"]),
+    )
+
+
+def test_without_a_judge_its_columns_are_empty_and_the_others_are_as_before(
+    shared_vit, table, runs, sample, natural_nc, top
+):
+    blind = score_table(shared_vit, SITE, FEATURES, runs, sample, natural_nc, top, None)
+    assert list(blind.columns) == COLUMNS
+    assert blind[JUDGED].isna().all(axis=None)
+    pd.testing.assert_frame_equal(blind.drop(columns=JUDGED), table.drop(columns=JUDGED))
+
+
+def test_one_feature_alone_has_no_path_and_no_seeds_to_compare(shared_vit, runs, sample, natural_nc, top, judge):
+    alone = [Visualization(run.images[:1], run.loss[:, :1], run.score[:1], 1) for run in runs]
+    found = score_table(shared_vit, SITE, FEATURES[:1], alone, sample, natural_nc, top, judge)
+    assert found[["path_agreement", "seed_agreement"]].isna().all(axis=None)
+    assert found["identification"].notna().all()
+
+
+def test_pictures_are_brought_to_the_judges_size(judge):
+    pictures = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    small = interpolate(pictures, size=(64, 64), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        expected = embed(judge.model, (small - 0.5) / 0.5)
+    assert torch.allclose(judge.describe(pictures), expected, atol=1e-5)
