@@ -67,5 +67,5 @@ def test_models_outside_the_catalogue_are_named_by_source_and_tag():
 
 @pytest.mark.parametrize("name", ["lab/vitt", "vit", "hub/vit", "timm/", "lab/"])
 def test_other_names_are_refused_with_the_nearest_ones(name):
-    with pytest.raises(InputError, match="nearest names: .*/"):
+    with pytest.raises(InputError, match=r"nearest names: .*/"):
         named(name)

@@ -158,6 +158,7 @@ def scored(rng, identification, **columns):
         **filler,
         "feature": np.arange(12),
         "block": 4,
+        "variant": "paper",
         "natural": 1.0,
         "score": 2.0,
         "score_other": 0.1,

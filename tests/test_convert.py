@@ -186,6 +186,13 @@ def convert(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def test_architecture_that_is_no_vit_is_refused(file):
+    done = convert("--source", str(file), "--architecture", "resnet18", "--out", str(file.with_name("v.safetensors")))
+    assert done.returncode == 2
+    assert "resnet18 is no VisionTransformer of timm's" in done.stderr
+    assert list(file.parent.iterdir()) == [file]
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -400,7 +400,7 @@ def test_optimization_raises_every_clean_score_over_that_of_its_start(architectu
     still = replace(PLAIN, steps=1, copies=1, learning_rate=0.0, parametrization=parametrization)
     start = visualize(model, objective, still)
     found = visualize(model, objective, replace(still, steps=12, learning_rate=0.1))
-    assert (found.score > start.score + 0.1).all()
+    assert (found.score > start.score + 0.05).all()
     assert found.images.min() >= 0 and found.images.max() <= 1
 
 

@@ -19,7 +19,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
     table = table.assign(
         beats_natural=table["score"] > table["natural"], other_beats=table["score_other"] > table["natural"]
     )
-    trained, random = table[~table["random_weights"]], table[table["random_weights"]]
+    decides, shown = table["variant"].iloc[0], table["variant"].iloc[-1]  # the first recipe, and the last
+    mine = table[table["variant"] == decides]
+    trained, random = mine[~mine["random_weights"]], mine[mine["random_weights"]]
     if trained.empty or random.empty:
         raise NotTested("needs transformers of other families, and the same ones with random weights")
     if table["identification"].isna().any():
@@ -33,15 +35,17 @@ def analyse(table: pd.DataFrame) -> Analysis:
     }
     columns = ["beats_natural", "other_beats", "percentile", "identification", "identification_natural"]
     columns += ["high_frequency", "path_agreement", "interpretability"]
-    summary = table.groupby(["model", "random_weights", "block"], sort=False)[columns].mean().reset_index()
-    return Analysis(statements, summary, {"variants": pictures(families)})
+    summary = table.groupby(["variant", "model", "random_weights", "block"], sort=False)[columns].mean().reset_index()
+    return Analysis(statements, summary, {"variants": pictures(table[table["variant"] == shown], shown)})
 
 
-def pictures(families: list[pd.DataFrame]) -> Figure:
+def pictures(table: pd.DataFrame, recipe: str) -> Figure:
     """One row a family, its first features; above each what it scores."""
     rows = []
-    for mine in families:
+    for _, mine in table[~table["random_weights"]].groupby("model", sort=False):
         first = mine.iloc[:SHOWN]
         above = [f"{row.feature}: {row.identification:.2f}" for row in first.itertuples()]
         rows.append((f"{mine['model'].iloc[0]} {mine['block'].iloc[0]}", list(first["picture"]), above))
-    return plots.picture_rows(rows, "Features of each family; above each the judge's AUROC for it (chance 0.5)")
+    return plots.picture_rows(
+        rows, f"Features of each family, recipe {recipe}; above each the judge's AUROC for it (chance 0.5)"
+    )

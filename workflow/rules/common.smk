@@ -167,7 +167,7 @@ def results():
     visualized, depths = takes_part("visualize"), budget("visualize", "depths")
     figures = [DATA_FIGURE] if PHOTOS else [DATA_FIGURE, "training"]
     figures += [f"visualizations_{model}_{depth}" for model in visualized for depth in depths]
-    figures += [f"top_images_{model}" for model in takes_part("collect")]
+    figures += [f"top_images_{model}" for model in visualized]
     figures += [
         f"background_feature_{model}"
         for model in takes_part("localization")

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 LARGE, LARGE_BLOCKS, LARGE_FEATURES, LARGE_STEPS = "timm/vit_base_patch16_224", (1, 5, 11), 2, 12
 LAB, LAB_BLOCKS, LAB_FEATURES = "lab/vit", (1, 4, 7), 16
-NAIVE_FEATURES = 8  # of LAB_FEATURES: one after the other, so that each takes as long
+NAIVE_FEATURES = 4  # of LAB_FEATURES: one after the other, so that each takes as long
 SWEEP = (5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 400)  # steps of recipe ours, until it gets there
 
 

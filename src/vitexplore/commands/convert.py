@@ -5,6 +5,7 @@ from importlib.metadata import metadata, packages_distributions, version
 from pathlib import Path
 
 from safetensors.torch import save_file
+from timm.models import VisionTransformer
 
 from vitexplore.errors import InputError
 from vitexplore.io import sha256, write_atomically, write_json
@@ -24,6 +25,8 @@ def run(args: argparse.Namespace) -> None:
     if not path.exists():
         raise InputError(f"{args.source}: no such file; name an ONNX file, or package:NAME/FILE")
     target = load(ModelSpec(args.out.stem, "timm", args.architecture, "vit", "random")).module
+    if not isinstance(target, VisionTransformer):
+        raise InputError(f"{args.architecture} is no VisionTransformer of timm's; name one that is")
     state = from_onnx(path, target)
     target.load_state_dict(state)
     difference = largest_difference(path, target)
