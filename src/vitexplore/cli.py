@@ -49,9 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="vitexplore", description=__doc__.splitlines()[0])
     parser.add_argument("--log", type=Path, help="write what happens to this file instead of the terminal")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    chosen = next((word for word in sys.argv[1:] if word in COMMANDS), None)
+    chosen = next((name for word in sys.argv[1:] if (name := word.replace("-", "_")) in COMMANDS), None)
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
+        aliases = [name.replace("_", "-")] if "_" in name else []
+        command = commands.add_parser(name, help=summary, description=summary, aliases=aliases)
         if name == chosen:  # only the command that runs is imported: each job starts in its own process
             module = importlib.import_module(f"vitexplore.commands.{name}")
             module.configure(command)

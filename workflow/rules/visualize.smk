@@ -16,6 +16,7 @@ rule visualize:
     conda:
         "../../environment.yml"
     threads: config["threads"]
+    priority: 1  # the longest jobs: started first, none is left alone at the end
     resources:
         gpu=config["gpu"],
     params:

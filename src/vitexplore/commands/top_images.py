@@ -19,7 +19,7 @@ from vitexplore.provenance import of_model
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    example = "vitexplore top_images --model lab/vit --site ffn --block 5 --features 0:8 --scenes 500 --out top"
+    example = "vitexplore top-images --model lab/vit --site ffn --block 5 --features 0:8 --scenes 500 --out top"
     add_example(parser, example, "Writes top.parquet (feature, place, image, score) and top.png.")
     add_named_model(parser)
     parser.add_argument("--site", required=True, help="ffn, query, key, value, attention_out, block or channel")
