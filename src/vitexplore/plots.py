@@ -121,7 +121,7 @@ def bars(table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tupl
     for container in axis.containers:
         axis.bar_label(container, fmt="%.2f", fontsize=8)
     axis.set(title=title, xlabel=labels[0], ylabel=labels[1])
-    axis.legend(title=None)
+    axis.legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
