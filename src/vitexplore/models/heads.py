@@ -34,7 +34,7 @@ def make_head(model: Model, classes: tuple[str, ...]) -> Head:
     """The head of ``model`` for ``classes``. CLIP's is built from the lab's captions for lab classes and
     from open_clip's 80 templates for ImageNet's. Raises InputError when a classifier's width differs."""
     if model.spec.family != "clip":
-        width = model.module.get_classifier().out_features if hasattr(model.module, "get_classifier") else len(classes)
+        width = getattr(model.module, "num_classes", len(classes))  # torchvision's models do not say
         if width != len(classes):
             raise InputError(f"{model.spec.name} tells {width} classes, the data has {len(classes)}")
         return Head(model, None)
