@@ -13,10 +13,10 @@ rule visualize:
         f"{OUT}/logs/{{purpose}}_{{model}}_{{depth}}.log",
     benchmark:
         f"{OUT}/benchmarks/{{purpose}}_{{model}}_{{depth}}.tsv"
+    priority: 1  # the longest jobs: started first, none is left alone at the end
     conda:
         "../../environment.yml"
     threads: config["threads"]
-    priority: 1  # the longest jobs: started first, none is left alone at the end
     resources:
         gpu=config["gpu"],
     params:
