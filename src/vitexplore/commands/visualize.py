@@ -67,7 +67,9 @@ def run(args: argparse.Namespace) -> None:
     write_table(args.out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)
     write_table(args.out / "features.parquet", table, provenance)
     write_json(args.out / "recipe.json", asdict(recipe))
-    plots.save(sheet(args, table, f"{model.spec.name}, {args.site}, recipe {recipe.name}"), args.out / "sheet.png")
+    weights = f" ({Path(args.checkpoint).name})" if args.checkpoint else ""
+    title = f"{model.spec.name}{weights}, {args.site}, recipe {recipe.name}"
+    plots.save(sheet(args, table, title), args.out / "sheet.png")
     shutil.rmtree(unfinished)
 
 
