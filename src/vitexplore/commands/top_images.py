@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from vitexplore import plots
 from vitexplore.activations.collect import TopImages, collect
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     plots.save(figure(images, top, features, title), args.out / "top.png")
 
 
-def figure(images: ImageSet, top: TopImages, features: tuple[int, ...], title: str):
+def figure(images: ImageSet, top: TopImages, features: tuple[int, ...], title: str) -> Figure:
     """One row a feature."""
     maps = top.maps.cpu().numpy().reshape(*top.scores.shape, *top.grid)
     rows = [(str(f), [images.image(i) for i in top.images[f].tolist()], maps[f]) for f in features]

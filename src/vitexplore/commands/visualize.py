@@ -2,13 +2,13 @@
 
 import argparse
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from vitexplore import plots
 from vitexplore.commands.common import add_example, add_named_model, integers, named_model_of
@@ -22,6 +22,7 @@ from vitexplore.visualize.objective import Channels, Directions, Logits, Objecti
 from vitexplore.visualize.optimize import Checkpoint, Visualization, visualize
 from vitexplore.visualize.quality import high_frequency_share
 from vitexplore.visualize.recipes import RECIPES, recipe_for
+from vitexplore.visualize.score import loss_table
 
 SHOWN = 64  # features of each block on the contact sheet
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
             kept = Checkpoint(unfinished / name, keep=True)
             found = visualize(model, objective, recipe, args.seed, args.batch, kept, tell)
             rows.append(save_pictures(args, name, objective, found))
-            losses.append(losses_of(name, objective.labels, found))
+            losses.append(loss_table(objective.labels, found, place=name))
     provenance = of_model(model, "", "none", args.seed)
     table = pd.concat(rows, ignore_index=True)
     write_table(args.out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)
@@ -115,20 +116,7 @@ def save_pictures(args: argparse.Namespace, name: str, objective: Objective, fou
     )
 
 
-def losses_of(name: str, labels: Sequence[int], found: Visualization) -> pd.DataFrame:
-    """Columns place, feature, step, loss."""
-    steps = len(found.loss)
-    return pd.DataFrame(
-        {
-            "place": name,
-            "feature": np.tile(labels, steps),
-            "step": np.repeat(np.arange(steps), len(labels)),
-            "loss": found.loss.numpy().reshape(-1),
-        }
-    )
-
-
-def sheet(args: argparse.Namespace, table: pd.DataFrame, title: str):
+def sheet(args: argparse.Namespace, table: pd.DataFrame, title: str) -> Figure:
     """A contact sheet of the first features of each block."""
     shown = table.groupby("place", sort=False).head(SHOWN)
     pictures = [plots.decode((args.out / file).read_bytes()) for file in shown["file"]]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from vitexplore import plots
 from vitexplore.commands.common import add_data, add_model, data_of, model_of, spec_of
@@ -19,9 +18,9 @@ from vitexplore.models.sites import Site, channels, sites
 from vitexplore.progress import meter
 from vitexplore.provenance import of_model
 from vitexplore.visualize.objective import Channels
-from vitexplore.visualize.optimize import Checkpoint, Visualization, visualize
+from vitexplore.visualize.optimize import Checkpoint, visualize
 from vitexplore.visualize.recipes import Recipe, recipe_for, without
-from vitexplore.visualize.score import Judge, Sample, score_table
+from vitexplore.visualize.score import Judge, Sample, loss_table, score_table
 
 DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
                 rows = score_table(model, site, features, runs, sample, natural[site], mine, judge)
                 rows["picture"] = [plots.encode(image) for image in runs[0].images]
                 scores.append(rows.assign(depth=args.depth, variant=label, recipe=json.dumps(vars(recipe))))
-                losses.append(loss_table(site, label, features, runs[0]))
+                losses.append(loss_table(features, runs[0], site=site.kind, block=site.block, variant=label))
     provenance = of_model(model, data_hash, args.preprocessing) | {"batch": runs[0].batch}
     write_table(args.losses, pd.concat(losses, ignore_index=True), provenance)
     write_table(args.out, pd.concat(scores, ignore_index=True), provenance)
@@ -97,18 +96,3 @@ def block_sites(model: Model, depth: str, kinds: Sequence[str]) -> list[Site]:
 def draw_features(count: int, wanted: int) -> tuple[int, ...]:
     """``wanted`` of ``count`` channels, drawn once and for all, sorted."""
     return tuple(sorted(np.random.default_rng(0).permutation(count)[:wanted].tolist()))
-
-
-def loss_table(site: Site, label: str, features: Sequence[int], found: Visualization) -> pd.DataFrame:
-    """Columns site, block, variant, feature, step, loss."""
-    steps = len(found.loss)
-    return pd.DataFrame(
-        {
-            "site": site.kind,
-            "block": site.block,
-            "variant": label,
-            "feature": np.tile(features, steps),
-            "step": np.repeat(np.arange(steps), len(features)),
-            "loss": torch.flatten(found.loss).numpy(),
-        }
-    )

@@ -1,4 +1,4 @@
-"""The plain way to visualize a feature, as the paper's code does it: the yardstick of the bench, and of the tests.
+"""The plain way to visualize a feature, as the paper's code does it: the yardstick of the bench.
 
 One feature at a time, the whole model forward at every step, a hook that keeps the site's activations. Recipe
 `released`, with the weights frozen, which that code leaves out.

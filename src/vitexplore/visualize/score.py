@@ -126,6 +126,19 @@ def score_table(
     return table
 
 
+def loss_table(features: Sequence[int], found: Visualization, **where: object) -> pd.DataFrame:
+    """The loss curves of a visualization: columns of ``where``, one value each, then feature, step, loss."""
+    steps = len(found.loss)
+    return pd.DataFrame(
+        {
+            **where,
+            "feature": np.tile(features, steps),
+            "step": np.repeat(np.arange(steps), len(features)),
+            "loss": found.loss.numpy().reshape(-1),
+        }
+    )
+
+
 def _interpretability(judge: Judge, shown_sfc: Tensor, indices: np.ndarray, natural_fn: Tensor) -> np.ndarray:
     """References: the visualizations, and the least activating images; queries: the most activating ones, and the
     next least."""
