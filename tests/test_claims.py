@@ -41,7 +41,8 @@ def verdict_of(name, table):
 
 def about(model, family, random=False, **columns):
     frame = pd.DataFrame(columns)
-    return frame.assign(model=model, family=family, random_weights=random, classes=16)
+    named = {"model": model, "family": family, "architecture": f"lab/lab_{family}", "training_seed": 0}
+    return frame.assign(**named, random_weights=random, classes=16)
 
 
 def ranks(rng, accuracy, count=IMAGES):
@@ -49,20 +50,62 @@ def ranks(rng, accuracy, count=IMAGES):
     return np.where(rng.random(count) < accuracy, 0, 9).astype(np.int16)
 
 
-def background_table(vit, cnn):
-    """``vit``, ``cnn``: accuracy on full, foreground, background. The mean image gets one answer for all, as it
-    does from any model: the labels, in turn, decide."""
+def background_table(vit, cnn, blurred=None):
+    """``vit``, ``cnn``: accuracy on full, foreground, background; ``blurred``: the ViT's where the fill is a blur. The
+    mean image gets one answer for all, as it does from any model: the labels, in turn, decide."""
     rng = np.random.default_rng(0)
-    answers = {
-        (family, condition): ranks(rng, accuracy)
-        for family, accuracies in (("vit", vit), ("cnn", cnn))
-        for condition, accuracy in zip(("full", "foreground", "background"), accuracies, strict=True)
-    }
-    answers |= {(family, "mean_image"): np.arange(IMAGES) % 16 for family in ("vit", "cnn")}
+    answers = {}
+    for family, accuracies in (("vit", vit), ("cnn", cnn)):
+        answers[family, "full", "", ""] = ranks(rng, accuracies[0])
+        answers[family, "mean_image", "", ""] = np.arange(IMAGES) % 16
+        for fill in ("black", "mean", "blur"):
+            kept = blurred if blurred and fill == "blur" and family == "vit" else accuracies
+            for condition, accuracy in zip(("foreground", "background"), kept[1:], strict=True):
+                answers[family, condition, fill, "boxes"] = ranks(rng, accuracy)
+    common = {"image": np.arange(IMAGES), "size": "own", "cropped": 0.0}
     return pd.concat(
-        about(family, family, condition=condition, image=np.arange(IMAGES), rank=rank)
-        for (family, condition), rank in answers.items()
+        about(family, family, condition=condition, fill=fill, along=along, rank=rank, **common)
+        for (family, condition, fill, along), rank in answers.items()
     )
+
+
+def low_pass_table(vit, cnn, cnn_gaussian=None):
+    """``vit``, ``cnn``: accuracy at each of four strengths, the weakest filter last; 0.98 unfiltered."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for family, course in (("vit", vit), ("cnn", cnn)):
+        for filter in ("none", "disc", "gaussian"):
+            curve = cnn_gaussian if cnn_gaussian and (family, filter) == ("cnn", "gaussian") else course
+            levels = {0.0: 0.98} if filter == "none" else dict(zip((0.05, 0.1, 0.3, 0.5), curve, strict=True))
+            for strength, accuracy in levels.items():
+                columns = {"filter": filter, "strength": strength, "size": "own", "image": np.arange(IMAGES)}
+                others = ranks(rng, 1 / 16)
+                frames.append(about(family, family, rank=ranks(rng, accuracy), rank_permuted=others, **columns))
+    return pd.concat(frames)
+
+
+def pooling_table(trained, random):
+    """``trained``, ``random``: entropy by block, which R2 follows."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for model, course in (("vit", trained), ("vit_random", random)):
+        for block, value in enumerate(course):
+            total = rng.uniform(1, 2, IMAGES)
+            for query in ("cls", "patches"):
+                values = {
+                    "entropy": value + rng.normal(0, 0.02, IMAGES),
+                    "residual": (1 - value) * total,
+                    "total": total,
+                }
+                for name, column in values.items():
+                    columns = {
+                        "block": block,
+                        "measure": f"{name}_{query}",
+                        "image": np.arange(IMAGES),
+                        "value": column,
+                    }
+                    frames.append(about(model, "vit", model == "vit_random", **columns))
+    return pd.concat(frames)
 
 
 def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16):
@@ -71,6 +114,8 @@ def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16)
     frames = []
     for model, is_random in (("vit", False), ("vit_random", True)):
         scores = {("isolated_cls", k): 1 / 16 if is_random else a for k, a in enumerate(isolated)}
+        scores["cls_only", 0] = 1 / 16
+        scores["head_on_random_patch", 0] = scores["head_on_mean_token", 0] = 1 / 16 if is_random else mean_patch
         for at in range(4):
             scores["head_on_patch", at] = random_patches if is_random else patches + (0.08 if at == 2 else 0)
             scores["exchanged_patch", at] = exchanged
@@ -79,7 +124,9 @@ def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16)
             about(model, "vit", is_random, surgery=s, at=at, image=np.arange(IMAGES), rank=ranks(rng, a))
             for (s, at), a in scores.items()
         ]
-    return pd.concat(frames)
+    table = pd.concat(frames)
+    natural = table[(table["surgery"] == "isolated_cls") & (table["at"] == 0)]
+    return pd.concat([natural.assign(surgery="natural"), table])
 
 
 def locality_table(trained, random):
@@ -197,6 +244,17 @@ PLANTED = [
     ("background", background_table((0.98, 0.9, 0.4), (0.98, 0.7, 0.2)), "reproduced"),
     ("background", background_table((0.98, 0.7, 0.2), (0.98, 0.9, 0.4)), "not reproduced"),
     ("background", background_table((0.98, 0.9, 0.2), (0.98, 0.7, 0.4)), "partly"),
+    (
+        "background",
+        background_table((0.98, 0.9, 0.4), (0.98, 0.7, 0.2), (0.98, 0.6, 0.1)),
+        "partly",
+    ),  # the fill decides
+    ("low_pass", low_pass_table((0.3, 0.6, 0.9, 0.98), (0.1, 0.3, 0.6, 0.9)), "reproduced"),
+    ("low_pass", low_pass_table((0.1, 0.3, 0.6, 0.9), (0.3, 0.6, 0.9, 0.98)), "not reproduced"),
+    ("low_pass", low_pass_table((0.3, 0.6, 0.9, 0.98), (0.1, 0.3, 0.6, 0.9), (0.6, 0.9, 0.98, 0.98)), "partly"),
+    ("learned_pooling", pooling_table((0.2, 0.3, 0.3, 0.9), (0.2, 0.3, 0.45, 0.4)), "reproduced"),
+    ("learned_pooling", pooling_table((0.2, 0.9, 0.3, 0.4), (0.2, 0.3, 0.45, 0.4)), "not reproduced"),
+    ("learned_pooling", pooling_table((0.2, 0.3, 0.3, 0.9), (0.2, 0.3, 0.3, 0.9)), "not reproduced"),  # so does chance
     ("isolated_cls", token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06), "reproduced"),
     ("isolated_cls", token_table((0.9, 0.5, 0.3, 0.1, 0.06), 0.5, 0.5, 0.06), "not reproduced"),
     ("isolated_cls", token_table((0.9, 0.9, 0.9, 0.88, 0.88), 0.5, 0.5, 0.06), "not reproduced"),  # control passes
@@ -259,7 +317,7 @@ def test_background_paper_numbers_follow_from_table_2():
 def test_token_mixing_paper_numbers_follow_from_table_1():
     mixing = pd.read_csv(ROOT / "analyses/head_on_patches/reference.csv").set_index(["model", "measure"])["top1"]
     base = mixing["vit_base_patch16_384"]
-    isolated = pd.read_csv(ROOT / "analyses/isolated_cls/reference.csv")
+    isolated = pd.read_csv(ROOT / "analyses/isolated_cls/isolating_cls.csv")
     at = isolated.set_index("cls_inserted_before_block")["top1"]
     chance = 0.1
     for claim, statement, top1 in (
@@ -275,11 +333,26 @@ def test_token_mixing_paper_numbers_follow_from_table_1():
 
 def test_values_are_compared_at_paper_scale_only():
     claim = claim_of("isolated_cls")
-    analysis = run_analysis(claim, token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06))
-    assert {row["compared"] for row in judge(claim, analysis, "lab")} == {"direction"}
-    paper = judge(claim, analysis, "paper")[0]
+    table = token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06)
+    assert {row["compared"] for row in judge(claim, run_analysis(claim, table), "lab")} == {"direction"}
+    assert {row["compared"] for row in judge(claim, run_analysis(claim, table), "paper")} == {"direction"}
+    table["model"] = table["model"].replace("vit", "vit_b16")  # whose number the paper prints
+    paper = judge(claim, run_analysis(claim, table), "paper")[0]
     assert paper["compared"] == "value"
     assert paper["difference"] == pytest.approx(paper["measured"] - 0.934)
+
+
+def test_a_statement_holds_only_if_it_holds_for_each_training_seed():
+    good, bad = low_pass_table((0.3, 0.6, 0.9, 0.98), (0.1, 0.3, 0.6, 0.9)), low_pass_table((0.3,) * 4, (0.9,) * 4)
+    seeds = [good, good.assign(training_seed=1), bad.assign(training_seed=2)]
+    named = [table.assign(model=table["model"] + f"_s{seed}") for seed, table in enumerate(seeds)]
+    claim = claim_of("low_pass")
+    two = judge(claim, run_analysis(claim, pd.concat(named[:2])), "lab")
+    assert [row["holds"] for row in two] == ["holds", "holds"]
+    assert two[0]["each"].startswith("seed 0 0.") and ", seed 1 0." in two[0]["each"]
+    three = judge(claim, run_analysis(claim, pd.concat(named)), "lab")
+    assert [row["holds"] for row in three] == ["fails", "fails"]
+    assert three[0]["measured"] < 0 < two[0]["measured"]  # the least favourable is shown
 
 
 def test_table_lists_what_was_not_tested_and_counts_chance(tmp_path):
@@ -317,6 +390,6 @@ def test_analysis_that_leaves_a_statement_out_is_refused(tmp_path):
 def test_not_finite_number_is_never_a_verdict():
     from vitexplore.stats import Estimate, decide
 
-    broken = Measured([Estimate(np.nan, np.nan, np.nan, "3 images")], Estimate(0, 0, 0, ""))
+    broken = Measured({"vit": Estimate(np.nan, np.nan, np.nan, "3 images")}, Estimate(0, 0, 0, ""))
     with pytest.raises(ValueError, match="not finite"):
-        decide(broken.estimates, broken.control, "above", 0.5)
+        decide(list(broken.estimates.values()), broken.control, "above", 0.5)

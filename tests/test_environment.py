@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from vitexplore.commands.reference import bench_table, with_table
+from vitexplore.commands.reference import bench_table, models_table, with_table
 from vitexplore.provenance import code_files, code_hash
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +53,8 @@ def test_readme_shows_the_kept_results():
     readme = (ROOT / "README.md").read_text()
     reference = ROOT / "results/reference"
     assert readme == with_table(readme, "results", (reference / "claims.md").read_text())
-    assert readme == with_table(readme, "bench", bench_table(reference / "bench/visualize_bars.csv"))
+    assert readme == with_table(readme, "bench", bench_table(reference / "bench"))
+    assert readme == with_table(readme, "models", models_table())
 
 
 def test_code_hash_follows_imports():

@@ -10,7 +10,9 @@ import timm
 import torch
 from PIL import Image
 
-from vitexplore.data.images import CONDITIONS, ImageSet, batches, cut, preprocess, spread
+from vitexplore.data.images import ImageSet, spread
+from vitexplore.data.loading import Pictures, batches, preprocess
+from vitexplore.data.masks import CONDITIONS, FILLS, cut
 from vitexplore.errors import InputError
 from vitexplore.models.registry import ModelSpec
 
@@ -52,6 +54,43 @@ def test_foreground_and_background_divide_the_pixels_between_them():
     assert np.array_equal(back[~mask], whole[~mask]) and not back[mask].any()
     assert np.array_equal(front + back, whole)
     assert front.dtype == back.dtype == np.uint8
+
+
+@pytest.mark.parametrize("condition", ["foreground", "background"])
+@pytest.mark.parametrize("fill", FILLS)
+def test_no_fill_touches_what_stays_or_shows_what_is_cut_out(condition, fill):
+    image, mask = noise(40, 30), np.zeros((30, 40), dtype=bool)
+    mask[8:20, 10:30] = True
+    keep = mask if condition == "foreground" else ~mask
+    found = np.asarray(cut(image, mask, condition, fill))
+    assert np.array_equal(found[keep], np.asarray(image)[keep])
+    other = np.asarray(image).copy()
+    other[~keep] = 255 - other[~keep]
+    assert np.array_equal(np.asarray(cut(Image.fromarray(other), mask, condition, fill)), found)
+
+
+def test_the_mean_fill_is_the_mean_colour_of_what_stays():
+    image, mask = noise(12, 9), np.zeros((9, 12), dtype=bool)
+    mask[2:5, 3:9] = True
+    found = np.asarray(cut(image, mask, "foreground", "mean"))
+    for channel in range(3):
+        total = sum(int(np.asarray(image)[y, x, channel]) for y in range(2, 5) for x in range(3, 9))
+        assert (found[..., channel][~mask] == round(total / 18)).all()
+
+
+def test_the_blur_fill_goes_over_into_what_is_beside_it():
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[:, :32], pixels[:, 32:] = (200, 0, 0), (0, 0, 200)
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[24:40, 8:56] = True
+    found = np.asarray(cut(Image.fromarray(pixels), mask, "background", "blur")).astype(int)
+    assert abs(found[25, 10] - (200, 0, 0)).max() < 20 and abs(found[25, 53] - (0, 0, 200)).max() < 20
+    assert abs(found[32, 31:33].mean(0) - (100, 0, 100)).max() < 20
+
+
+def test_an_unknown_fill_is_refused():
+    with pytest.raises(InputError, match="'white' is none of black, mean, blur"):
+        cut(noise(4, 4), np.ones((4, 4), dtype=bool), "background", "white")
 
 
 # --- preprocessing
@@ -174,21 +213,11 @@ def test_batches_come_in_the_order_of_the_indices_and_hold_them_all():
     images = image_set(7)
     transform = preprocess(replace(SPEC, input_size=40, crop=1.0))
     indices = np.array([6, 0, 3, 3, 1])
-    found = list(batches(images, transform, indices, 2))
+    found = list(batches(Pictures(images, transform), indices, 2))
     assert [len(pictures) for _, pictures in found] == [2, 2, 1]
     assert np.concatenate([chunk for chunk, _ in found]).tolist() == indices.tolist()
     wanted = torch.stack([transform(images.image(index)) for index in indices])
     assert torch.equal(torch.cat([pictures for _, pictures in found]), wanted)
-
-
-@pytest.mark.parametrize("condition", ["foreground", "background"])
-def test_batches_are_cut_by_the_boxes_before_they_are_resized(condition):
-    images = image_set()
-    transform = preprocess(SPEC, "paper_table2")
-    (_, pictures), *_ = batches(images, transform, np.array([2]), 4, condition)
-    keep = images.box_mask(2) if condition == "foreground" else ~images.box_mask(2)
-    wanted = transform(Image.fromarray(np.where(keep[..., None], images.pixels[2], 0).astype(np.uint8)))
-    assert torch.equal(pictures[0], wanted)
 
 
 def test_batches_are_made_one_at_a_time():
@@ -199,10 +228,22 @@ def test_batches_are_made_one_at_a_time():
         seen.append(image)
         return torch.zeros(3, 2, 2)
 
-    stream = batches(image_set(6), transform, np.arange(6), 2)
+    stream = batches(Pictures(image_set(6), transform), np.arange(6), 2)
     assert isinstance(stream, Iterator)
     next(stream)
     assert len(seen) == 2
+
+
+def test_workers_load_the_same_batches_in_the_same_order():
+    images, indices = image_set(7), np.array([6, 0, 3, 3, 1])
+    load = Pictures(images, preprocess(replace(SPEC, input_size=40, crop=1.0)))
+    torch.manual_seed(0)
+    one = list(batches(load, indices, 2))
+    state = torch.get_rng_state()
+    two = list(batches(load, indices, 2, workers=2))
+    assert torch.equal(torch.get_rng_state(), state)  # nobody else's random numbers are used up
+    for (index, pictures), (other, same) in zip(one, two, strict=True):
+        assert np.array_equal(index, other) and torch.equal(pictures, same)
 
 
 def test_spread_is_fixed_shuffled_and_takes_from_everywhere():

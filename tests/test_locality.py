@@ -7,11 +7,12 @@ import torch
 from vitexplore.experiments.locality import (
     MEASURES,
     RIDGE,
+    Decoder,
+    Variance,
     _exchange_patch,
     _positions_inside,
     locality,
     mean_cosine,
-    position_r2,
     share_that_stays,
     uniformity,
 )
@@ -22,12 +23,40 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def uniform(acts: torch.Tensor) -> torch.Tensor:
+    """Of maps that are the whole data."""
+    variance = Variance()
+    for start in range(0, len(acts), 5):
+        variance.add(acts[start : start + 5])
+    return uniformity(acts, variance.value())
+
+
+def position_r2(acts: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Each half scored by the decoder that was fitted on the other."""
+    half = len(acts) // 2
+    scores = {}
+    for fit, score in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
+        decoder = Decoder(grid)
+        for start in range(0, len(acts[fit]), 2):
+            decoder.add(acts[fit][start : start + 2])
+        scores[score.start] = decoder.r2(acts[score], decoder.fit())
+    return torch.cat([scores[0], scores[half]])
+
+
+def test_variance_in_batches_is_that_of_all_at_once_however_large_the_mean():
+    acts = noise(11, 6, 3).double() + 1e6
+    variance = Variance()
+    for start in range(0, 11, 4):
+        variance.add(acts[start : start + 4])
+    assert torch.allclose(variance.value(), acts.flatten(0, 1).var(0, correction=0), rtol=1e-6)
+
+
 def test_flat_maps_are_wholly_uniform():
-    assert torch.allclose(uniformity(noise(12, 1, 5).expand(-1, 30, -1)), torch.ones(12), atol=1e-6)
+    assert torch.allclose(uniform(noise(12, 1, 5).expand(-1, 30, -1)), torch.ones(12).double(), atol=1e-6)
 
 
 def test_independent_positions_are_not_uniform():
-    assert uniformity(noise(60, 400, 5)).mean().abs() < 0.01
+    assert uniform(noise(60, 400, 5)).mean().abs() < 0.01
 
 
 def test_uniformity_is_one_minus_the_variance_within_over_the_variance_of_all():
@@ -35,11 +64,11 @@ def test_uniformity_is_one_minus_the_variance_within_over_the_variance_of_all():
     acts[:, :, 2] = 7.0  # never varies: left out
     a = acts.double().numpy()
     slow = [1 - np.mean([a[b, :, c].var() / a[:, :, c].var() for c in (0, 1)]) for b in range(4)]
-    assert np.allclose(uniformity(acts), slow, atol=1e-5)
+    assert np.allclose(uniform(acts), slow, atol=1e-5)
 
 
 def test_features_that_never_vary_are_uniform():
-    assert uniformity(torch.ones(3, 4, 5)).tolist() == [1, 1, 1]
+    assert uniform(torch.ones(3, 4, 5)).tolist() == [1, 1, 1]
 
 
 def test_mean_cosine_against_every_pair():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-from vitexplore.data.images import preprocess
+from vitexplore.data.loading import preprocess
 from vitexplore.experiments import localization as module
 from vitexplore.experiments.localization import localization, map_auroc
 from vitexplore.models.sites import Activations, Site, read_many

@@ -11,7 +11,7 @@ from torch.nn.functional import cosine_similarity, interpolate
 
 from vitexplore.activations.collect import collect
 from vitexplore.commands.collect import frame
-from vitexplore.data.images import preprocess
+from vitexplore.data.loading import preprocess
 from vitexplore.models.registry import ModelSpec, embed, load
 from vitexplore.models.sites import Site, read
 from vitexplore.visualize.objective import Channels

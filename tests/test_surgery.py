@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import reference_vit as reference
 import torch
 from timm.models import VisionTransformer
 from torch import Tensor
 
+from vitexplore.commands.bench_token_mixing import separate
 from vitexplore.data.captions import class_prompts
 from vitexplore.data.shapes import CLASSES
 from vitexplore.errors import InputError
-from vitexplore.experiments.token_mixing import head_on_patches, isolated_cls
+from vitexplore.experiments.token_mixing import cls_only, isolated_cls, last_tokens, token_mixing_ranks
 from vitexplore.models.heads import Head, make_head
 from vitexplore.models.lab import Tokenizer
 from vitexplore.models.registry import Model, ModelSpec, load
-from vitexplore.models.surgery import OpenViT
+from vitexplore.models.surgery import OpenViT, Pooled, cut_open
 
 DEPTH, SIDE, CLASS_COUNT = 3, 24, 5
 VARIANTS = {
@@ -101,15 +103,38 @@ def test_isolated_cls_of_an_image_does_not_depend_on_its_batch(model):
     close(isolated_cls(vit, vit.embed(images()[2:]))[:, 0], together[:, 2])
 
 
+def slow_cls_only(model: Model, pictures: Tensor, dropped_before: int) -> Tensor:
+    """CLS after the last block; from block ``dropped_before`` on, prefix tokens see prefix tokens alone."""
+    trunk, prefix = model.trunk, model.trunk.num_prefix_tokens
+    tokens = reference.embed(trunk, pictures)
+    not_patch = torch.arange(tokens.shape[1]) < prefix
+    for number, block in enumerate(reference.blocks(trunk)):
+        allowed = not_patch[None].expand(tokens.shape[1], -1) if number >= dropped_before else None
+        tokens = reference.run_block(block, tokens, allowed=allowed)["block"]
+    return tokens[:, 0]
+
+
 @torch.no_grad()
-def test_the_head_reads_each_patch_and_their_mean(model):
+def test_cls_only_equals_attention_that_sees_no_patch_from_block_k_on(model):
     vit = OpenViT(model, Head(model, None))
-    each, mean = head_on_patches(vit, vit.embed(images()))
-    patches = slow_tokens(model, images(), 0)[:, model.trunk.num_prefix_tokens :]
-    assert each.shape == (3, 9, CLASS_COUNT)
+    found = cls_only(vit, vit.embed(images()))
+    assert found.shape == (DEPTH + 1, 3, CLASS_COUNT)
+    for k in range(DEPTH + 1):
+        close(found[k], slow_head(model, slow_cls_only(model, images(), k)))
+    close(found[DEPTH], model.module(images()))
+    assert (found[:-1] - found[1:]).abs().amax(dim=(1, 2)).min() > 1e-3
+
+
+@torch.no_grad()
+def test_the_head_reads_each_token_and_their_means(model):
+    vit, prefix = OpenViT(model, Head(model, None)), model.trunk.num_prefix_tokens
+    last = last_tokens(vit, vit.embed(images()))
+    wanted = slow_tokens(model, images(), 0)
+    each = vit.classify(last[:, prefix:])
     for position in range(9):
-        close(each[:, position], slow_head(model, patches[:, position]))
-    close(mean, slow_head(model, patches.mean(dim=1)))
+        close(each[:, position], slow_head(model, wanted[:, prefix + position]))
+    close(vit.classify(last[:, prefix:].mean(1)), slow_head(model, wanted[:, prefix:].mean(dim=1)))
+    close(vit.classify(last.mean(1)), slow_head(model, wanted.mean(dim=1)))
 
 
 @torch.no_grad()
@@ -117,7 +142,7 @@ def test_exchanged_patches_meet_in_the_last_block(model):
     vit, trunk = OpenViT(model, Head(model, None)), model.trunk
     prefix = trunk.num_prefix_tokens
     exchange = torch.stack([torch.randperm(3, generator=torch.Generator().manual_seed(s)) for s in range(9)], dim=1)
-    found, found_mean = head_on_patches(vit, vit.embed(images()), exchange)
+    found = last_tokens(vit, vit.embed(images()), exchange)
     tokens = reference.embed(trunk, images())
     for block in reference.blocks(trunk)[:-1]:
         tokens = reference.run_block(block, tokens)["block"]
@@ -125,18 +150,87 @@ def test_exchanged_patches_meet_in_the_last_block(model):
     for image in range(3):
         for position in range(9):
             mixed[image, prefix + position] = tokens[exchange[image, position], prefix + position]
-    last = reference.run_block(reference.blocks(trunk)[-1], mixed)["block"][:, prefix:]
-    close(found, torch.stack([slow_head(model, last[:, position]) for position in range(9)], dim=1))
-    close(found_mean, slow_head(model, last.mean(dim=1)))
+    close(found, reference.run_block(reference.blocks(trunk)[-1], mixed)["block"])
 
 
 @torch.no_grad()
 def test_exchanging_nothing_changes_nothing(model):
     vit = OpenViT(model, Head(model, None))
     tokens = vit.embed(images())
-    stay = torch.arange(3)[:, None].expand(3, 9)
-    for exchanged, plain in zip(head_on_patches(vit, tokens, stay), head_on_patches(vit, tokens), strict=True):
-        close(exchanged, plain)
+    close(last_tokens(vit, tokens, torch.arange(3)[:, None].expand(3, 9)), last_tokens(vit, tokens))
+
+
+@torch.no_grad()
+def test_the_benchs_separate_passes_compute_the_same(model):
+    vit = OpenViT(model, Head(model, None))
+    close(separate(vit, vit.embed(images())), isolated_cls(vit, vit.embed(images())))
+
+
+@torch.no_grad()
+def test_all_k_cost_about_half_of_as_many_passes():
+    """Counted, not timed: tokens that go through a block."""
+    model = tiny()
+    seen = []
+    for block in model.trunk.blocks:
+        block.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0].shape[:2].numel()))
+    vit = OpenViT(model, Head(model, None))
+    isolated_cls(vit, vit.embed(images()))
+    every_k_on_its_own = (DEPTH + 1) * DEPTH * 3 * 10
+    assert sum(seen) < 0.75 * every_k_on_its_own  # 3 blocks; the share falls to a half as there are more
+
+
+AVERAGING = {
+    "avg": {"class_token": False, "global_pool": "avg"},
+    "avg_with_cls": {"global_pool": "avg"},
+    "avg_no_fc_norm": {"class_token": False, "global_pool": "avg", "fc_norm": False},
+}
+
+
+@pytest.mark.parametrize("options", AVERAGING.values(), ids=AVERAGING)
+@torch.no_grad()
+def test_a_model_that_averages_its_positions_is_their_mean_under_the_head(options):
+    model = tiny(**options)
+    opened = cut_open(model, Head(model, None))
+    assert isinstance(opened, Pooled)
+    positions = opened.positions(images())
+    assert positions.shape == (3, 9, 24)
+    close(opened.classify(positions.mean(1)), model.module(images()))
+    normed = (
+        positions[:, 4]
+        if options.get("fc_norm") is False
+        else reference.layer_norm(positions[:, 4], model.trunk.fc_norm)
+    )
+    close(opened.classify(positions)[:, 4], normed @ model.trunk.head.weight.T + model.trunk.head.bias)
+
+
+@pytest.mark.parametrize("name", ["lab_swin", "lab_twins"])
+@torch.no_grad()
+def test_swin_and_twins_are_their_positions_mean_under_the_head(name):
+    model = load(ModelSpec("m", "lab", name, "vit", "random"))
+    reference.stir(model.module)
+    opened = cut_open(model, Head(model, None))
+    positions = opened.positions(images(64))
+    close(opened.classify(positions.mean(1)), model.module(images(64)))
+    assert opened.classify(positions).shape == (*positions.shape[:2], len(CLASSES))
+
+
+def test_each_surgery_ranks_every_image(shared_vit, scenes):
+    found = token_mixing_ranks(shared_vit, Head(shared_vit, None), scenes, np.arange(6), "own", batch=4)
+    places = found.groupby("surgery")["at"].nunique().to_dict()
+    ones = ("natural", "head_on_random_patch", "head_on_mean_patch", "head_on_mean_token")
+    assert places == dict.fromkeys(ones, 1) | dict.fromkeys(("isolated_cls", "cls_only"), 9) | dict.fromkeys(
+        ("head_on_patch", "exchanged_patch"), 64
+    )
+    assert all(sorted(rows) == list(range(6)) for _, rows in found.groupby(["surgery", "at"])["image"])
+    by_image = found[found["surgery"] == "head_on_patch"].groupby("image")["rank"].apply(set)
+    drawn = found[found["surgery"] == "head_on_random_patch"].set_index("image")["rank"]
+    assert all(drawn[image] in by_image[image] for image in range(6))
+
+
+def test_what_does_not_apply_to_a_model_without_cls_is_not_there(scenes):
+    swin = load(ModelSpec("m", "lab", "lab_swin", "vit", "random"))
+    found = token_mixing_ranks(swin, Head(swin, None), scenes, np.arange(4), "own")
+    assert set(found["surgery"]) == {"natural", "head_on_patch", "head_on_random_patch"}
 
 
 @torch.no_grad()
@@ -174,8 +268,8 @@ def test_clips_taken_apart_say_what_they_say_whole(build):
     close(vit.classify(vit.run(tokens, 0, len(vit.blocks))[:, 0]), head(pictures))
     close(tokens, reference.embed(model.trunk, pictures))
     close(vit.run(tokens, 0, 1), reference.run_block(vit.blocks[0], tokens, activation)["block"])
-    each, mean = head_on_patches(vit, tokens)
-    assert each.shape == (2, tokens.shape[1] - 1, head.text.shape[1]) and mean.shape == (2, head.text.shape[1])
+    each = vit.classify(last_tokens(vit, tokens))
+    assert each.shape == (*tokens.shape[:2], head.text.shape[1])
     assert each.abs().max() <= 1 + 1e-5  # cosines
 
 

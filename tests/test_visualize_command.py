@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from vitexplore import plots
 from vitexplore.commands import collect, models, scenes, top_images, visualize, visualize_sites
 from vitexplore.commands.common import integers
-from vitexplore.data.images import preprocess
+from vitexplore.data.loading import preprocess
 from vitexplore.data.scene_sets import scene_set
 from vitexplore.errors import InputError
 from vitexplore.models.catalogue import named

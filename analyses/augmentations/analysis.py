@@ -28,7 +28,8 @@ def analyse(table: pd.DataFrame) -> Analysis:
         raise NotTested("needs a judge: a model that is not the visualized one")
     statements = {
         part: Measured(
-            [gain(mine, recipe, part) for mine in trained for recipe in RECIPES], gain(random[0], RECIPES[0], part)
+            {f"{mine['model'].iloc[0]} {recipe}": gain(mine, recipe, part) for mine in trained for recipe in RECIPES},
+            gain(random[0], RECIPES[0], part),
         )
         for part in PARTS
     }

@@ -1,12 +1,21 @@
 """Table 2: accuracy on foregrounds and backgrounds alone over that on full images, ViTs against CNNs."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
 
 from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested
-from vitexplore.experiments.background import accuracy_table
+from vitexplore.claims import Analysis, Measured, pooled, seeds_of
+from vitexplore.data.masks import CONDITIONS, FILLS
+from vitexplore.experiments.accuracy import accuracy_table
+from vitexplore.paper import beside_paper
 from vitexplore.stats import Estimate, bootstrap
+
+REFERENCE = Path(__file__).parent / "reference.csv"
+TOLERANCE = 1.0  # points of Table 2
 
 
 def top_k(classes: int) -> int:
@@ -14,57 +23,93 @@ def top_k(classes: int) -> int:
     return 5 if classes >= 100 else 2
 
 
-def hits(table: pd.DataFrame, family: str) -> dict[str, np.ndarray]:
-    """For each condition: bool [models, images] of top-k hits, over one and the same list of images."""
-    mine = table[table["family"] == family]
-    k = top_k(int(table["classes"].iloc[0]))
+def hits(mine: pd.DataFrame, k: int) -> dict[tuple[str, str], np.ndarray]:
+    """For each condition and fill, cut along boxes: bool [models, images] of top-k hits, over one list of images."""
+    rows = mine[mine["along"] != "pixels"]
     return {
-        condition: (rows.pivot(index="model", columns="image", values="rank") < k).to_numpy()
-        for condition, rows in mine.groupby("condition")
+        key: (found.pivot(index="model", columns="image", values="rank") < k).to_numpy()
+        for key, found in rows.groupby(["condition", "fill"])
     }
 
 
-def retained(found: dict[str, np.ndarray], condition: str, images: np.ndarray, chance: float) -> float:
-    """Mean over models of the condition's accuracy over the full images', both above chance."""
-    kept = found[condition][:, images].mean(1) - chance
-    return float(np.mean(kept / (found["full"][:, images].mean(1) - chance)))
+class Pair:
+    """ViTs and CNNs of one training seed."""
 
+    def __init__(self, vit: pd.DataFrame, cnn: pd.DataFrame, k: int, chance: float) -> None:
+        self.vit, self.cnn, self.chance = hits(vit, k), hits(cnn, k), chance
 
-def difference(vit: dict[str, np.ndarray], cnn: dict[str, np.ndarray], condition: str, chance: float) -> Estimate:
-    return bootstrap(
-        lambda images: retained(vit, condition, images, chance) - retained(cnn, condition, images, chance),
-        {"images": vit["full"].shape[1]},
-    )
+    def difference(self, condition: str, fill: str) -> Estimate:
+        """What ViTs keep minus what CNNs keep."""
+        images = self.vit["full", ""].shape[1]
+        return bootstrap(
+            lambda i: self._kept(self.vit, condition, fill, i) - self._kept(self.cnn, condition, fill, i),
+            {"images": images},
+        )
+
+    def _kept(self, found: dict, condition: str, fill: str, images: np.ndarray) -> float:
+        """Mean over models of the condition's accuracy over the full images', both above chance."""
+        part = found[condition, fill][:, images].mean(1) - self.chance
+        return float(np.mean(part / (found["full", ""][:, images].mean(1) - self.chance)))
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"]]
-    vit, cnn = hits(table, "vit"), hits(table, "cnn")
-    if not vit or not cnn:
-        raise NotTested(f"no {'CNN' if vit else 'ViT classifier'} at this scale to compare with")
+    own = table[table["size"] == "own"]
     classes = int(table["classes"].iloc[0])
     k = top_k(classes)
     chance = k / classes
-    control = difference(vit, cnn, "mean_image", chance)
-    statements = {
-        "background_alone": Measured([difference(vit, cnn, "background", chance)], control),
-        "foreground_alone": Measured([difference(vit, cnn, "foreground", chance)], control),
-    }
+    pairs = {seed: Pair(vit, cnn, k, chance) for seed, (vit, cnn) in seeds_of(own, "vit", "cnn").items()}
+    control = next(iter(pairs.values())).difference("mean_image", "")
+    statements = {}
+    for condition in ("background", "foreground"):
+        of_fill = {fill: {seed: pair.difference(condition, fill) for seed, pair in pairs.items()} for fill in FILLS}
+        others = {f"{seed} {fill}": found for fill in FILLS[1:] for seed, found in of_fill[fill].items()}
+        statements[f"{condition}_alone"] = Measured(of_fill[FILLS[0]], control)
+        statements[f"{condition}_other_fills"] = Measured(others, control)
     rows = summary(table, k, chance)
-    shown = rows[rows["condition"] != "full"]
+    shown = pooled(rows[(rows["size"] == "own") & rows["fill"].isin([FILLS[0]]) & (rows["along"] == "boxes")])
     figure = plots.bars(
-        shown, "condition", "retained", "model", "Accuracy kept without the rest of the image",
+        shown.groupby(["condition", "model"], sort=False)["retained"].mean().reset_index(),
+        "condition", "retained", "model", "Accuracy kept without the rest of the image",
         ("what is left of the image", f"top-{k} accuracy above chance, over the full image's"),
     )  # fmt: skip
-    return Analysis(statements, rows, {"background": figure})
+    return Analysis(statements, rows, {"background": figure, "background_fills": fills(pooled(rows))})
 
 
 def summary(table: pd.DataFrame, k: int, chance: float) -> pd.DataFrame:
-    """model, condition, top1, top2, top5 in percent, n, and retained: top-k above chance over the full image's."""
+    """model, architecture, size, condition, fill, along, top1, top2, top5 in percent, n, cropped (mean share of the box
+    that the crop cuts away), retained (top-k above chance over the full image's), norm_top5 (top-5 of the full image's,
+    in percent, as Table 2 has it) and, beside a model's own size in black along boxes, Table 2's number."""
     frames = []
-    for model, mine in table.groupby("model", sort=False):
-        accuracies = accuracy_table(mine)
-        accuracies.insert(0, "model", model)
+    for (model, architecture, size), mine in table.groupby(["model", "architecture", "size"], sort=False):
+        accuracies = accuracy_table(mine, ["condition", "fill", "along"])
+        whole = accuracies[accuracies["condition"] == "full"]
         above = accuracies[f"top{k}"] / 100 - chance
-        frames.append(accuracies.assign(retained=above / above[accuracies["condition"] == "full"].item()))
-    return pd.concat(frames, ignore_index=True)
+        accuracies["retained"] = above / (whole[f"top{k}"].item() / 100 - chance)
+        plain = accuracies["condition"] == "full"
+        accuracies["norm_top5"] = accuracies["top5"].where(plain, 100 * accuracies["top5"] / whole["top5"].item())
+        named = {"model": model, "architecture": architecture, "size": size, "cropped": mine["cropped"].mean()}
+        frames.append(pd.DataFrame(named, index=accuracies.index).join(accuracies))
+    rows = pd.concat(frames, ignore_index=True)
+    as_printed = (rows["size"] == "own") & rows["fill"].isin(["", FILLS[0]]) & rows["along"].isin(["", "boxes"])
+    compared = [
+        beside_paper(mine, REFERENCE, [], {"norm_top5": f"norm_{condition}_top5"}, TOLERANCE)
+        for condition, mine in rows[as_printed].groupby("condition", sort=False)
+        if condition in CONDITIONS
+    ]
+    rest = rows[~as_printed | ~rows["condition"].isin(CONDITIONS)]
+    return pd.concat([*compared, rest], ignore_index=True)
+
+
+def fills(rows: pd.DataFrame) -> Figure:
+    """One panel for what is left, one group of bars for what stands in for the rest; models of one name together."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    mine = rows[(rows["size"] == "own") & rows["fill"].isin(FILLS)]
+    labelled = mine.assign(cut=mine["fill"].where(mine["along"] == "boxes", mine["fill"] + "\nalong pixels"))
+    for axis, condition in zip(figure.subplots(1, 2), ("foreground", "background"), strict=True):
+        shown = labelled[labelled["condition"] == condition]
+        sns.barplot(shown, x="cut", y="retained", hue="model", errorbar=None, ax=axis, legend=condition == "background")
+        axis.set(title=f"{condition} alone", xlabel="what stands in for the rest", ylabel="")
+    figure.axes[0].set_ylabel("accuracy above chance, of the full image's")
+    figure.axes[1].legend(title=None, fontsize=9)
+    return figure

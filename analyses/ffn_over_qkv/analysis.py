@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested, vits_and_control
+from vitexplore.claims import Analysis, Measured, NotTested, of_each, vits_and_control
 from vitexplore.stats import Estimate, bootstrap
 
 QKV = ("query", "key", "value")
@@ -38,10 +38,11 @@ def analyse(table: pd.DataFrame) -> Analysis:
         raise NotTested("needs a judge: a model that is not the visualized one")
     statements = {
         "identification": Measured(
-            [ffn_minus_qkv(mine, "identification") for mine in trained], ffn_minus_qkv(random[0], "identification")
+            of_each(trained, lambda mine: ffn_minus_qkv(mine, "identification")),
+            ffn_minus_qkv(random[0], "identification"),
         ),
         "high_frequency": Measured(
-            [negative(ffn_minus_qkv(mine, "high_frequency")) for mine in trained],
+            of_each(trained, lambda mine: negative(ffn_minus_qkv(mine, "high_frequency"))),
             negative(ffn_minus_qkv(random[0], "high_frequency")),
         ),
     }

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, vits_and_control
+from vitexplore.claims import Analysis, Measured, of_each, pooled, vits_and_control
 from vitexplore.stats import Estimate, bootstrap
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
@@ -34,13 +34,14 @@ def analyse(table: pd.DataFrame) -> Analysis:
     trained, random = vits_and_control(table)
     statements = {
         measure: Measured(
-            [excess_of_last_step(mine, measure) for mine in trained], excess_of_last_step(random[0], measure)
+            of_each(trained, lambda mine, measure=measure: excess_of_last_step(mine, measure)),
+            excess_of_last_step(random[0], measure),
         )
         for measure in TOWARDS_GLOBAL
     }
-    grouped = table.groupby(["model", "measure", "block"], sort=False)["value"]
+    grouped = table[table["measure"].isin(TOWARDS_GLOBAL)].groupby(["model", "measure", "block"], sort=False)["value"]
     summary = grouped.agg(mean="mean", n="count").reset_index()
-    return Analysis(statements, summary, {"local_until_last": panels(summary)})
+    return Analysis(statements, summary, {"local_until_last": panels(pooled(summary))})
 
 
 def panels(summary: pd.DataFrame) -> Figure:

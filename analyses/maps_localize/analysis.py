@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.claims import Analysis, Measured, NotTested, pooled
 from vitexplore.stats import Estimate, bootstrap, halves
 
 BEST = 0.1  # share of a block's features
@@ -62,12 +62,17 @@ def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"]]
     models = {model: Maps(mine) for model, mine in table.groupby("model", sort=False)}
     families = table.groupby("model")["family"].first()
-    vits = [maps for model, maps in models.items() if families[model] == "vit"]
+    vits = {model: maps for model, maps in models.items() if families[model] == "vit"}
     if not vits:
         raise NotTested("no ViT classifier at this scale")
+    first = next(iter(vits.values()))
     statements = {
-        "best_maps": Measured([best_of_inner(m, False) for m in vits], best_of_inner(vits[0], True)),
-        "all_maps": Measured([all_of_inner(m, False) for m in vits], all_of_inner(vits[0], True)),
+        "best_maps": Measured(
+            {name: best_of_inner(maps, False) for name, maps in vits.items()}, best_of_inner(first, True)
+        ),
+        "all_maps": Measured(
+            {name: all_of_inner(maps, False) for name, maps in vits.items()}, all_of_inner(first, True)
+        ),
     }
     rows = []
     for model, maps in models.items():
@@ -78,5 +83,5 @@ def analyse(table: pd.DataFrame) -> Analysis:
                 rows.append({"model": model, "block": block, "maps": name, "auroc": value, "n": len(images)})
     summary = pd.DataFrame(rows)
     title = "The best tenth of the maps, against the object's mask"
-    figure = plots.lines(summary, "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
+    figure = plots.lines(pooled(summary), "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
     return Analysis(statements, summary, {"maps_localize": figure})

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested
+from vitexplore.claims import Analysis, Measured, NotTested, of_each
 from vitexplore.stats import Estimate, bootstrap
 
 SHOWN = 6  # features of each family in the figure
@@ -28,9 +28,12 @@ def analyse(table: pd.DataFrame) -> Analysis:
         raise NotTested("needs a judge: a model that is not the visualized one")
     families = [mine for _, mine in trained.groupby("model", sort=False)]
     statements = {
-        "beats_natural": Measured([mean(mine["beats_natural"]) for mine in families], mean(trained["other_beats"])),
+        "beats_natural": Measured(
+            of_each(families, lambda mine: mean(mine["beats_natural"])), mean(trained["other_beats"])
+        ),
         "identification": Measured(
-            [mean(mine["identification"]) for mine in families], mean(random["identification"], "features of all")
+            of_each(families, lambda mine: mean(mine["identification"])),
+            mean(random["identification"], "features of all"),
         ),
     }
     columns = ["beats_natural", "other_beats", "percentile", "identification", "identification_natural"]

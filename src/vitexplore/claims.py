@@ -7,7 +7,7 @@ table of one experiment, all models under each other, to an estimate and a contr
 
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from vitexplore.errors import InputError
+from vitexplore.paper import agreement
 from vitexplore.stats import NOT_TESTED, OPEN, Estimate, decide, verdict
 
 COLUMNS = [
@@ -25,6 +26,7 @@ COLUMNS = [
     "statement",
     "paper",
     "measured",
+    "each",
     "low",
     "high",
     "difference",
@@ -36,6 +38,7 @@ COLUMNS = [
     "control_high",
     "holds",
     "verdict",
+    "values",
     "deviations",
 ]
 
@@ -46,9 +49,9 @@ class NotTested(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """One statement's estimates, one for each training seed, and its control's."""
+    """One statement's estimates, by the model or training seed that they are of, and its control's. All must hold."""
 
-    estimates: Sequence[Estimate]
+    estimates: dict[str, Estimate]
     control: Estimate
 
 
@@ -114,6 +117,30 @@ def vits_and_control(table: pd.DataFrame) -> tuple[list[pd.DataFrame], list[pd.D
     return trained, random
 
 
+def seeds_of(table: pd.DataFrame, *families: str) -> dict[str, tuple[pd.DataFrame, ...]]:
+    """For each training seed that all of ``families`` have: the rows of each family's trained models. Raises NotTested
+    where there is no such seed."""
+    trained = table[~table["random_weights"]]
+    found = {
+        f"seed {seed}": tuple(mine[mine["family"] == family] for family in families)
+        for seed, mine in trained.groupby("training_seed")
+    }
+    found = {seed: frames for seed, frames in found.items() if not any(frame.empty for frame in frames)}
+    if not found:
+        raise NotTested(f"needs models of these families, trained alike: {', '.join(families)}")
+    return found
+
+
+def of_each(tables: Sequence[pd.DataFrame], statistic: Callable[[pd.DataFrame], Estimate]) -> dict[str, Estimate]:
+    """``statistic`` of each model's rows, by the model's name."""
+    return {str(mine["model"].iloc[0]): statistic(mine) for mine in tables}
+
+
+def pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with training seeds under one name, for figures: ``vit_s1`` and ``vit_s2`` are ``vit`` too."""
+    return table.assign(model=table["model"].str.replace(r"_s\d+$", "", regex=True))
+
+
 def judge(claim: Claim, analysis: Analysis, scale: str) -> list[dict[str, Any]]:
     """One row a statement, the main one first, with COLUMNS."""
     decisions = {name: _decide(analysis.statements[name], statement) for name, statement in claim.statements.items()}
@@ -121,19 +148,21 @@ def judge(claim: Claim, analysis: Analysis, scale: str) -> list[dict[str, Any]]:
     rows = []
     for name, statement in claim.statements.items():
         found = analysis.statements[name]
-        worst = _least_favourable(found.estimates, statement["direction"])
         paper = statement.get("paper")
-        by_value = scale == "paper" and paper is not None and "tolerance" in statement
+        by_value = scale == "paper" and statement.get("paper_model") in found.estimates
+        worst = _least_favourable(list(found.estimates.values()), statement["direction"])
+        compared = found.estimates[statement["paper_model"]] if by_value else worst
         rows.append(
             {
                 "claim": claim.name,
                 "statement": name,
                 "paper": paper,
                 "measured": worst.value,
+                "each": ", ".join(f"{of} {estimate.value:.3f}" for of, estimate in found.estimates.items()),
                 "low": worst.low,
                 "high": worst.high,
-                "difference": None if paper is None else worst.value - paper,
-                "tolerance": statement.get("tolerance") if by_value else None,
+                "difference": None if paper is None else compared.value - paper,
+                "tolerance": statement["tolerance"] if by_value else None,
                 "compared": "value" if by_value else "direction",
                 "n": worst.n,
                 "control": found.control.value,
@@ -141,6 +170,7 @@ def judge(claim: Claim, analysis: Analysis, scale: str) -> list[dict[str, Any]]:
                 "control_high": found.control.high,
                 "holds": decisions[name],
                 "verdict": overall if not rows else "",
+                "values": agreement(analysis.table) if not rows else "",
                 "deviations": "; ".join(claim.text["deviations"]) if not rows else "",
             }
         )
@@ -155,7 +185,7 @@ def not_tested(name: str, why: str) -> dict[str, Any]:
 def _decide(found: Measured, statement: dict[str, Any]) -> str:
     """Numbers that are not finite decide nothing; they stay in the table, where ``check`` finds them."""
     try:
-        return decide(found.estimates, found.control, statement["direction"], statement["margin"])
+        return decide(list(found.estimates.values()), found.control, statement["direction"], statement["margin"])
     except ValueError:
         return OPEN
 
@@ -211,6 +241,10 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
             f" {statement['direction']} {statement['margin']:g}; control {row['control']:.3f}"
             f" ({row['control_low']:.3f} to {row['control_high']:.3f}): {row['holds']}"
         ]
+        if len(row["each"].split(", ")) > 1:
+            lines += [f"  (the least favourable of {row['each']})"]
+    if rows[0]["values"]:
+        lines += ["", f"{rows[0]['values']}."]
     lines += ["", "Different from the paper: " + "; ".join(claim.text["deviations"]) + "."]
     return "\n".join(lines) + "\n"
 

@@ -9,12 +9,13 @@ import yaml
 
 from vitexplore.errors import InputError
 
-EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing", "background")
+EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing", "background", "low_pass")
 
 
 def check_config(config: dict[str, Any], schema: Path) -> None:
-    """Raises InputError, naming the key and the mend, for the first thing in ``config`` that ``schema`` does
-    not allow, and for judges that are no judges."""
+    """Raises InputError, naming the key and the mend, for the first thing in ``config`` that ``schema`` (a file of the
+    project's workflow/schemas) does not allow, for judges that are no judges, and for claims that are no folder of the
+    project's analyses."""
     rules = yaml.safe_load(schema.read_text())
     errors = list(jsonschema.Draft202012Validator(rules).iter_errors(config))
     if errors:  # a misspelt key is also a missing one: the misspelling says more
@@ -29,6 +30,11 @@ def check_config(config: dict[str, Any], schema: Path) -> None:
         for experiment in model.get("experiments", ()):
             if experiment not in config:
                 raise InputError(f"config: {name} takes part in {experiment}, but there is no key {experiment!r}")
+    claims = sorted(path.parent.name for path in schema.parents[2].glob("analyses/*/claim.yaml"))
+    for place, claim in enumerate(config["claims"]):
+        if claim not in claims:
+            near = " or ".join(difflib.get_close_matches(claim, claims, n=1) or claims)
+            raise InputError(f"config: claims.{place}: {claim!r} is not one of analyses/*; did you mean {near}?")
     if config["data"]["kind"] == "photos" and not config.get("images"):
         raise InputError("config: images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG")
 
@@ -41,6 +47,22 @@ def _describe(error: jsonschema.ValidationError) -> str:
         near = difflib.get_close_matches(unknown, known, n=1) or sorted(known)
         return f"config: {where}: unknown key {unknown!r}; did you mean {' or '.join(near)}?"
     return f"config: {where}: {error.message}"
+
+
+def claims_of(analyses: Path, schema: Path) -> dict[str, tuple[str, list[str]]]:
+    """Of every claim of ``analyses``, by name in alphabetical order: its experiment, and the figures that its analysis
+    draws. Raises InputError for a claim.yaml that is not as ``schema`` wants it."""
+    rules = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text()))
+    found = {}
+    for path in sorted(analyses.glob("*/claim.yaml")):
+        try:
+            text = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
+        for error in rules.iter_errors(text):
+            raise InputError(f"{path}: {error.json_path}: {error.message}")
+        found[path.parent.name] = text["experiment"], text["figures"]
+    return found
 
 
 def experiments_of(model: dict[str, Any]) -> tuple[str, ...]:

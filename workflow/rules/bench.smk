@@ -2,6 +2,8 @@
 rule bench:
     input:
         "results/bench/visualize.csv",
+        "results/bench/collect.csv",
+        "results/bench/token_mixing.csv",
 
 
 rule bench_visualize:
@@ -22,6 +24,46 @@ rule bench_visualize:
         code=code("commands.bench_visualize"),
     shell:
         "python -m vitexplore --log {log} bench_visualize --device {params.device} --threads {threads}"
+        " --out {output.table} --bars {output.bars}"
+
+
+rule bench_collect:
+    input:
+        multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),
+    output:
+        table="results/bench/collect.csv",
+        bars="results/bench/collect_bars.csv",
+    log:
+        "results/bench/logs/collect.log",
+    benchmark:
+        "results/bench/benchmarks/collect.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        device=config["device"],
+        code=code("commands.bench_collect"),
+    shell:
+        "python -m vitexplore --log {log} bench_collect --device {params.device} --threads {threads}"
+        " --out {output.table} --bars {output.bars}"
+
+
+rule bench_token_mixing:
+    output:
+        table="results/bench/token_mixing.csv",
+        bars="results/bench/token_mixing_bars.csv",
+    log:
+        "results/bench/logs/token_mixing.log",
+    benchmark:
+        "results/bench/benchmarks/token_mixing.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        device=config["device"],
+        code=code("commands.bench_token_mixing"),
+    shell:
+        "python -m vitexplore --log {log} bench_token_mixing --device {params.device} --threads {threads}"
         " --out {output.table} --bars {output.bars}"
 
 

@@ -13,7 +13,8 @@ os.environ.update(
 )
 
 try:
-    from vitexplore.config import check_config, experiments_of, spec_of
+    from vitexplore.config import check_config, claims_of, experiments_of, spec_of
+    from vitexplore.data.layouts import folder_state as state_of
     from vitexplore.errors import InputError
     from vitexplore.provenance import code_hash
 except ModuleNotFoundError as error:
@@ -21,6 +22,8 @@ except ModuleNotFoundError as error:
 
 try:
     check_config(config, BASE / "workflow/schemas/scale.schema.yaml")
+    # each claim's experiment, and the figures that its analysis draws
+    ANALYSED = claims_of(BASE / "analyses", BASE / "workflow/schemas/claim.schema.yaml")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -34,21 +37,10 @@ WEIGHTS = "src/vitexplore/models/weights"
 # folders of visualizations, and the parts of a scale that ask for them
 VISUALIZED = {"visualizations": "visualize", "variants": "variants", "ablation": "ablation"}
 
-# each claim's experiment, and the figures that its analysis draws; the rest of the paper's claims await theirs
-CLAIMS = {
-    "ffn_over_qkv": ("visualize", ["ffn_over_qkv", "ffn_over_qkv_ours", "ffn_over_qkv_scores"]),
-    "depth_progression": None,
-    "variants": ("variants", ["variants"]),
-    "augmentations": ("ablation", ["augmentations", "augmentations_scores"]),
-    "maps_localize": ("localization", ["maps_localize"]),
-    "local_until_last": ("locality", ["local_until_last"]),
-    "isolated_cls": ("token_mixing", ["isolated_cls"]),
-    "head_on_patches": ("token_mixing", ["head_on_patches"]),
-    "learned_pooling": None,
-    "background": ("background", ["background"]),
-    "low_pass": None,
-    "language_concepts": None,
-}
+# the claims table: the paper's claims in its order, those that await their analysis too; then any other, by name
+OF_PAPER = ["ffn_over_qkv", "depth_progression", "variants", "augmentations", "maps_localize", "local_until_last"]
+OF_PAPER += ["isolated_cls", "head_on_patches", "learned_pooling", "background", "low_pass", "language_concepts"]
+CLAIMS = dict.fromkeys(OF_PAPER) | ANALYSED
 
 
 wildcard_constraints:
@@ -56,6 +48,7 @@ wildcard_constraints:
     claim="[a-z_]+",
     depth="early|middle|late",
     recipe="lab_[a-z_]+",
+    seed="[0-9]+",
     purpose="visualizations|variants|ablation",
 
 
@@ -66,8 +59,27 @@ def takes_part(experiment):
     return [name for name, model in config["models"].items() if experiment in experiments_of(model)]
 
 
+def downloaded(model):
+    """The file that the rule `prefetch_model` makes of a model's published weights; none for a model without."""
+    if model["source"] == "lab" or model.get("weights", "pretrained") != "pretrained":
+        return []
+    name = f"{model['source']}_{model['architecture']}".replace("/", "_")
+    return [f"{config.get('weights', 'weights')}/{name}.safetensors"]
+
+
+def published_spec(published):
+    """The model whose weights `prefetch_model` saves under this name."""
+    for name, model in config["models"].items():
+        if any(Path(path).stem == published for path in downloaded(model)):
+            return json.dumps(spec_of(name, model))
+    raise WorkflowError(f"no model of this scale has published weights {published}")
+
+
 def spec(name):
-    return json.dumps(spec_of(name, config["models"][name]))
+    """The model as its jobs want it: nothing but `prefetch_model` reads weights from the network."""
+    model = config["models"][name]
+    files = downloaded(model)
+    return json.dumps(spec_of(name, model | {"weights": files[0]} if files else model))
 
 
 def code(module):
@@ -79,27 +91,41 @@ def budget(experiment, key):
     return config[experiment][key]
 
 
+def read_by_index(source):
+    """What `index` reads, by option. `labels` is for the validation photographs where the scale names them."""
+    read = {"--photos": config["images" if source == "data" else "validation"]}
+    if BOXES and source == "data":
+        read["--boxes"] = BOXES
+    if config.get("labels") and source == ("validation" if config.get("validation") else "data"):
+        read["--labels"] = config["labels"]
+    return read
+
+
 def folders(source):
-    """The photographs' folder and their boxes', as options."""
-    options = ["--photos", config["images" if source == "data" else "validation"]]
-    return shlex.join(options + (["--boxes", BOXES] if BOXES and source == "data" else []))
+    """What `index` reads, and how much it is to find there, as options."""
+    wanted = config.get("expected", {})
+    counts = {"--expected": wanted.get(source), "--classes": wanted.get("classes")}
+    given = read_by_index(source) | {option: str(count) for option, count in counts.items() if count}
+    return shlex.join(word for pair in given.items() for word in pair)
 
 
 def folder_state(source):
-    """When pictures or boxes were last added or taken away, class by class."""
-    roots = [Path(config["images" if source == "data" else "validation"]), Path(BOXES or "no boxes")]
-    return [str(entry.stat().st_mtime) for root in roots if root.is_dir() for entry in sorted(root.iterdir())]
+    """When that last changed (see `vitexplore.data.layouts.folder_state`)."""
+    return state_of(map(Path, read_by_index(source).values()))
 
 
 def images_of(experiment):
-    """The data set of an experiment: Table 1 is about the validation images where the scale names them."""
-    return f"{OUT}/validation/images.parquet" if experiment == "token_mixing" and config.get("validation") else DATA
+    """The data set of an experiment: Table 1 and Fig. 14 are about the validation images where the scale names them."""
+    of_validation = experiment in ("token_mixing", "low_pass") and config.get("validation")
+    return f"{OUT}/validation/images.parquet" if of_validation else DATA
 
 
 def weights_of(name):
     """A model's weight files as inputs: another file under the same name reruns what read it."""
     model = config["models"][name]
     weights = model.get("weights", "pretrained")
+    if files := downloaded(model):
+        return files
     if weights not in ("pretrained", "random"):
         return [] if weights.startswith("package:") else [weights]
     if model["source"] != "lab" or weights == "random":
@@ -121,9 +147,15 @@ def options(wildcards):
 
 
 def collected(name):
-    """The kinds of sites whose most activating images are wanted: ffn alone for a model that is there as a variant."""
+    """The kinds of sites whose most activating images are wanted: ffn alone where no other is visualized."""
     wanted = set(experiments_of(config["models"][name]))
-    return "ffn" if wanted == {"collect", "variants"} else "ffn query key value channel"
+    return "ffn" if "visualize" not in wanted else "ffn query key value channel"
+
+
+def shards_of(wildcards):
+    """The parts of the data that `collect` merges; none where one job does it all."""
+    shards, path = budget("collect", "shards"), f"{OUT}/activations/shards/{{model}}_{{shard}}.npz"
+    return expand(path, model=wildcards.model, shard=range(shards)) if shards > 1 else []
 
 
 def judge_of(model):
@@ -174,6 +206,5 @@ def results():
         if config["models"][model]["family"] == "vit"
     ]
     tables = [f"{OUT}/claims.csv", f"{OUT}/claims.md"]
-    if takes_part("background"):
-        tables.append(f"{OUT}/tables/background.csv")
+    tables += [f"{OUT}/tables/{name}.csv" for name in ("background", "low_pass") if takes_part(name)]
     return tables + [f"{OUT}/figures/{figure}.png" for figure in figures]

@@ -5,9 +5,10 @@ if PHOTOS:
             images=f"{OUT}/{{source}}/images.parquet",
             classes=f"{OUT}/{{source}}/classes.txt",
             provenance=f"{OUT}/{{source}}/provenance.json",
-            broken=f"{OUT}/tables/broken_images_{{source}}.csv",
         log:
-            f"{OUT}/logs/index_{{source}}.log",
+            run=f"{OUT}/logs/index_{{source}}.log",
+            # no output: Snakemake would take the list away when too many broken pictures stop the run
+            broken=f"{OUT}/tables/broken_images_{{source}}.csv",
         benchmark:
             f"{OUT}/benchmarks/index_{{source}}.tsv"
         wildcard_constraints:
@@ -21,8 +22,8 @@ if PHOTOS:
             out=subpath(output.images, parent=True),
             code=code("commands.index"),
         shell:
-            "python -m vitexplore --log {log} index {params.folders} --workers {threads}"
-            " --out {params.out} --broken {output.broken}"
+            "python -m vitexplore --log {log.run} index {params.folders} --workers {threads}"
+            " --out {params.out} --broken {log.broken}"
 
 else:
 

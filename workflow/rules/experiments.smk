@@ -10,7 +10,7 @@ rule experiment:
     benchmark:
         f"{OUT}/benchmarks/{{experiment}}_{{model}}.tsv"
     wildcard_constraints:
-        experiment="locality|localization|token_mixing|background",
+        experiment="locality|localization|token_mixing|background|low_pass",
     conda:
         "../../environment.yml"
     threads: config["threads"]
@@ -23,26 +23,30 @@ rule experiment:
         options=options,
         how=lambda w: config["preprocessing"]["background" if w.experiment == "background" else "others"],
         batch=config["batch"],
+        workers=config["workers"],
         device=config["device"],
         code=lambda w: code(f"commands.{w.experiment}"),
     shell:
         "python -m vitexplore --log {log} {wildcards.experiment} --spec {params.spec:q} --device {params.device}"
         " --threads {threads} --data {params.data} --images {params.images} {params.options}"
-        " --preprocessing {params.how} --batch {params.batch} --out {output}"
+        " --preprocessing {params.how} --batch {params.batch} --workers {params.workers}"
+        " --out {output}"
 
 
-rule background_table:
+rule accuracy_table:
     input:
-        tables_of("background"),
+        lambda w: tables_of(w.experiment),
     output:
-        f"{OUT}/tables/background.csv",
+        f"{OUT}/tables/{{experiment}}.csv",
     log:
-        f"{OUT}/logs/background_table.log",
+        f"{OUT}/logs/accuracy_table_{{experiment}}.log",
     benchmark:
-        f"{OUT}/benchmarks/background_table.tsv"
+        f"{OUT}/benchmarks/accuracy_table_{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment="background|low_pass",
     conda:
         "../../environment.yml"
     params:
-        code=code("commands.background_table"),
+        code=code("commands.accuracy_table"),
     shell:
-        "python -m vitexplore --log {log} background_table {input} --out {output}"
+        "python -m vitexplore --log {log} accuracy_table {input} --out {output}"

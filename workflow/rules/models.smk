@@ -1,22 +1,22 @@
 # Training is a target of its own: weights ship with the package and are plain inputs of everything else.
-RECIPES = ["lab_vit", "lab_cnn", "lab_clip", "lab_clip_shuffled"]
-RECIPES += [f"lab_{family}" for family in ("deit", "coat", "convit", "pit", "swin", "twins")]
+TRAINED = [f"lab_{name}_s{seed}" for name in ("vit", "cnn") for seed in (0, 1, 2)]
+TRAINED += [f"lab_{name}_s0" for name in ("clip", "clip_shuffled", "deit", "coat", "convit", "pit", "swin", "twins")]
 
 
 rule train:
     input:
-        expand("results/train/{recipe}/{recipe}_s0.json", recipe=RECIPES),
+        expand("results/train/{trained}/{trained}.json", trained=TRAINED),
 
 
 rule train_model:
     output:
-        "results/train/{recipe}/{recipe}_s0.safetensors",
-        "results/train/{recipe}/{recipe}_s0.csv",
-        "results/train/{recipe}/{recipe}_s0.json",
+        "results/train/{recipe}_s{seed}/{recipe}_s{seed}.safetensors",
+        "results/train/{recipe}_s{seed}/{recipe}_s{seed}.csv",
+        "results/train/{recipe}_s{seed}/{recipe}_s{seed}.json",
     log:
-        "results/train/logs/{recipe}.log",
+        "results/train/logs/{recipe}_s{seed}.log",
     benchmark:
-        "results/train/benchmarks/{recipe}.tsv"
+        "results/train/benchmarks/{recipe}_s{seed}.tsv"
     conda:
         "../../environment.yml"
     threads: workflow.cores
@@ -24,7 +24,8 @@ rule train_model:
         out=subpath(output[0], parent=True),
         code=code("commands.train"),
     shell:
-        "python -m vitexplore --log {log} train --recipe {wildcards.recipe} --workers {threads} --out {params.out}"
+        "python -m vitexplore --log {log} train --recipe {wildcards.recipe} --seed {wildcards.seed}"
+        " --workers {threads} --out {params.out}"
 
 
 rule promote:
@@ -40,6 +41,31 @@ rule promote:
         folders=lambda w, input: [str(Path(record).parent) for record in input],
     shell:
         "python -m vitexplore --log {log} promote {params.folders}"
+
+
+# every published model's weights, in one folder that a machine without network can be given
+rule prefetch:
+    input:
+        [path for model in config["models"].values() for path in downloaded(model)],
+
+
+rule prefetch_model:
+    output:
+        weights=f"{config.get('weights', 'weights')}/{{published}}.safetensors",
+        record=f"{config.get('weights', 'weights')}/{{published}}.json",
+    log:
+        "results/weights/logs/{published}.log",
+    benchmark:
+        "results/weights/benchmarks/{published}.tsv"
+    wildcard_constraints:
+        published="(timm|open_clip|torchvision)_.+",
+    conda:
+        "../../environment.yml"
+    retries: 3
+    params:
+        spec=lambda w: published_spec(w.published),
+    shell:
+        "python -m vitexplore --log {log} prefetch --spec {params.spec:q} --out {output.weights}"
 
 
 # DINOv2 ViT-S/14 fine-tuned for saliency, from a package whose file is ONNX

@@ -35,25 +35,26 @@ rule visualize:
         " --out {output.table} --losses {output.losses}"
 
 
-rule visualization_sheet:
+# all in one job: drawing takes less than starting
+rule visualization_sheets:
     input:
-        f"{OUT}/visualizations/{{model}}_{{depth}}.parquet",
+        tables_of("visualize"),
     output:
         report(
-            f"{OUT}/figures/visualizations_{{model}}_{{depth}}.png",
+            [f"{OUT}/figures/visualizations_{Path(table).stem}.png" for table in tables_of("visualize")],
             category="Features",
             caption="../report/visualizations.rst",
         ),
     log:
-        f"{OUT}/logs/visualization_sheet_{{model}}_{{depth}}.log",
+        f"{OUT}/logs/visualization_sheets.log",
     benchmark:
-        f"{OUT}/benchmarks/visualization_sheet_{{model}}_{{depth}}.tsv"
+        f"{OUT}/benchmarks/visualization_sheets.tsv"
     conda:
         "../../environment.yml"
     params:
-        code=code("commands.visualization_sheet"),
+        code=code("commands.visualization_sheets"),
     shell:
-        "python -m vitexplore --log {log} visualization_sheet {input} --figure {output}"
+        "python -m vitexplore --log {log} visualization_sheets {input} --figures {output}"
 
 
 rule background_feature:

@@ -1,76 +1,138 @@
-"""Most activating images: one pass over the data for all features of all sites and blocks.
+"""Most activating images and the statistics of all features of all sites and blocks, in two passes.
 
-Each feature's score of an image is the mean of its map over positions (the objective that a visualization
-maximises). A running top-k keeps scores, image indices and the winners' maps; memory does not grow with the
-data.
+A feature's score of an image is the mean of its map over positions (the objective that a visualization maximises). The
+first pass reads every image once and keeps, on the model's device, what ``Running`` keeps; the second reads the winners
+alone, for their maps. Memory grows with neither the images nor the shards that they are passed in.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vitexplore.data.images import ImageSet, batches, preprocess
+from vitexplore.activations.running import Running
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import preprocessed
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, read_many
-from vitexplore.progress import track
 
 
-@dataclass
-class TopImages:
-    """For each feature of one site, best first: ``scores`` float [f, k], ``images`` int64 [f, k] and the
-    winners' ``maps`` float [f, k, positions] on ``grid``."""
+@dataclass(frozen=True)
+class Ranking:
+    """``features`` int64 [f] of one site, each with the images that activate it most, best first: ``scores`` float32
+    [f, k], and ``images`` int64 [f, k], indices into the image set."""
 
-    scores: Tensor
-    images: Tensor
-    maps: Tensor
-    grid: tuple[int, int]
+    features: np.ndarray
+    scores: np.ndarray
+    images: np.ndarray
 
-    def merge(self, acts_bpc: Tensor, index: Tensor) -> None:
-        """Take in a batch: ``acts_bpc`` of images ``index`` int64 [b]. Of equal scores the earlier image
-        stays. Raises FloatingPointError for activations that are not finite."""
-        k = self.scores.shape[1]
-        scores_fb = acts_bpc.mean(1).T
-        if not torch.isfinite(scores_fb).all():
-            raise FloatingPointError("activations are not finite")
-        fresh, where = (found[:, :k] for found in scores_fb.sort(dim=1, descending=True, stable=True))
-        if not (fresh[:, 0] > self.scores[:, -1]).any():
-            return
-        features = torch.arange(len(scores_fb), device=scores_fb.device)[:, None]
-        maps = acts_bpc.permute(2, 0, 1)[features, where]
-        scores = torch.cat([self.scores, fresh], dim=1)
-        order = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
-        self.scores = scores.gather(1, order)
-        self.images = torch.cat([self.images, index[where]], dim=1).gather(1, order)
-        self.maps = torch.cat([self.maps, maps], dim=1)[features, order]
+    def of(self, features: Iterable[int]) -> "Ranking":
+        """The rows of ``features``."""
+        rows = [np.flatnonzero(self.features == feature)[0] for feature in features]
+        return Ranking(self.features[rows], self.scores[rows], self.images[rows])
 
 
 @torch.no_grad()
+def widths(model: Model, wanted: Iterable[Site]) -> dict[Site, int]:
+    """How many features each of ``wanted`` has. Raises InputError for a site or block that the model lacks."""
+    size = model.spec.input_size
+    found = read_many(model, wanted, torch.zeros(1, 3, size, size, device=model.device))
+    return {site: found[site].bpc.shape[2] for site in wanted}
+
+
+def shard_of(count: int, batch: int, shard: int, shards: int) -> slice:
+    """The part that shard 0, 1, ... of ``shards`` has of ``count`` images: a run of whole batches, those that
+    ``batches`` makes of all of them, so that no score depends on the sharding. Empty where batches run out."""
+    ends = np.cumsum([0, *map(len, np.array_split(np.arange(count), ceil(count / batch)))])
+    run = np.array_split(np.arange(len(ends) - 1), shards)[shard]
+    return slice(int(ends[run[0]]), int(ends[run[-1] + 1])) if len(run) else slice(0, 0)
+
+
+@torch.no_grad()
+def stream(
+    model: Model,
+    images: ImageSet,
+    indices: np.ndarray,
+    layout: dict[Site, int],
+    k: int,
+    how: str = "own",
+    batch: int = 64,
+    workers: int = 0,
+    part: slice = slice(None),
+) -> Running:
+    """The first pass, over ``part`` of ``indices``: what is kept of the features of all sites of ``layout`` (see
+    ``widths``), one site's after the other's. Positions count in ``indices``. Raises FloatingPointError for
+    activations that are not finite."""
+    running = Running.empty(sum(layout.values()), k, model.device)
+    first = part.start or 0
+    for index, pictures in preprocessed(model.spec, images, indices[part], how, batch, workers):
+        found = read_many(model, layout, pictures.to(model.device))
+        scores_fb = torch.cat([found[site].bpc.mean(1) for site in layout], dim=1).float().T.contiguous()
+        if not torch.isfinite(scores_fb).all():
+            raise FloatingPointError(_blame(scores_fb, layout))
+        running.add(scores_fb, first)
+        first += len(index)
+    return running
+
+
+def ranked(running: Running, layout: dict[Site, int], indices: np.ndarray) -> dict[Site, Ranking]:
+    """Each site's winners, from what ``stream`` kept of ``indices``."""
+    scores, images = running.scores.cpu().numpy(), indices[running.positions.cpu().numpy()]
+    ends = np.cumsum(list(layout.values()))[:-1]
+    parts = zip(layout, np.split(scores, ends), np.split(images, ends), strict=True)
+    return {site: Ranking(np.arange(len(best)), best, winners) for site, best, winners in parts}
+
+
 def collect(
     model: Model,
     images: ImageSet,
     indices: np.ndarray,
-    wanted: list[Site],
+    wanted: Iterable[Site],
     k: int = 10,
     how: str = "own",
     batch: int = 64,
-) -> dict[Site, TopImages]:
-    """The ``k`` images of ``indices`` that activate each feature of each wanted site most. ``k`` may not
-    exceed the number of images."""
-    transform = preprocess(model.spec, how)
-    tops: dict[Site, TopImages] = {}
-    for index, pictures in track(batches(images, transform, indices, batch), model.spec.name, len(indices) / batch):
-        where = torch.from_numpy(index).to(model.device)
-        for site, found in read_many(model, wanted, pictures.to(model.device)).items():
-            if site not in tops:
-                tops[site] = _empty(found.bpc, k, found.grid)
-            tops[site].merge(found.bpc, where)
-    return tops
+    workers: int = 0,
+) -> dict[Site, Ranking]:
+    """The ``k`` images of ``indices`` that activate each feature of each wanted site most; of equal scores the image
+    that comes first stays. ``k`` may not exceed the number of images."""
+    layout = widths(model, wanted)
+    return ranked(stream(model, images, indices, layout, k, how, batch, workers), layout, indices)
 
 
-def _empty(acts_bpc: Tensor, k: int, grid: tuple[int, int]) -> TopImages:
-    _, positions, features = acts_bpc.shape
-    scores = acts_bpc.new_full((features, k), -torch.inf)
-    images = torch.full((features, k), -1, dtype=torch.int64, device=acts_bpc.device)
-    return TopImages(scores, images, acts_bpc.new_zeros(features, k, positions), grid)
+@torch.no_grad()
+def maps_of(
+    model: Model,
+    images: ImageSet,
+    rankings: dict[Site, Ranking],
+    how: str = "own",
+    batch: int = 64,
+    workers: int = 0,
+) -> dict[Site, np.ndarray]:
+    """The second pass: the winners' maps, float16 [f, k, h, w] of each site."""
+    winners = np.unique(np.concatenate([ranking.images.reshape(-1) for ranking in rankings.values()]))
+    ranks = {site: np.searchsorted(winners, ranking.images.reshape(-1)) for site, ranking in rankings.items()}
+    orders = {site: rank.argsort(kind="stable") for site, rank in ranks.items()}
+    maps: dict[Site, np.ndarray] = {}
+    first = 0
+    for index, pictures in preprocessed(model.spec, images, winners, how, batch, workers):
+        found = read_many(model, rankings, pictures.to(model.device))
+        for site, ranking in rankings.items():
+            if site not in maps:
+                maps[site] = np.empty((*ranking.images.shape, *found[site].grid), dtype=np.float16)
+            rank, order = ranks[site], orders[site]
+            begin, end = np.searchsorted(rank, [first, first + len(index)], sorter=order)
+            slots = order[begin:end]  # places of the ranking, all in a row, whose images are in this batch
+            features = ranking.features[slots // ranking.images.shape[1]]
+            maps_np = found[site].bpc[torch.from_numpy(rank[slots] - first), :, torch.from_numpy(features)]
+            maps[site].reshape(len(rank), -1)[slots] = maps_np.half().cpu().numpy()
+        first += len(index)
+    return maps
+
+
+def _blame(scores_fb: Tensor, layout: dict[Site, int]) -> str:
+    parts = zip(layout, scores_fb.split(list(layout.values())), strict=True)
+    site = next(site for site, mine in parts if not torch.isfinite(mine).all())
+    return f"activations of {site.kind} in block {site.block} are not finite"

@@ -9,7 +9,6 @@ import argparse
 import logging
 import os
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, load, pick_device
 from vitexplore.models.sites import Site
 from vitexplore.progress import meter
+from vitexplore.timing import timed
 from vitexplore.visualize.naive import NaiveRun
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Engine, normaliser, visualize
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     with meter("bench", len(LARGE_BLOCKS) + len(LAB_BLOCKS), "blocks") as tell:
         rows = [*large_rows(device, tell), *lab_rows(device, tell)]
     table = pd.DataFrame(rows)
-    write_atomically(args.bars, lambda path: bars(table, device.type).to_csv(path, index=False, float_format="%.2f"))
+    write_atomically(args.bars, lambda path: bars(table, device.type).to_csv(path, index=False, float_format="%.4f"))
     write_atomically(args.out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
 
 
@@ -169,24 +169,3 @@ def bars(table: pd.DataFrame, device: str) -> pd.DataFrame:
         )
     found = pd.DataFrame(wanted, columns=["what", "bar", "measured"])
     return found.assign(reached=found["measured"] >= found["bar"])
-
-
-def timed(work: Callable[[], object], device: torch.device) -> tuple[float, float]:
-    """Seconds, and the peak of memory meanwhile in MB: the GPU's, else the process's."""
-    gpu = device.type == "cuda"
-    if gpu:
-        torch.cuda.reset_peak_memory_stats(device)
-        torch.cuda.synchronize(device)
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # resets the peak that the kernel keeps
-    began = time.perf_counter()
-    work()
-    if gpu:
-        torch.cuda.synchronize(device)
-    seconds = time.perf_counter() - began
-    return seconds, torch.cuda.max_memory_allocated(device) / 1e6 if gpu else peak_resident_mb()
-
-
-def peak_resident_mb() -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1000

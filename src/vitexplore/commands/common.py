@@ -4,11 +4,13 @@ import argparse
 import json
 import os
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from vitexplore.data.images import PREPROCESSINGS, ImageSet
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import PREPROCESSINGS
 from vitexplore.errors import InputError
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, ModelSpec, load, pick_device
@@ -25,6 +27,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, required=True, help="how many images to use at most")
     parser.add_argument("--preprocessing", choices=PREPROCESSINGS, default="own")
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=0, help="processes that read images ahead")
+
+
+def add_common_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--common_size", type=int, default=0, help="pixels: measure at this input size too (no CLIPs)")
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
@@ -79,6 +86,16 @@ def model_of(args: argparse.Namespace) -> Model:
     """The model of ``--spec``, on its device."""
     torch.set_num_threads(args.threads)
     return load(spec_of(args.spec), pick_device(args.device))
+
+
+def at_sizes(args: argparse.Namespace) -> dict[str, Model]:
+    """The model of ``--spec`` at its ``own`` input size and, where ``--common_size`` asks for another, at the
+    ``common`` one. CLIPs stay at their own: their position embeddings are not resampled."""
+    model = model_of(args)
+    models = {"own": model}
+    if args.common_size not in (0, model.spec.input_size) and model.spec.family != "clip":
+        models["common"] = load(replace(spec_of(args.spec), input_size=args.common_size), model.device)
+    return models
 
 
 def data_of(args: argparse.Namespace) -> tuple[ImageSet, str]:

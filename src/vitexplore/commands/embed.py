@@ -6,10 +6,10 @@ import pandas as pd
 import torch
 
 from vitexplore.commands.common import add_data, add_model, add_out, data_of, model_of
-from vitexplore.data.images import batches, preprocess, spread
+from vitexplore.data.images import spread
+from vitexplore.data.loading import preprocessed
 from vitexplore.io import write_table
 from vitexplore.models.registry import embed
-from vitexplore.progress import track
 from vitexplore.provenance import of_model
 
 
@@ -23,9 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     model, (images, data_hash) = model_of(args), data_of(args)
     indices = spread(len(images), args.images)
-    transform = preprocess(model.spec, args.preprocessing)
     rows = []
-    for _, pictures in track(batches(images, transform, indices, args.batch), "embed", len(indices) / args.batch):
+    for _, pictures in preprocessed(model.spec, images, indices, args.preprocessing, args.batch, args.workers):
         rows += list(embed(model, pictures.to(model.device)).cpu().numpy())
     table = pd.DataFrame({"image": indices, "embedding": rows})
     write_table(args.out, table, of_model(model, data_hash, args.preprocessing))

@@ -1,11 +1,16 @@
-"""Measure spatial locality, block by block."""
+"""Measure spatial locality and, in plain ViTs, how attention pools, block by block."""
 
 import argparse
+
+import pandas as pd
 
 from vitexplore.commands.common import add_data, add_model, add_out, data_of, model_of
 from vitexplore.data.images import spread
 from vitexplore.experiments.locality import locality
+from vitexplore.experiments.pooling import pooling
 from vitexplore.io import write_table
+from vitexplore.models.heads import make_head
+from vitexplore.models.surgery import OpenViT
 from vitexplore.provenance import of_model
 
 
@@ -19,5 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     model, (images, data_hash) = model_of(args), data_of(args)
     indices = spread(len(images), args.images)
-    table = locality(model, images, indices, args.patch, args.preprocessing, args.batch)
-    write_table(args.out, table, of_model(model, data_hash, args.preprocessing))
+    how = args.preprocessing
+    table = locality(model, images, indices, args.patch, how, args.batch, args.workers)
+    if OpenViT.applies(model):
+        head = make_head(model, images.classes)
+        table = pd.concat([table, pooling(model, head, images, indices, how, args.batch, args.workers)])
+    write_table(args.out, table, of_model(model, data_hash, how))

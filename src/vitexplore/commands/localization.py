@@ -20,5 +20,5 @@ def run(args: argparse.Namespace) -> None:
     model, (images, data_hash) = model_of(args), data_of(args)
     known = images.has_boxes.nonzero()[0]
     indices = known[spread(len(known), args.images)]
-    table = localization(model, images, indices, args.preprocessing, args.features, args.batch)
+    table = localization(model, images, indices, args.preprocessing, args.features, args.batch, args.workers)
     write_table(args.out, table, of_model(model, data_hash, args.preprocessing))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_text
+from vitexplore.paper import CATALOGUE
 
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
@@ -28,11 +29,20 @@ def with_table(readme: str, name: str, table: str) -> str:
     return f"{before}{begin}\n\n{table.rstrip()}\n\n{end}{after}"
 
 
-def bench_table(bars: Path) -> str:
-    """What the bench measured against its bars, in markdown."""
+def bench_table(bench: Path) -> str:
+    """What the benches measured against their bars (``*_bars.csv`` of the folder ``bench``), in markdown."""
     lines = ["| what | bar | measured | reached |", "| --- | --- | --- | --- |"]
-    for row in pd.read_csv(bars).itertuples():
-        lines.append(f"| {row.what} | {row.bar:.2f} | {row.measured:.2f} | {'yes' if row.reached else 'no'} |")
+    for row in pd.concat([pd.read_csv(path) for path in sorted(bench.glob("*_bars.csv"))]).itertuples():
+        lines.append(f"| {row.what} | {row.bar:.3f} | {row.measured:.3f} | {'yes' if row.reached else 'no'} |")
+    return "\n".join(lines)
+
+
+def models_table() -> str:
+    """The paper's models and where they live now, in markdown."""
+    table = pd.read_csv(CATALOGUE, keep_default_na=False)
+    lines = ["| the paper's | here | pixels | differs |", "| --- | --- | ---: | --- |"]
+    for row in table[table["paper_name"] != ""].itertuples():
+        lines.append(f"| {row.paper_name} | `{row.name}` | {row.input_size} | {row.differs} |")
     return "\n".join(lines)
 
 
@@ -52,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
         _copy(source, args.out / "bench" / source.name)
     if args.readme:
         readme = with_table(args.readme.read_text(), "results", (args.finished / "claims.md").read_text())
-        bars = args.out / "bench" / "visualize_bars.csv"
-        write_text(args.readme, with_table(readme, "bench", bench_table(bars)) if bars.exists() else readme)
+        readme = with_table(readme, "bench", bench_table(args.out / "bench"))
+        write_text(args.readme, with_table(readme, "models", models_table()))
 
 
 def _copy(source: Path, to: Path) -> None:

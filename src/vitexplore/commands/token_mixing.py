@@ -20,5 +20,5 @@ def run(args: argparse.Namespace) -> None:
     model, (images, data_hash) = model_of(args), data_of(args)
     head = make_head(model, images.classes)
     indices = spread(len(images), args.images)
-    table = token_mixing_ranks(model, head, images, indices, args.preprocessing, args.batch)
+    table = token_mixing_ranks(model, head, images, indices, args.preprocessing, args.batch, args.workers)
     write_table(args.out, table, of_model(model, data_hash, args.preprocessing) | {"classes": len(images.classes)})

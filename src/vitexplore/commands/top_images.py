@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore import plots
-from vitexplore.activations.collect import TopImages, collect
+from vitexplore.activations.collect import Ranking, collect, maps_of
 from vitexplore.commands.common import add_example, add_named_model, integers, named_model_of
 from vitexplore.data.images import ImageSet
 from vitexplore.data.photos import folder_of_photos
@@ -41,23 +41,24 @@ def run(args: argparse.Namespace) -> None:
     features = integers(args.features, channels(model, site), "--features")
     images = folder_of_photos(args.images) if args.images else scene_set("test", args.scenes)
     everything = np.arange(len(images))
-    top = collect(model, images, everything, [site], min(args.k, len(images)), batch=args.batch)[site]
-    winners = top.images.cpu().numpy()[list(features)]
+    tops = collect(model, images, everything, [site], min(args.k, len(images)), batch=args.batch)
+    top = tops[site].of(features)
+    maps = maps_of(model, images, {site: top}, batch=args.batch)[site]
     table = pd.DataFrame(
         {
-            "feature": np.repeat(features, winners.shape[1]),
-            "place": np.tile(np.arange(winners.shape[1]), len(features)),
-            "image": images.table["name"].to_numpy()[winners.reshape(-1)],
-            "score": top.scores.cpu().numpy()[list(features)].reshape(-1),
+            "feature": np.repeat(top.features, top.images.shape[1]),
+            "place": np.tile(np.arange(top.images.shape[1]), len(features)),
+            "image": images.table["name"].to_numpy()[top.images.reshape(-1)],
+            "score": top.scores.reshape(-1),
         }
     )
     write_table(args.out / "top.parquet", table, of_model(model, "", "own"))
     title = f"{model.spec.name}, {site.kind} {site.block}: most activating images and the feature's map"
-    plots.save(figure(images, top, features, title), args.out / "top.png")
+    plots.save(figure(images, top, maps, title), args.out / "top.png")
 
 
-def figure(images: ImageSet, top: TopImages, features: tuple[int, ...], title: str) -> Figure:
+def figure(images: ImageSet, top: Ranking, maps: np.ndarray, title: str) -> Figure:
     """One row a feature."""
-    maps = top.maps.cpu().numpy().reshape(*top.scores.shape, *top.grid)
-    rows = [(str(f), [images.image(i) for i in top.images[f].tolist()], maps[f]) for f in features]
+    shown = zip(top.features, top.images, maps, strict=True)
+    rows = [(str(feature), [images.image(winner) for winner in winners], heat) for feature, winners, heat in shown]
     return plots.images_with_maps(rows, title)

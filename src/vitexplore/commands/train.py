@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ VALIDATION, TEST = 2048, 4000
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", choices=RECIPES, required=True)
+    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and of the order of the images")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, record, curve and checkpoint")
 
@@ -35,7 +37,7 @@ def pixels_of(split: str, count: int, workers: int, folder: Path) -> np.ndarray:
 def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.workers)
     set_fused_attn(False)  # at 16 channels a head the plain attention is a tenth faster on a CPU
-    recipe = RECIPES[args.recipe]
+    recipe = replace(RECIPES[args.recipe], seed=args.seed)
     scenes = args.out.parent / "scenes"
     needed = {stage.split: stage.images for stage in recipe.stages} | {"validation": VALIDATION, "test": TEST}
     pixels = {split: pixels_of(split, count, args.workers, scenes) for split, count in needed.items()}

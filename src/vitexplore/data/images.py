@@ -1,36 +1,26 @@
-"""Sets of images with labels: lab scenes and folders of photographs behind one face.
+"""Sets of images with labels: lab scenes, and photographs in folders or shards, behind one face.
 
 A set lies in a folder: ``images.parquet`` (one row an image) and, for rendered scenes, ``pixels.npz``.
 """
 
-from collections.abc import Callable, Iterator
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, floor
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
-from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import center_crop, normalize, resize, to_tensor
 
 from vitexplore.errors import InputError
-
-if TYPE_CHECKING:  # the registry takes seconds to import, and a folder of images needs no model
-    from vitexplore.models.registry import ModelSpec
-
-CONDITIONS = ("full", "foreground", "background")
-PREPROCESSINGS = ("own", "paper_table2")
 
 
 @dataclass(frozen=True)
 class ImageSet:
     """``table``: columns ``label`` (index into ``classes``), ``name``, ``path`` ("" for scenes),
-    ``boxes`` (float [n, 4] as a list, empty where unknown). ``classes`` in the classifiers' order."""
+    ``boxes`` (float [n, 4] as a list, empty where unknown). For indexed photographs also ``checksum`` of the encoded
+    picture, and ``offset`` and ``size`` of it in ``path``, in bytes. ``classes`` in the classifiers' order."""
 
     table: pd.DataFrame
     classes: tuple[str, ...]
@@ -60,15 +50,19 @@ class ImageSet:
         return np.array([len(boxes) > 0 for boxes in self.table["boxes"]], dtype=bool)
 
     def image(self, index: int) -> Image.Image:
-        """RGB. Raises InputError, naming the file, when it can no longer be read."""
+        """RGB. Raises InputError, naming the file, when it can no longer be read, or is not what was indexed."""
         if self.pixels is not None:
             return Image.fromarray(self.pixels[index])
-        path = self.table["path"].iloc[index]
+        row = self.table.iloc[index]
         try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
+            with Path(row["path"]).open("rb") as file:
+                file.seek(row.get("offset", 0))
+                data = file.read(row.get("size", -1))
+            if "checksum" in row and checksum(data) != row["checksum"]:
+                raise InputError(f"{row['path']} has changed since it was indexed; run again with --forcerun index")
+            return decoded(data)
         except OSError as error:
-            raise InputError(f"{path} cannot be read any more: {error}") from error
+            raise InputError(f"{row['path']} cannot be read any more: {error}") from error
 
     def mask(self, index: int) -> np.ndarray:
         """bool [h, w]: the pixels of the object, or of its boxes where only those are known."""
@@ -83,51 +77,15 @@ class ImageSet:
         return mask
 
 
-def cut(image: Image.Image, mask: np.ndarray, condition: str) -> Image.Image:
-    """``image`` with all but the foreground (pixels in ``mask``), or all but the background, set to 0;
-    at full resolution, before any resize (paper section 5)."""
-    if condition == "full":
-        return image
-    keep = mask if condition == "foreground" else ~mask
-    return Image.fromarray(np.asarray(image) * keep[..., None])
+def decoded(data: bytes) -> Image.Image:
+    """An encoded picture as RGB. Raises what Pillow does, mostly OSError."""
+    with Image.open(BytesIO(data)) as image:
+        return image.convert("RGB")
 
 
-def preprocess(spec: "ModelSpec", how: str = "own") -> Callable[[Image.Image], Tensor]:
-    """From an RGB image to float [3, size, size]. ``own``: the model's resize, interpolation and crop.
-    ``paper_table2``: shorter side to the input size itself, bilinear (paper section 5). Both normalise by
-    the model's mean and std."""
-    if how not in PREPROCESSINGS:
-        raise InputError(f"preprocessing {how!r} is none of {', '.join(PREPROCESSINGS)}")
-    own = how == "own"
-    # rounded down, as timm does; the small addend keeps 224 / (224 / 232) at 232
-    side = floor(spec.input_size / spec.crop + 1e-6) if own else spec.input_size
-    mode = InterpolationMode(spec.interpolation) if own else InterpolationMode.BILINEAR
-
-    def transform(image: Image.Image) -> Tensor:
-        if min(image.size) != side:
-            image = resize(image, [side], mode)
-        return normalize(to_tensor(center_crop(image, [spec.input_size])), spec.mean, spec.std)
-
-    return transform
-
-
-def batches(
-    images: ImageSet,
-    transform: Callable[[Image.Image], Tensor],
-    indices: np.ndarray,
-    size: int,
-    condition: str = "full",
-) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """(indices, float [b, 3, h, w]) for ``indices`` in order, at most ``size`` at a time, cut to ``condition``. Batches
-    are as even as can be: a lone last image would have none beside it to be compared with."""
-    for chunk in np.array_split(indices, ceil(len(indices) / size)) if len(indices) else ():
-        pictures = []
-        for index in chunk:
-            picture = images.image(index)
-            if condition != "full":
-                picture = cut(picture, images.box_mask(index), condition)
-            pictures.append(transform(picture))
-        yield chunk, torch.stack(pictures)
+def checksum(data: bytes) -> int:
+    """The first 8 bytes of SHA-256 as a signed number, which any table holds."""
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], signed=True)
 
 
 def spread(count: int, most: int) -> np.ndarray:

@@ -1,99 +1,208 @@
-"""Folders of photographs in ImageNet's layout: ``images/<wnid>/*.JPEG``, ``boxes/<wnid>/*.xml``."""
+"""An index of photographs, in files or WebDataset shards: every picture, read once, with its class, size and boxes."""
 
 import logging
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
-from PIL import Image
+from PIL import UnidentifiedImageError
 from timm.data import ImageNetInfo
 
-from vitexplore.data.images import ImageSet
+from vitexplore.data.boxes import Boxes, Finder, Size, box_finder
+from vitexplore.data.images import ImageSet, checksum, decoded
+from vitexplore.data.layouts import SUFFIXES, Picture, list_pictures, pictures_in
+from vitexplore.data.shards import count_pictures, find_shards, samples
 from vitexplore.errors import InputError
+from vitexplore.progress import track
 
 log = logging.getLogger(__name__)
-SUFFIXES = {".jpeg", ".jpg", ".png"}
 MIN_SIDE = 8  # pixels; a picture narrower than that shows nothing
-TABLE = ["path", "name", "label", "wnid", "width", "height", "boxes"]
+BATCH = 256  # files that a thread takes at once
+WRONG_BOXES = 0.001  # of the annotated pictures: common readers of ImageNet's boxes skip a few that enclose nothing
+
+
+class Row(NamedTuple):
+    """A row of the index. The encoded picture is the ``size`` bytes from ``offset`` on in the file ``path``."""
+
+    path: str
+    name: str
+    label: int
+    wnid: str
+    width: int
+    height: int
+    boxes: Boxes | str  # or what is wrong with them: no table holds that
+    offset: int
+    size: int
+    checksum: int
+
+
+class Broken(NamedTuple):
+    path: str
+    reason: str
+
+
+TABLE = list(Row._fields)
+
+
+@cache
+def _imagenet() -> ImageNetInfo:
+    return ImageNetInfo("imagenet-1k")
 
 
 def imagenet_wnids() -> list[str]:
     """The 1,000 WordNet ids of ImageNet-1k in the order of its classifiers."""
-    return ImageNetInfo("imagenet-1k").label_names()
+    return _imagenet().label_names()
 
 
-def index_photos(images: Path, boxes: Path | None, workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every picture below ``images``: a table of TABLE's columns, sorted by name, and a table of the broken
-    ones (path, reason). Grey and CMYK pictures count as good: they are converted when read. Raises InputError
-    for a folder that is missing or empty, a class that ImageNet-1k does not have, and a box outside its
-    image."""
-    if not images.is_dir():
-        raise InputError(f"{images}: no such folder; put images/<WordNet id>/*.JPEG there or name another")
-    if boxes and not boxes.is_dir():
-        raise InputError(f"{boxes}: no such folder of boxes; leave it out to run without")
-    wnids = {wnid: label for label, wnid in enumerate(imagenet_wnids())}
-    paths = sorted(path for path in images.glob("*/*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise InputError(f"{images}: no pictures in <WordNet id> folders; expected <WordNet id>/*.JPEG")
-    for folder in sorted({path.parent for path in paths}):
-        if folder.name not in wnids:
-            raise InputError(f"{folder}: ImageNet-1k has no class {folder.name!r}; rename the folder or take it away")
+def imagenet_names() -> dict[str, frozenset[str]]:
+    """By WordNet id, the class's names in lower case, such as ``scottish_deerhound``."""
+    described = _imagenet().label_descriptions(as_dict=True)
+    return {
+        wnid: frozenset(name.strip().lower().replace(" ", "_") for name in text.split(","))
+        for wnid, text in described.items()
+    }
+
+
+def index_photos(
+    images: Path,
+    boxes: Path | None,
+    workers: int,
+    labels: Path | None = None,
+    expected: int | None = None,
+    classes: int | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every picture below ``images``: a table of Row's fields, sorted by name, and a table of the broken ones (path,
+    reason). ``list_pictures`` and ``samples`` say what may lie there, and what ``labels`` may be; ``box_finder`` what
+    ``boxes`` may. Grey and CMYK pictures count as good: they are converted when read. Raises InputError for what those
+    refuse; for pictures, broken ones too, that are not ``expected`` many, or not of so many ``classes``; for a folder
+    that disappears meanwhile; and for wrong boxes, unless at most WRONG_BOXES of the annotated pictures have such:
+    then these have no boxes."""
+    wnids = imagenet_wnids()
     with ThreadPoolExecutor(workers) as pool:
-        sizes = list(pool.map(_size, paths))
-    broken = [(str(path), size) for path, size in zip(paths, sizes, strict=True) if isinstance(size, str)]
-    rows = []
-    for path, size in zip(paths, sizes, strict=True):
-        if isinstance(size, str):
-            continue
-        wnid = path.parent.name
-        found = _boxes(boxes / wnid / f"{path.stem}.xml", wnid, size) if boxes else []
-        rows.append((str(path), f"{wnid}/{path.stem}", wnids[wnid], wnid, *size, found))
-    return pd.DataFrame(rows, columns=TABLE), pd.DataFrame(broken, columns=["path", "reason"])
+        shards = _shards_alone(images, labels)
+        pictures = [] if shards else list_pictures(images, labels, wnids)
+        counts = pool.map(count_pictures, shards)
+        count = sum(track(counts, f"{images}: counting", len(shards))) if shards else len(pictures)
+        if expected is not None and count != expected:
+            raise InputError(f"{images}: {count} pictures, expected {expected}; correct the folder or the scale")
+        classes_in_order = {wnid: label for label, wnid in enumerate(wnids)}
+        reader = _Reader(images, classes_in_order, box_finder(boxes, imagenet_names()))
+        chunks = _chunks(pictures, workers)
+        parts = pool.map(reader.shard, shards) if shards else pool.map(reader.files, chunks)
+        table, broken, wrong = _gathered(track(parts, f"{images}: reading", len(shards or chunks)))
+    _tolerate(wrong, len(wrong) + int((table["boxes"].str.len() > 0).sum()))
+    found = table["wnid"].nunique()
+    if classes is not None and found != classes:
+        missing = ", ".join(sorted(set(wnids) - set(table["wnid"]))[:3])
+        mend = f"there is none of {missing}" if found < classes else "correct the folder or the scale"
+        raise InputError(f"{images}: pictures of {found} classes, expected {classes}; {mend}")
+    return table, broken
+
+
+def _gathered(parts: Iterable[list[Row | Broken]]) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The table of the rows, that of the broken pictures, and what is wrong with boxes."""
+    frames, broken, wrong = [], [], []
+    for part in parts:
+        broken += [entry for entry in part if isinstance(entry, Broken)]
+        rows = [entry for entry in part if isinstance(entry, Row)]
+        wrong += [row.boxes for row in rows if isinstance(row.boxes, str)]
+        rows = [row._replace(boxes=[]) if isinstance(row.boxes, str) else row for row in rows]
+        if rows:  # a frame a part: all rows as Python's objects would take several times the memory
+            frames.append(pd.DataFrame(rows, columns=TABLE))
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=TABLE)
+    table = table.sort_values("name", kind="stable", ignore_index=True)
+    return table, pd.DataFrame(broken, columns=Broken._fields), wrong
 
 
 def folder_of_photos(folder: Path) -> ImageSet:
     """Every picture below ``folder``, however deep, without classes or boxes; broken ones are left out, with a warning.
     Raises InputError for a folder that is missing or holds no picture."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    sizes = [_size(path) for path in paths]
     rows = []
-    for path, size in zip(paths, sizes, strict=True):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+        data = path.read_bytes()
+        size = _size(data)
         if isinstance(size, str):
             log.warning("%s left out: %s", path, size)
         else:
-            rows.append((str(path), str(path.relative_to(folder)), 0, "", *size, []))
+            rows.append(Row(str(path), str(path.relative_to(folder)), 0, "", *size, [], 0, len(data), checksum(data)))
     if not rows:
         raise InputError(f"{folder}: no pictures there; name a folder that holds some")
     return ImageSet(pd.DataFrame(rows, columns=TABLE), ())
 
 
-def _size(path: Path) -> tuple[int, int] | str:
-    """Width and height, or what is wrong with the file."""
+@dataclass(frozen=True)
+class _Reader:
+    """Makes Rows of what lies in ``root``. Its methods run in threads: Pillow decodes outside Python's lock."""
+
+    root: Path
+    labels: Mapping[str, int]  # by WordNet id, in the classifiers' order
+    find: Finder
+
+    def files(self, pictures: list[Picture]) -> list[Row | Broken]:
+        return [self._file(Path(path), wnid) for path, wnid in pictures]
+
+    def _file(self, path: Path, wnid: str) -> Row | Broken:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            if not self.root.is_dir():
+                raise InputError(f"{self.root} disappeared while it was read; bring it back and run again") from error
+            return Broken(str(path), error.strerror or str(error))
+        return self._entry(str(path), path.stem, wnid, data, 0)
+
+    def shard(self, shard: Path) -> list[Row | Broken]:
+        found = []
+        for sample in samples(shard, list(self.labels)):
+            entry = self._entry(str(shard), sample.key, sample.wnid, sample.data, sample.offset)
+            found.append(entry._replace(path=f"{shard}: {sample.key}") if isinstance(entry, Broken) else entry)
+        return found
+
+    def _entry(self, path: str, stem: str, wnid: str, data: bytes, offset: int) -> Row | Broken:
+        size = _size(data)
+        if isinstance(size, str):
+            return Broken(path, size)
+        boxes = self.find(wnid, stem, size)
+        place = offset, len(data), checksum(data)
+        return Row(path, f"{wnid}/{stem}", self.labels[wnid], wnid, *size, boxes, *place)
+
+
+def _shards_alone(images: Path, labels: Path | None) -> list[Path]:
+    """Raises InputError for shards with pictures or labels beside them."""
+    shards = find_shards(images)
+    if shards and labels:
+        raise InputError(f"{labels}: the shards of {images} hold their own labels; leave these out")
+    for path in images.iterdir() if shards else ():
+        if path.suffix.lower() in SUFFIXES or (path.is_dir() and pictures_in(path)):
+            raise InputError(f"{images}: both shards, such as {shards[0].name}, and {path.name}; keep one kind")
+    return shards
+
+
+def _chunks(pictures: list[Picture], workers: int) -> list[list[Picture]]:
+    """Enough of them that every worker has some, and none of more than BATCH."""
+    size = max(1, min(BATCH, len(pictures) // (4 * workers)))
+    return [pictures[start : start + size] for start in range(0, len(pictures), size)]
+
+
+def _tolerate(wrong: list[str], annotated: int) -> None:
+    if len(wrong) > WRONG_BOXES * annotated:
+        more = f" (and {len(wrong) - 1} more of {annotated} annotations)" if len(wrong) > 1 else ""
+        raise InputError(min(wrong) + more)
+    for reason in wrong:
+        log.warning("%s; the picture counts as one without boxes", reason)
+
+
+def _size(data: bytes) -> Size | str:
+    """Width and height, or what is wrong with an encoded picture."""
+    if not data:
+        return "the file is empty"
     try:
-        with Image.open(path) as image:
-            image.convert("RGB")  # decodes all of it, so that a cut file is found here
-            width, height = image.size
-    except (OSError, SyntaxError, ValueError) as error:
-        return "the file is empty" if path.stat().st_size == 0 else str(error).splitlines()[0]
+        width, height = decoded(data).size  # decodes all of it, so that a cut file is found here
+    except UnidentifiedImageError:
+        return "not a picture, or its head is broken"
+    except Exception as error:  # Pillow's decoders raise all sorts on broken pictures
+        return (str(error) or type(error).__name__).splitlines()[0]
     return (width, height) if min(width, height) >= MIN_SIDE else f"only {width} x {height} pixels"
-
-
-def _boxes(path: Path, wnid: str, size: tuple[int, int]) -> list[list[float]]:
-    """Boxes (left, top, right, bottom in pixels) of the true class; none where there is no file."""
-    if not path.exists():
-        return []
-    try:
-        root = ElementTree.parse(path).getroot()
-        found = [
-            [float(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-            for item in root.iter("object")
-            if item.findtext("name") == wnid
-        ]
-    except (ElementTree.ParseError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a Pascal VOC annotation: {error}") from error
-    for left, top, right, bottom in found:
-        if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
-            box = f"{left:g}, {top:g}, {right:g}, {bottom:g}"
-            raise InputError(f"{path}: box {box} lies outside its image of {size[0]} x {size[1]}; correct the box")
-    return found

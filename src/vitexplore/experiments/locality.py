@@ -8,28 +8,50 @@ patch's positions. ``position``: R2 of a ridge regression from a position's acti
 column, fitted on one half of the images and scored on the other.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from vitexplore.data.images import ImageSet, batches, preprocess
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import preprocessed
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, read_many, sites
-from vitexplore.progress import track
 
 MEASURES = ("uniformity", "cosine", "stays", "position")
 RIDGE = 1e-2  # of the mean squared activation
 
 
-def uniformity(acts_bpc: Tensor) -> Tensor:
-    """float [b]. Features that never vary are left out; all of them constant gives 1."""
-    total = acts_bpc.flatten(0, 1).var(0, correction=0)
-    alive = total > 1e-12
+class Variance:
+    """Of each channel, over all images and positions of the batches that it is shown."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.squares = 0, 0.0, 0.0
+
+    def add(self, acts_bpc: Tensor) -> None:
+        """Chan, Golub, LeVeque 1983: exact where the mean is large beside the spread."""
+        x = acts_bpc.flatten(0, 1).double()
+        step = x.mean(0) - self.mean
+        total = self.count + len(x)
+        self.squares = self.squares + (x - x.mean(0)).pow(2).sum(0) + step.pow(2) * (self.count * len(x) / total)
+        self.mean = self.mean + step * (len(x) / total)
+        self.count = total
+
+    def value(self) -> Tensor:
+        """float64 [c]."""
+        return self.squares / self.count
+
+
+def uniformity(acts_bpc: Tensor, variance: Tensor) -> Tensor:
+    """float64 [b]; ``variance`` [c] over the whole data. Features that never vary are left out; all of them constant
+    gives 1."""
+    alive = variance > 1e-12
     if not alive.any():
-        return torch.ones(len(acts_bpc))
-    within = acts_bpc.var(1, correction=0)
-    return 1 - (within[:, alive] / total[alive]).mean(1)
+        return torch.ones(len(acts_bpc), dtype=torch.float64)
+    within = acts_bpc.double().var(1, correction=0)
+    return 1 - (within[:, alive] / variance[alive]).mean(1)
 
 
 def mean_cosine(acts_bpc: Tensor) -> Tensor:
@@ -47,64 +69,93 @@ def share_that_stays(before_bpc: Tensor, after_bpc: Tensor, inside: Tensor) -> T
     return (change * inside).sum(1) / change.sum(1)
 
 
-def position_r2(acts_bpc: Tensor, grid: tuple[int, int]) -> Tensor:
-    """R2 of decoding row and column, float [b]: each half of the images is scored by the ridge regression
-    that was fitted on the other half."""
-    images = len(acts_bpc)
-    rows, columns = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in grid), indexing="ij")
-    target = torch.stack([rows.flatten(), columns.flatten()], 1).to(acts_bpc)
-    second = torch.arange(images) >= images // 2
-    out = torch.empty(images)
-    for fit, score in ((~second, second), (second, ~second)):
-        mean = acts_bpc[fit].mean((0, 1))
-        x = (acts_bpc[fit] - mean).flatten(0, 1)
-        gram = x.T @ x
-        gram += RIDGE * gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(gram), dtype=gram.dtype)
-        weights = torch.linalg.solve(gram, x.T @ target.repeat(int(fit.sum()), 1))
-        error = ((acts_bpc[score] - mean) @ weights - target).pow(2).sum((1, 2))
-        out[score] = (1 - error / target.pow(2).sum()).to(out.dtype)
-    return out
+class Decoder:
+    """Ridge regression from a position's activations to its row and column (each -1 to 1), in one pass of sums."""
+
+    def __init__(self, grid: tuple[int, int]) -> None:
+        rows, columns = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in grid), indexing="ij")
+        self.target = torch.stack([rows.flatten(), columns.flatten()], 1).double()
+        self.images, self.sums, self.products, self.towards = 0, 0.0, 0.0, 0.0
+
+    def add(self, acts_bpc: Tensor) -> None:
+        x = acts_bpc.double()
+        target = self.target.to(x.device)
+        self.images += len(x)
+        self.sums = self.sums + x.sum((0, 1))
+        self.products = self.products + torch.einsum("bpc,bpd->cd", x, x)
+        self.towards = self.towards + torch.einsum("bpc,pt->ct", x, target)
+
+    def fit(self) -> tuple[Tensor, Tensor]:
+        """The activations' mean [c], and the weights [c, 2] for activations less that."""
+        count = self.images * len(self.target)
+        mean = self.sums / count
+        gram = self.products - count * mean[:, None] * mean
+        gram += RIDGE * gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(gram)).to(gram)
+        return mean, torch.linalg.solve(gram, self.towards)  # the targets' own mean is 0
+
+    def r2(self, acts_bpc: Tensor, fitted: tuple[Tensor, Tensor]) -> Tensor:
+        """R2 of each image, float64 [b], by the mean and weights of ``fit``."""
+        mean, weights = fitted
+        target = self.target.to(acts_bpc.device)
+        error = ((acts_bpc.double() - mean) @ weights - target).pow(2).sum((1, 2))
+        return 1 - error / target.pow(2).sum()
 
 
 @torch.no_grad()
 def locality(
-    model: Model, images: ImageSet, indices: np.ndarray, patch: int, how: str = "own", batch: int = 64
+    model: Model,
+    images: ImageSet,
+    indices: np.ndarray,
+    patch: int,
+    how: str = "own",
+    batch: int = 64,
+    workers: int = 0,
 ) -> pd.DataFrame:
     """Columns ``block``, ``measure``, ``image``, ``value``, for every block. Transformers: uniformity on the
     ffn site, the rest on the residual stream; CNNs: all on the channel site. ``patch``: the side in pixels of
-    the patch that ``stays`` exchanges, on a grid of such patches."""
-    transform = preprocess(model.spec, how)
+    the patch that ``stays`` exchanges, on a grid of such patches. Two passes over the images, so that memory does not
+    grow with them: the first for the variances and the decoders, the second for each image's values."""
     stream, features = ("block", "ffn") if model.is_vit else ("channel", "channel")
     blocks = range(sites(model)[stream])
     wanted = list(dict.fromkeys([Site(features, b) for b in blocks] + [Site(stream, b) for b in blocks]))
+    half = set(indices[: len(indices) // 2].tolist())
+
+    def loaded() -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+        """Batches, and which of their images are of the first half."""
+        for index, pictures in preprocessed(model.spec, images, indices, how, batch, workers):
+            yield index, torch.tensor([image in half for image in index.tolist()]), pictures
+
+    variances = {block: Variance() for block in blocks}
+    decoders: dict[tuple[int, bool], Decoder] = {}
+    for _, first, pictures in loaded():
+        for site, found in read_many(model, wanted, pictures.to(model.device)).items():
+            if site.kind == features:
+                variances[site.block].add(found.bpc)
+            if site.kind == stream:
+                for which in (True, False):
+                    decoders.setdefault((site.block, which), Decoder(found.grid)).add(found.bpc[first == which])
+    fitted = {key: decoder.fit() for key, decoder in decoders.items()}
     rng = np.random.default_rng(0)
-    acts: dict[Site, list[Tensor]] = {site: [] for site in wanted}
-    stays: dict[int, list[Tensor]] = {block: [] for block in blocks}
-    grids = {}
-    for _, pictures in track(batches(images, transform, indices, batch), model.spec.name, len(indices) / batch):
+    frames = []
+    for index, first, pictures in loaded():
         cells = rng.integers(model.spec.input_size // patch, size=(len(pictures), 2))
         changed = _exchange_patch(pictures, cells, patch)
         plain = read_many(model, wanted, pictures.to(model.device))
         other = read_many(model, [Site(stream, b) for b in blocks], changed.to(model.device))
-        for site, found in plain.items():
-            acts[site].append(found.bpc.cpu())
-            grids[site] = found.grid
         for block in blocks:
             before, after = plain[Site(stream, block)], other[Site(stream, block)]
             inside = _positions_inside(cells, patch, model.spec.input_size, before.grid).to(model.device)
-            stays[block].append(share_that_stays(before.bpc, after.bpc, inside).cpu())
-    frames = []
-    for block in blocks:
-        tokens, maps = torch.cat(acts[Site(stream, block)]), torch.cat(acts[Site(features, block)])
-        values = {
-            "uniformity": uniformity(maps),
-            "cosine": mean_cosine(tokens),
-            "stays": torch.cat(stays[block]),
-            "position": position_r2(tokens.double(), grids[Site(stream, block)]),
-        }
-        for measure in MEASURES:
-            value = values[measure].double().numpy()
-            frames.append(pd.DataFrame({"block": block, "measure": measure, "image": indices, "value": value}))
+            # each half is scored by the regression that was fitted on the other half
+            scores = {which: decoders[block, which].r2(before.bpc, fitted[block, not which]) for which in (True, False)}
+            values = {
+                "uniformity": uniformity(plain[Site(features, block)].bpc, variances[block].value()),
+                "cosine": mean_cosine(before.bpc),
+                "stays": share_that_stays(before.bpc, after.bpc, inside),
+                "position": torch.where(first.to(model.device), scores[True], scores[False]),
+            }
+            for measure in MEASURES:
+                value = values[measure].double().cpu().numpy()
+                frames.append(pd.DataFrame({"block": block, "measure": measure, "image": index, "value": value}))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from vitexplore.data.images import ImageSet, batches, preprocess, spread
+from vitexplore.data.images import ImageSet, spread
+from vitexplore.data.loading import preprocess, preprocessed
 from vitexplore.models.registry import Model, ModelSpec
 from vitexplore.models.sites import Site, read_many, sites
-from vitexplore.progress import track
 
 
 def map_auroc(acts_bpc: Tensor, object_bp: Tensor) -> Tensor:
@@ -29,18 +29,23 @@ def map_auroc(acts_bpc: Tensor, object_bp: Tensor) -> Tensor:
 
 @torch.no_grad()
 def localization(
-    model: Model, images: ImageSet, indices: np.ndarray, how: str = "own", features: int = 256, batch: int = 64
+    model: Model,
+    images: ImageSet,
+    indices: np.ndarray,
+    how: str = "own",
+    features: int = 256,
+    batch: int = 64,
+    workers: int = 0,
 ) -> pd.DataFrame:
     """Columns ``block``, ``feature``, ``image``, ``auroc``, ``control`` (the map of the next image against
     this image's mask), float32, on the ffn site (CNNs: channel), for a fixed sample of at most ``features``
     features a block. A position is the object's where the mask covers half of its area; images with
     positions of one kind only at a block's grid are left out there."""
-    transform = preprocess(model.spec, how)
     kind = "ffn" if model.is_vit else "channel"
     wanted = [Site(kind, block) for block in range(sites(model)[kind])]
     mask_transform = preprocess(_unnormalised(model.spec), how)
     frames = []
-    for index, pictures in track(batches(images, transform, indices, batch), model.spec.name, len(indices) / batch):
+    for index, pictures in preprocessed(model.spec, images, indices, how, batch, workers):
         masks = torch.stack([mask_transform(_as_image(images.mask(i)))[:1] for i in index])
         for site, found in read_many(model, wanted, pictures.to(model.device)).items():
             cover = adaptive_avg_pool2d(masks, found.grid).flatten(1) >= 0.5

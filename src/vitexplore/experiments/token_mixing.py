@@ -6,12 +6,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vitexplore.data.images import ImageSet, batches, preprocess
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import preprocessed
 from vitexplore.experiments.ranks import rank_of_truth
 from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
-from vitexplore.models.surgery import OpenViT
-from vitexplore.progress import track
+from vitexplore.models.surgery import OpenViT, Pooled, cut_open
 
 
 def isolated_cls(vit: OpenViT, tokens: Tensor) -> Tensor:
@@ -31,47 +31,96 @@ def isolated_cls(vit: OpenViT, tokens: Tensor) -> Tensor:
     return torch.stack(logits)
 
 
-def head_on_patches(vit: OpenViT, tokens: Tensor, exchange: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Logits of the classifier on each patch token after the last block [b, p, classes], and on their mean
-    [b, classes]. With ``exchange`` (a permutation of images for each position, int64 [b, p]; the control)
-    each patch token is taken from another image before the last block."""
+def cls_only(vit: OpenViT, tokens: Tensor) -> Tensor:
+    """CLS's final logits [blocks + 1, b, classes] when the patches are dropped before block k, for every k: CLS goes on
+    alone with what it has gathered. At k = blocks that is the whole model. One pass of all tokens is shared."""
+    depth = len(vit.blocks)
+    logits = []
+    for k in range(depth + 1):
+        logits.append(vit.classify(vit.run(tokens[:, : vit.prefix], k, depth)[:, 0]))
+        if k < depth:
+            tokens = vit.run(tokens, k, k + 1)
+    return torch.stack(logits)
+
+
+def exchanged(patches: Tensor, exchange: Tensor) -> Tensor:
+    """``patches`` [b, p, c], each taken from the image that ``exchange`` (int64 [b, p]) names."""
+    return patches[exchange, torch.arange(exchange.shape[1], device=patches.device)]
+
+
+def last_tokens(vit: OpenViT, tokens: Tensor, exchange: Tensor | None = None) -> Tensor:
+    """All tokens after the last block. With ``exchange`` (the control) each patch token is taken from another image
+    before that block."""
     depth = len(vit.blocks)
     before = vit.run(tokens, 0, depth - 1)
     if exchange is not None:
-        positions = torch.arange(exchange.shape[1], device=tokens.device)
-        patches = before[:, vit.prefix :][exchange, positions]
-        before = torch.cat([before[:, : vit.prefix], patches], dim=1)
-    patches = vit.run(before, depth - 1, depth)[:, vit.prefix :]
-    return vit.classify(patches), vit.classify(patches.mean(1))
+        before = torch.cat([before[:, : vit.prefix], exchanged(before[:, vit.prefix :], exchange)], dim=1)
+    return vit.run(before, depth - 1, depth)
 
 
 @torch.no_grad()
 def token_mixing_ranks(
-    model: Model, head: Head, images: ImageSet, indices: np.ndarray, how: str, batch: int = 64
+    model: Model,
+    head: Head,
+    images: ImageSet,
+    indices: np.ndarray,
+    how: str,
+    batch: int = 64,
+    workers: int = 0,
 ) -> pd.DataFrame:
-    """Columns ``surgery``, ``at``, ``image``, ``rank``. Surgeries: ``isolated_cls`` (at: k),
-    ``head_on_patch`` (at: position), ``head_on_mean_patch`` (at: 0), and ``exchanged_patch`` (at: position),
-    the control in which patch tokens come from other images before the last block."""
-    vit = OpenViT(model, head)
-    transform = preprocess(model.spec, how)
+    """Columns ``surgery``, ``at``, ``image``, ``rank``, for a plain ViT with a CLS token. Surgeries: ``natural`` (at:
+    0); ``isolated_cls`` and ``cls_only`` (at: k); ``head_on_patch`` (at: position); ``head_on_random_patch``,
+    ``head_on_mean_patch`` and ``head_on_mean_token`` (at: 0); and ``exchanged_patch`` (at: position), the control in
+    which patch tokens come from other images before the last block. Of a model that averages its positions instead
+    (Swin, ViTs without CLS) there are natural, head_on_patch and head_on_random_patch: it has no CLS to isolate, and
+    its natural way is the head on the mean patch. Raises InputError for any other model."""
+    opened = cut_open(model, head)
     generator = torch.Generator().manual_seed(0)
     frames = []
-    for index, pictures in track(batches(images, transform, indices, batch), model.spec.name, len(indices) / batch):
-        tokens = vit.embed(pictures.to(model.device))
+    for index, pictures in preprocessed(model.spec, images, indices, how, batch, workers):
         labels = torch.from_numpy(images.labels[index]).to(model.device)
-        isolated = rank_of_truth(isolated_cls(vit, tokens), labels)
-        each, mean = head_on_patches(vit, tokens)
-        offsets = torch.randint(1, max(len(index), 2), (each.shape[1],), generator=generator)
-        exchange = ((torch.arange(len(index))[:, None] + offsets) % len(index)).to(model.device)
-        exchanged, _ = head_on_patches(vit, tokens, exchange)
-        ranks = {
-            "isolated_cls": isolated,
-            "head_on_patch": rank_of_truth(each, labels[:, None]).T,
-            "head_on_mean_patch": rank_of_truth(mean, labels)[None],
-            "exchanged_patch": rank_of_truth(exchanged, labels[:, None]).T,
-        }
-        frames += [_frame(surgery, values.cpu().numpy(), index) for surgery, values in ranks.items()]
+        surgeries = _of_pooled if isinstance(opened, Pooled) else _of_vit
+        for surgery, logits in surgeries(opened, pictures.to(model.device), generator).items():
+            frames.append(_frame(surgery, rank_of_truth(logits, labels).cpu().numpy(), index))
     return pd.concat(frames, ignore_index=True)
+
+
+def _of_vit(vit: OpenViT, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Logits [at, b, classes] of each surgery."""
+    tokens = vit.embed(pictures)
+    isolated = isolated_cls(vit, tokens)
+    last = last_tokens(vit, tokens)
+    patches = last[:, vit.prefix :]
+    offsets = torch.randint(1, max(len(tokens), 2), (patches.shape[1],), generator=generator)
+    exchange = ((torch.arange(len(tokens))[:, None] + offsets) % len(tokens)).to(tokens.device)
+    each = vit.classify(patches).transpose(0, 1)
+    return {
+        "natural": isolated[:1],
+        "isolated_cls": isolated,
+        "cls_only": cls_only(vit, tokens),
+        "head_on_patch": each,
+        "head_on_random_patch": _one_each(each, generator),
+        "head_on_mean_patch": vit.classify(patches.mean(1))[None],
+        "head_on_mean_token": vit.classify(last.mean(1))[None],
+        "exchanged_patch": vit.classify(last_tokens(vit, tokens, exchange)[:, vit.prefix :]).transpose(0, 1),
+    }
+
+
+def _of_pooled(model: Pooled, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    positions = model.positions(pictures)
+    each = model.classify(positions).transpose(0, 1)
+    return {
+        "natural": model.classify(positions.mean(1))[None],
+        "head_on_patch": each,
+        "head_on_random_patch": _one_each(each, generator),
+    }
+
+
+def _one_each(each: Tensor, generator: torch.Generator) -> Tensor:
+    """Of ``each`` [positions, b, classes] a position drawn for every image: [1, b, classes]."""
+    positions, count = each.shape[:2]
+    drawn = torch.randint(positions, (count,), generator=generator).to(each.device)
+    return each[drawn, torch.arange(count, device=each.device)][None]
 
 
 def _frame(surgery: str, ranks: np.ndarray, index: np.ndarray) -> pd.DataFrame:

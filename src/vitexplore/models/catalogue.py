@@ -16,7 +16,8 @@ from vitexplore.models.registry import SOURCES, ModelSpec
 
 @cache
 def catalogue() -> pd.DataFrame:
-    """Columns name, source, architecture, family, input_size (pixels), differs (from the paper's weights)."""
+    """Columns name, paper_name (empty for the lab's), source, architecture, family, input_size (pixels), blocks, sites,
+    differs (from the paper's weights, empty where they are those)."""
     with (resources.files("vitexplore") / "models" / "catalogue.csv").open() as file:
         return pd.read_csv(file, keep_default_na=False)
 

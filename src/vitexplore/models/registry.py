@@ -252,6 +252,9 @@ def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
     """Load a safetensors file or a plain state dict; names are mapped by ``key_map``, then must match."""
     if not path.exists():
         raise InputError(f"model {spec.name}: no checkpoint at {path}")
+    found, record = sha256(path), path.with_suffix(".json")
+    if record.exists() and json.loads(record.read_text()).get("sha256", found) != found:
+        raise InputError(f"{path} is not the file of its record {record.name}; copy both anew, or delete both")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -280,7 +283,7 @@ def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
     if extra := sorted(set(state) - set(wanted)):
         raise InputError(f"{path} has {extra[0]}, which {spec.architecture} has not; name it in the model's key_map")
     module.load_state_dict(state)
-    return sha256(path)
+    return found
 
 
 def _rename(key: str, key_map: dict[str, str]) -> str:

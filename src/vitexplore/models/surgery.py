@@ -9,7 +9,7 @@ from open_clip.transformer import VisionTransformer as OpenClipViT
 from timm.models import VisionTransformer
 from timm.models.deit import VisionTransformerDistilled
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import linear, normalize
 
 from vitexplore.errors import InputError
 from vitexplore.models.heads import Head
@@ -29,6 +29,11 @@ class OpenViT:
         self._module, self._trunk, self._head = model.module, model.trunk, head
         self.prefix: int = model.trunk.num_prefix_tokens if self._timm else 1
 
+    @staticmethod
+    def applies(model: Model) -> bool:
+        """Whether ``model`` can be taken apart so."""
+        return not _why_not(model.trunk)
+
     def embed(self, images: Tensor) -> Tensor:
         """The tokens that enter block 0, positions added."""
         trunk = self._trunk
@@ -44,6 +49,19 @@ class OpenViT:
             tokens = block(tokens)
         return tokens if first else tokens.transpose(0, 1)
 
+    def attention(self, tokens: Tensor, block: int) -> tuple[Tensor, Tensor]:
+        """What block ``block`` does with the ``tokens`` that enter it: attention weights [b, heads, queries, keys],
+        rows summing to 1, and values [b, heads, keys, c]."""
+        layer, attention = self.blocks[block], self.blocks[block].attn
+        if self._timm:
+            qkv = attention.qkv(layer.norm1(tokens))
+        else:
+            qkv = linear(layer.ln_1(tokens), attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = qkv.unflatten(2, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        if self._timm:
+            query, key = attention.q_norm(query), attention.k_norm(key)
+        return (query @ key.mT / query.shape[-1] ** 0.5).softmax(-1), value
+
     def classify(self, tokens: Tensor) -> Tensor:
         """Final norm and classifier, made for CLS, on each token on its own: logits [..., classes]."""
         trunk = self._trunk
@@ -56,6 +74,37 @@ class OpenViT:
         if self._head.text is None:
             return trunk.head(features)
         return normalize(features, dim=-1) @ self._head.text
+
+
+class Pooled:
+    """A transformer whose head reads the mean over its last positions (Swin, ViTs without CLS), taken apart."""
+
+    def __init__(self, model: Model, head: Head) -> None:
+        self._trunk, self._head = model.trunk, head
+
+    @staticmethod
+    def applies(model: Model) -> bool:
+        """Whether ``model`` is such a one."""
+        return model.spec.family == "vit" and model.is_vit and getattr(model.trunk, "global_pool", "") == "avg"
+
+    def positions(self, images: Tensor) -> Tensor:
+        """What the mean is taken of: [b, p, c]."""
+        features = self._trunk.forward_features(images)
+        if isinstance(self._trunk, VisionTransformer):
+            return features[:, self._trunk.num_prefix_tokens :]
+        return features.flatten(1, -2)
+
+    def classify(self, positions: Tensor) -> Tensor:
+        """The classifier on each position on its own: logits [..., classes]."""
+        trunk = self._trunk
+        if isinstance(trunk, VisionTransformer):
+            positions = trunk.fc_norm(positions)
+        return getattr(trunk.head, "fc", trunk.head)(positions)
+
+
+def cut_open(model: Model, head: Head) -> OpenViT | Pooled:
+    """``model`` taken apart in the way that suits it. Raises InputError where none does."""
+    return Pooled(model, head) if Pooled.applies(model) else OpenViT(model, head)
 
 
 def _why_not(trunk: nn.Module) -> str:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from vitexplore.data.images import ImageSet, batches, preprocess
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import preprocess, preprocessed
 from vitexplore.models.registry import Model, embed
 from vitexplore.models.sites import Site, read, read_many
-from vitexplore.progress import track
 from vitexplore.visualize.optimize import Visualization, normaliser
 from vitexplore.visualize.quality import (
     high_frequency_share,
@@ -59,10 +59,8 @@ class Sample:
     @torch.no_grad()
     def scores(self, model: Model, wanted: Sequence[Site]) -> dict[Site, Tensor]:
         """Mean activation over positions of every channel on every image: [n, c] for each site."""
-        transform = preprocess(model.spec, self.how)
-        chunks = batches(self.images, transform, self.indices, self.batch)
         found = []
-        for _, pictures in track(chunks, f"{model.spec.name} on natural images", len(self.indices) / self.batch):
+        for _, pictures in preprocessed(model.spec, self.images, self.indices, self.how, self.batch):
             acts = read_many(model, wanted, pictures.to(model.device))
             found.append({site: each.bpc.mean(1).cpu() for site, each in acts.items()})
         return {site: torch.cat([part[site] for part in found]) for site in wanted}

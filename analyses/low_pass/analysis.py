@@ -1,0 +1,82 @@
+"""Fig. 14: accuracy kept under low-pass filters, ViTs against CNNs."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from vitexplore.claims import Analysis, Measured, pooled, seeds_of
+from vitexplore.stats import Estimate, bootstrap
+
+FILTERS = {"ideal": "disc", "gaussian": "gaussian"}
+
+
+class Curves:
+    """Of one family's models: bool [models, images] hits on unfiltered images (``whole``) and, for each strength of
+    ``filter``, on filtered ones; ``strengths`` rising."""
+
+    def __init__(self, mine: pd.DataFrame, filter: str, rank: str = "rank") -> None:
+        self.whole = self._hits(mine[mine["filter"] == "none"], "rank")
+        rows = mine[mine["filter"] == filter]
+        self.strengths = np.array(sorted(rows["strength"].unique()))
+        self.filtered = [self._hits(rows[rows["strength"] == strength], rank) for strength in self.strengths]
+
+    @staticmethod
+    def _hits(rows: pd.DataFrame, rank: str) -> np.ndarray:
+        return (rows.pivot(index="model", columns="image", values=rank) < 1).to_numpy()
+
+    def kept(self, images: np.ndarray, chance: float) -> np.ndarray:
+        """float [strengths]: accuracy above chance over the unfiltered one's, mean over models."""
+        whole = self.whole[:, images].mean(1) - chance
+        return np.array([((hits[:, images].mean(1) - chance) / whole).mean() for hits in self.filtered])
+
+    def area(self, images: np.ndarray, chance: float) -> float:
+        """Under ``kept`` against the logarithm of the strength, over the range: 1 where nothing is lost."""
+        x = np.log(self.strengths)
+        return float(np.trapezoid(self.kept(images, chance), x) / (x[-1] - x[0]))
+
+
+def difference(vit: Curves, cnn: Curves, chance: float) -> Estimate:
+    return bootstrap(lambda images: vit.area(images, chance) - cnn.area(images, chance), {"images": vit.whole.shape[1]})
+
+
+def analyse(table: pd.DataFrame) -> Analysis:
+    table = table[~table["random_weights"]]
+    own = table[table["size"] == "own"]
+    chance = 1 / int(table["classes"].iloc[0])
+    seeds = seeds_of(own, "vit", "cnn")
+    statements = {}
+    for name, filter in FILTERS.items():
+        estimates = {
+            seed: difference(Curves(vit, filter), Curves(cnn, filter), chance) for seed, (vit, cnn) in seeds.items()
+        }
+        vit, cnn = next(iter(seeds.values()))
+        control = difference(Curves(vit, filter, "rank_permuted"), Curves(cnn, filter, "rank_permuted"), chance)
+        statements[name] = Measured(estimates, control)
+    rows = summary(table, chance)
+    return Analysis(statements, rows, {"low_pass": panels(pooled(rows[rows["size"] == "own"]))})
+
+
+def summary(table: pd.DataFrame, chance: float) -> pd.DataFrame:
+    """model, size, filter, strength, top1 in percent, kept (above chance, of the unfiltered), n."""
+    rows = table.assign(top1=100.0 * (table["rank"] < 1))
+    grouped = rows.groupby(["model", "size", "filter", "strength"], sort=False)["top1"]
+    found = grouped.agg(top1="mean", n="size").reset_index()
+    whole = found[found["filter"] == "none"].set_index(["model", "size"])["top1"]
+    of_each = pd.MultiIndex.from_frame(found[["model", "size"]])
+    return found.assign(kept=(found["top1"] - 100 * chance) / (whole.loc[of_each].to_numpy() - 100 * chance))
+
+
+def panels(rows: pd.DataFrame) -> Figure:
+    """One panel a filter, one line a model, training seeds together."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    labels = {"disc": "cut-off, of Nyquist", "gaussian": "sigma, pixels of a 224 px image"}
+    for axis, (filter, label) in zip(figure.subplots(1, 2), labels.items(), strict=True):
+        mine = rows[rows["filter"] == filter]
+        sns.lineplot(mine, x="strength", y="kept", hue="model", marker="o", ax=axis, legend=filter == "gaussian")
+        axis.set(xscale="log", title=f"{filter} filter", xlabel=label, ylabel="")
+        axis.axhline(0, color="black", linewidth=0.8)
+    figure.axes[0].set_ylabel("top-1 above chance, of the unfiltered")
+    figure.axes[1].legend(title=None, fontsize=9)
+    figure.suptitle("Accuracy kept without fine detail")
+    return figure

@@ -1,0 +1,79 @@
+"""Time the isolation of CLS for every block, with the patches-only prefix shared and without, in one run on one machine.
+
+``shared``: each block runs once on the patches alone, then for every k the rest of the model on both (experiments/
+token_mixing.py). ``separate``: for every k the whole way from the first block. Two models, the lab's ViT and ViT-B/16 with
+random weights: it is there for its speed alone.
+"""
+
+import argparse
+import os
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vitexplore.experiments.token_mixing import isolated_cls
+from vitexplore.io import write_atomically
+from vitexplore.models.catalogue import named
+from vitexplore.models.heads import Head
+from vitexplore.models.registry import Model, load, pick_device
+from vitexplore.models.surgery import OpenViT
+from vitexplore.timing import timed
+
+MODELS = {"lab/vit": 64, "timm/vit_base_patch16_224": 4}  # and the images of a batch
+ROUNDS = 3  # of both ways in turn
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, required=True, help="CSV: a row for each model and way")
+    parser.add_argument("--bars", type=Path, required=True, help="CSV: what was to be reached, and what was")
+
+
+def run(args: argparse.Namespace) -> None:
+    torch.set_num_threads(args.threads)
+    device = pick_device(args.device)
+    frames = [measure(load(named(name, weights="random"), device), batch) for name, batch in MODELS.items()]
+    table = pd.concat(frames, ignore_index=True)
+    write_atomically(args.bars, lambda path: bars(table).to_csv(path, index=False, float_format="%.4f"))
+    write_atomically(args.out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+
+
+def separate(vit: OpenViT, tokens: Tensor) -> Tensor:
+    """What `isolated_cls` computes, each k from the first block on: [blocks + 1, b, classes]."""
+    depth, logits = len(vit.blocks), []
+    for k in range(depth + 1):
+        cls, patches = (vit.run(part, 0, k) for part in (tokens[:1, : vit.prefix], tokens[:, vit.prefix :]))
+        joined = torch.cat([cls.expand(len(tokens), -1, -1), patches], dim=1)
+        logits.append(vit.classify(vit.run(joined, k, depth)[:, 0]))
+    return torch.stack(logits)
+
+
+@torch.no_grad()
+def measure(model: Model, batch: int) -> pd.DataFrame:
+    """Columns model, way, seconds (a batch, for all k; median over ROUNDS), ratio (to separate)."""
+    vit = OpenViT(model, Head(model, None))
+    size = model.spec.input_size
+    tokens = vit.embed(torch.randn(batch, 3, size, size, device=model.device))
+    ways: dict[str, Callable[[], Tensor]] = {
+        "separate": lambda: separate(vit, tokens),
+        "shared": lambda: isolated_cls(vit, tokens),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, work in ways.items():
+            found[way].append(timed(work, model.device)[0])
+    table = pd.DataFrame({"way": list(ways), "seconds": [statistics.median(seconds) for seconds in found.values()]})
+    return table.assign(model=model.spec.name, ratio=table["seconds"] / table["seconds"].iloc[0])
+
+
+def bars(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns what, bar, measured, reached: about half, which 13 values of k over 12 blocks cannot quite be."""
+    shared = table[table["way"] == "shared"]
+    what = shared["model"] + ": isolated CLS for every k, separate passes' time over the shared one's"
+    found = pd.DataFrame({"what": what, "bar": 1.7, "measured": 1 / shared["ratio"]})
+    return found.assign(reached=found["measured"] >= found["bar"])

@@ -1,0 +1,96 @@
+"""From an image set to batches of pixels as a model wants them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import center_crop, normalize, resize, to_tensor
+
+from vitexplore.data.images import ImageSet
+from vitexplore.errors import InputError
+from vitexplore.progress import track
+
+if TYPE_CHECKING:  # the registry takes seconds to import, and a folder of images needs no model
+    from vitexplore.models.registry import ModelSpec
+
+PREPROCESSINGS = ("own", "paper_table2")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """From an RGB image to float [3, size, size]: shorter side to ``side``, the middle ``size``, normalised."""
+
+    side: int
+    size: int
+    mode: InterpolationMode
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        if min(image.size) != self.side:
+            image = resize(image, [self.side], self.mode)
+        return normalize(to_tensor(center_crop(image, [self.size])), self.mean, self.std)
+
+
+def preprocess(spec: "ModelSpec", how: str = "own") -> Preprocess:
+    """``own``: the model's resize, interpolation and crop. ``paper_table2``: shorter side to the input size itself,
+    bilinear (paper section 5). Both normalise by the model's mean and std."""
+    if how not in PREPROCESSINGS:
+        raise InputError(f"preprocessing {how!r} is none of {', '.join(PREPROCESSINGS)}")
+    own = how == "own"
+    # rounded down, as timm does; the small addend keeps 224 / (224 / 232) at 232
+    side = floor(spec.input_size / spec.crop + 1e-6) if own else spec.input_size
+    mode = InterpolationMode(spec.interpolation) if own else InterpolationMode.BILINEAR
+    return Preprocess(side, spec.input_size, mode, spec.mean, spec.std)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """An image set as a function from an index to what ``transform`` makes of that image."""
+
+    images: ImageSet
+    transform: Callable[[Image.Image], Tensor]
+
+    def __call__(self, index: int) -> Tensor:
+        return self.transform(self.images.image(index))
+
+
+class _Loaded(Dataset):
+    def __init__(self, load: Callable[[int], Tensor]) -> None:
+        self.load = load
+
+    def __getitem__(self, index: int) -> tuple[int, Tensor]:
+        return index, self.load(index)
+
+
+def batches(
+    load: Callable[[int], Tensor], indices: np.ndarray, size: int, workers: int = 0
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """(indices int64 [b], ``load`` of each, stacked) for ``indices`` in order, at most ``size`` at a time. Batches are
+    as even as can be: a lone last image would have none beside it to be compared with. ``workers`` processes load
+    ahead; with 0 each batch is loaded when it is asked for."""
+    chunks = [chunk.tolist() for chunk in np.array_split(indices, ceil(len(indices) / size))] if len(indices) else []
+    # a generator of its own: the loader would otherwise draw from torch's global one
+    loader = DataLoader(
+        _Loaded(load), batch_sampler=chunks, num_workers=workers, collate_fn=_stack, generator=torch.Generator()
+    )
+    yield from loader
+
+
+def preprocessed(
+    spec: "ModelSpec", images: ImageSet, indices: np.ndarray, how: str, size: int, workers: int = 0
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """``batches`` of the images as the model of ``spec`` wants them (see ``preprocess``), with a progress line."""
+    stream = batches(Pictures(images, preprocess(spec, how)), indices, size, workers)
+    yield from track(stream, spec.name, len(indices) / size)
+
+
+def _stack(loaded: list[tuple[int, Tensor]]) -> tuple[np.ndarray, Tensor]:
+    return np.array([index for index, _ in loaded], dtype=np.int64), torch.stack([picture for _, picture in loaded])

@@ -1,0 +1,41 @@
+"""What a scale asks of a machine: FLOPs by hand, and passes that are counted."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from vitexplore.commands.estimate import TERAFLOPS, estimate, size_of, to_markdown
+from vitexplore.commands.reference import with_table
+
+ROOT = Path(__file__).parent.parent
+VIT = {"source": "timm", "architecture": "vit_tiny_patch16_224", "family": "vit"}
+
+
+def test_flops_of_a_vit_by_hand():
+    tokens, width, depth, patch = 197, 192, 12, 16
+    linear = tokens * width * (3 * width + width + 8 * width)
+    attention = 2 * tokens * tokens * width
+    by_hand = 2 * (depth * (linear + attention) + (tokens - 1) * 3 * patch * patch * width + width * 1000)
+    flops, parameters = size_of(VIT)
+    assert flops == pytest.approx(by_hand, rel=1e-6)
+    assert parameters == 5_717_416
+
+
+def test_passes_times_flops_over_speed():
+    config = {"models": {"vit": {**VIT, "experiments": ["localization", "low_pass"]}}, "judges": {}}
+    config |= {"localization": {"images": 500}, "low_pass": {"images": 1000, "common_size": 224}}
+    table = estimate(config).set_index("experiment")
+    flops, parameters = size_of(VIT)
+    assert table.loc["localization", "exaflops"] == pytest.approx(500 * flops / 1e18)
+    assert table.loc["low_pass", "exaflops"] == pytest.approx(2 * 13 * 1000 * flops / 1e18)
+    assert table.loc["all", "gpu_hours"] == pytest.approx((500 + 26_000) * flops / (TERAFLOPS * 1e12) / 3600)
+    assert table.loc["all", "weights_gb"] == pytest.approx(4 * parameters / 1e9)
+
+
+def test_the_page_shows_the_kept_estimates_of_the_paper_scale():
+    page, kept = (ROOT / "workflow/scales/README.md").read_text(), ROOT / "results/reference/estimates.csv"
+    assert page == with_table(page, "estimates", to_markdown(pd.read_csv(kept)))
+    models = yaml.safe_load((ROOT / "workflow/scales/paper.yaml").read_text())["models"]
+    assert int(pd.read_csv(kept).iloc[-1]["models"]) == len(models)
