@@ -77,4 +77,4 @@ def experiments_of(model: dict[str, Any]) -> tuple[str, ...]:
 
 def spec_of(name: str, model: dict[str, Any]) -> dict[str, Any]:
     """What ModelSpec takes: the model's entry with its name, less what only the workflow reads."""
-    return {"name": name} | {key: value for key, value in model.items() if key != "experiments"}
+    return {"name": name} | {key: value for key, value in model.items() if key not in ("experiments", "depths")}

@@ -114,8 +114,10 @@ rule embed:
         images=budget("collect", "images"),
         how=config["preprocessing"]["others"],
         batch=config["batch"],
+        workers=config["workers"],
         device=config["device"],
         code=code("commands.embed"),
     shell:
         "python -m vitexplore --log {log} embed --spec {params.spec:q} --device {params.device} --threads {threads}"
-        " --data {params.data} --images {params.images} --preprocessing {params.how} --batch {params.batch} --out {output}"
+        " --data {params.data} --images {params.images} --preprocessing {params.how} --batch {params.batch}"
+        " --workers {params.workers} --out {output}"

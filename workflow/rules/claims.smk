@@ -7,6 +7,7 @@ for _claim in TESTED:
             tables=tables_of(CLAIMS[_claim][0]),
             yaml=f"analyses/{_claim}/claim.yaml",
             analysis=f"analyses/{_claim}/analysis.py",
+            printed=sorted(f"analyses/{_claim}/{path.name}" for path in BASE.glob(f"analyses/{_claim}/*.csv")),
             schema="workflow/schemas/claim.schema.yaml",
         output:
             rows=f"{OUT}/claims/{_claim}.json",

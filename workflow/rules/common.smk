@@ -181,13 +181,16 @@ def visualize_options(wildcards):
     return shlex.join([str(word) for word in [*words, "--seeds", wanted["seeds"]]])
 
 
+def depths_of(model, experiment):
+    return config["models"][model].get("depths", budget(experiment, "depths"))
+
+
 def tables_of(experiment):
     """The tables of an experiment at this scale, one a model (and depth, for visualizations)."""
     models = takes_part(experiment)
     for folder, name in VISUALIZED.items():
         if name == experiment and models:
-            depths = budget(experiment, "depths")
-            return expand(f"{OUT}/{folder}/{{model}}_{{depth}}.parquet", model=models, depth=depths)
+            return [f"{OUT}/{folder}/{model}_{depth}.parquet" for model in models for depth in depths_of(model, name)]
     return expand(f"{OUT}/{experiment}/{{model}}.parquet", model=models)
 
 
@@ -196,14 +199,14 @@ TESTED = [claim for claim in CLAIMS if claim in config["claims"] and tables_of(C
 
 def results():
     """All that `rule all` wants."""
-    visualized, depths = takes_part("visualize"), budget("visualize", "depths")
+    visualized = takes_part("visualize")
     figures = [DATA_FIGURE] if PHOTOS else [DATA_FIGURE, "training"]
-    figures += [f"visualizations_{model}_{depth}" for model in visualized for depth in depths]
+    figures += [f"visualizations_{model}_{depth}" for model in visualized for depth in depths_of(model, "visualize")]
     figures += [f"top_images_{model}" for model in visualized]
     figures += [
         f"background_feature_{model}"
         for model in takes_part("localization")
-        if config["models"][model]["family"] == "vit"
+        if model in visualized and config["models"][model]["family"] == "vit"
     ]
     tables = [f"{OUT}/claims.csv", f"{OUT}/claims.md"]
     tables += [f"{OUT}/tables/{name}.csv" for name in ("background", "low_pass") if takes_part(name)]

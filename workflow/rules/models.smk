@@ -59,9 +59,9 @@ rule prefetch_model:
         "results/weights/benchmarks/{published}.tsv"
     wildcard_constraints:
         published="(timm|open_clip|torchvision)_.+",
+    retries: 3
     conda:
         "../../environment.yml"
-    retries: 3
     params:
         spec=lambda w: published_spec(w.published),
     shell:

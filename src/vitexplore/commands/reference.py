@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> None:
         _copy(source, args.out / "bench" / source.name)
     if args.readme:
         readme = with_table(args.readme.read_text(), "results", (args.finished / "claims.md").read_text())
-        readme = with_table(readme, "bench", bench_table(args.out / "bench"))
+        if list((args.out / "bench").glob("*_bars.csv")):
+            readme = with_table(readme, "bench", bench_table(args.out / "bench"))
         write_text(args.readme, with_table(readme, "models", models_table()))
 
 
