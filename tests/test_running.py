@@ -109,6 +109,14 @@ def test_what_is_stored_comes_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["part.npz"]
 
 
+def test_a_part_that_was_cut_short_is_named(tmp_path):
+    path = tmp_path / "vit_3.npz"
+    kept(normal(), 3, 10).save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"vit_3.npz cannot be read: .*; delete it and run again"):
+        Running.load(path)
+
+
 def bytes_held(running: Running) -> int:
     return sum(value.untyped_storage().nbytes() for value in vars(running).values() if torch.is_tensor(value))
 

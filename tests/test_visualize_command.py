@@ -373,9 +373,8 @@ def sites_words(tmp_path_factory) -> list[object]:
     spec = json.dumps({"name": "vit", "source": "lab", "architecture": "lab_vit", "family": "vit"})
     scenes.run(argparse.Namespace(split="test", count=12, workers=1, out=data))
     shared = ["--spec", spec, "--data", data, "--images", 12]
-    call(
-        collect, *shared, "--k", 6, "--sites", "ffn", "key", "--out", data / "top.parquet", "--maps", data / "maps.npz"
-    )
+    outputs = ["--out", data / "top.parquet", "--maps", data / "maps.npz", "--features", data / "features.parquet"]
+    call(collect, *shared, "--k", 6, "--sites", "ffn", "key", *outputs)
     recipes = json.dumps([{"name": "paper", "steps": 2, "copies": 1}, {"name": "ours", "steps": 2, "tv": 0.01}])
     words = ["--depth", "middle", "--sites", "ffn", "key", "--features", 3, "--recipes", recipes]
     return [*shared, *words, "--left-out", "jitter", "--top", data / "top.parquet"]

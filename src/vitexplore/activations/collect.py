@@ -69,8 +69,8 @@ def stream(
     running = Running.empty(sum(layout.values()), k, model.device)
     first = part.start or 0
     for index, pictures in preprocessed(model.spec, images, indices[part], how, batch, workers):
-        found = read_many(model, layout, pictures.to(model.device))
-        scores_fb = torch.cat([found[site].bpc.mean(1) for site in layout], dim=1).float().T.contiguous()
+        means = read_many(model, layout, pictures.to(model.device), lambda found: found.bpc.mean(1))
+        scores_fb = torch.cat([means[site] for site in layout], dim=1).float().T.contiguous()
         if not torch.isfinite(scores_fb).all():
             raise FloatingPointError(_blame(scores_fb, layout))
         running.add(scores_fb, first)

@@ -5,6 +5,7 @@ All of it is of a fixed size, and what is kept of parts of the data merges to wh
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -87,9 +88,13 @@ class Running:
 
     @classmethod
     def load(cls, path: Path) -> "Running":
-        with np.load(path) as stored:
-            arrays = {name: torch.from_numpy(stored[name]) for name in stored.files if name != "n"}
-            return cls(n=int(stored["n"]), **arrays)
+        """Raises InputError for a file that is cut short or is none of ``save``."""
+        try:
+            with np.load(path) as stored:
+                arrays = {name: torch.from_numpy(stored[name]) for name in stored.files if name != "n"}
+                return cls(n=int(stored["n"]), **arrays)
+        except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} cannot be read: {error}; delete it and run again") from error
 
 
 def _ordered(scores: Tensor) -> Tensor:

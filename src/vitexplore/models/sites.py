@@ -45,19 +45,22 @@ def read(model: Model, site: Site, images: Tensor) -> Activations:
     return read_many(model, [site], images)[site]
 
 
-def read_many(model: Model, wanted: Iterable[Site], images: Tensor) -> dict[Site, Activations]:
-    """All ``wanted`` sites in one pass, which ends at the deepest of them. Raises InputError for a site
-    or block that the model lacks."""
+def read_many(
+    model: Model, wanted: Iterable[Site], images: Tensor, keep: Callable[[Activations], Any] = lambda found: found
+) -> dict[Site, Any]:
+    """All ``wanted`` sites in one pass, which ends at the deepest of them: of each what ``keep`` makes of its
+    activations, as soon as they are there, so that a pass need not hold those of all sites at once. Raises InputError
+    for a site or block that the model lacks."""
     blocks = taps_of(model.trunk)
     taps = {site: _tap(model, blocks, site) for site in wanted}
-    found: dict[Site, Activations] = {}
+    found: dict[Site, Any] = {}
 
     def catch(site: Site, tap: Tap) -> Callable[..., None]:
         calls = count()
 
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if next(calls) == tap.call:
-                found[site] = tap.convert(output, (images.shape[2], images.shape[3]))
+                found[site] = keep(tap.convert(output, (images.shape[2], images.shape[3])))
             if len(found) == len(taps):
                 raise _Stop
 

@@ -61,8 +61,7 @@ class Sample:
         """Mean activation over positions of every channel on every image: [n, c] for each site."""
         found = []
         for _, pictures in preprocessed(model.spec, self.images, self.indices, self.how, self.batch):
-            acts = read_many(model, wanted, pictures.to(model.device))
-            found.append({site: each.bpc.mean(1).cpu() for site, each in acts.items()})
+            found.append(read_many(model, wanted, pictures.to(model.device), lambda acts: acts.bpc.mean(1).cpu()))
         return {site: torch.cat([part[site] for part in found]) for site in wanted}
 
     def load(self, model: Model, images: np.ndarray) -> Tensor:
