@@ -90,7 +90,6 @@ def test_model(project):
     assert set(table["model"]) == {"mine"}
     assert set(table["weights"]) == {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
     assert table["image"].nunique() > 32 and table["block"].nunique() == 12
-    assert table["auroc"].between(0, 1).all()
 
 
 def test_data_set(project):
