@@ -97,7 +97,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def heat_maps(table: pd.DataFrame) -> Figure:
     """Fig. 5: top-1 of the head on each position, one panel a model, one scale for all."""
     models = list(table["model"].unique())
-    figure = Figure(figsize=(4.2 * len(models), 3.9), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(models) + 0.8, 3.4), layout="constrained")
     of_position = table[table["surgery"] == "head_on_patch"].groupby(["model", "at"])["rank"]
     highest = 100 * of_position.apply(lambda rank: (rank < 1).mean()).max()
     for axis, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):

@@ -75,6 +75,9 @@ def panels(rows: pd.DataFrame) -> Figure:
         mine = rows[rows["filter"] == filter]
         sns.lineplot(mine, x="strength", y="kept", hue="model", marker="o", ax=axis, legend=filter == "gaussian")
         axis.set(xscale="log", title=f"{filter} filter", xlabel=label, ylabel="")
+        strengths = sorted(mine["strength"].unique())
+        axis.set_xticks(strengths, [f"1/{1 / s:.0f}" if s < 1 else f"{s:g}" for s in strengths])
+        axis.minorticks_off()
         axis.axhline(0, color="black", linewidth=0.8)
     figure.axes[0].set_ylabel("top-1 above chance, of the unfiltered")
     figure.axes[1].legend(title=None, fontsize=9)
