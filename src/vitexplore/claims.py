@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pandas as pd
-import yaml
 from matplotlib.figure import Figure
 
+from vitexplore.config import claim_text
 from vitexplore.errors import InputError
 from vitexplore.paper import agreement
 from vitexplore.stats import NOT_TESTED, OPEN, Estimate, decide, verdict
@@ -83,15 +82,7 @@ class Claim:
 
 def read_claim(folder: Path, schema: Path) -> Claim:
     """Raises InputError when claim.yaml is not as workflow/schemas/claim.schema.yaml wants it."""
-    path = folder / "claim.yaml"
-    try:
-        text = yaml.safe_load(path.read_text())
-        jsonschema.validate(text, yaml.safe_load(schema.read_text()))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
-    except jsonschema.ValidationError as error:
-        raise InputError(f"{path}: {error.json_path}: {error.message}") from error
-    return Claim(folder, text)
+    return Claim(folder, claim_text(folder / "claim.yaml", schema))
 
 
 def run_analysis(claim: Claim, table: pd.DataFrame) -> Analysis:

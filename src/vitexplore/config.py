@@ -52,17 +52,20 @@ def _describe(error: jsonschema.ValidationError) -> str:
 def claims_of(analyses: Path, schema: Path) -> dict[str, tuple[str, list[str]]]:
     """Of every claim of ``analyses``, by name in alphabetical order: its experiment, and the figures that its analysis
     draws. Raises InputError for a claim.yaml that is not as ``schema`` wants it."""
-    rules = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text()))
-    found = {}
-    for path in sorted(analyses.glob("*/claim.yaml")):
-        try:
-            text = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
-        for error in rules.iter_errors(text):
-            raise InputError(f"{path}: {error.json_path}: {error.message}")
-        found[path.parent.name] = text["experiment"], text["figures"]
-    return found
+    texts = {path.parent.name: claim_text(path, schema) for path in sorted(analyses.glob("*/claim.yaml"))}
+    return {claim: (text["experiment"], text["figures"]) for claim, text in texts.items()}
+
+
+def claim_text(path: Path, schema: Path) -> dict[str, Any]:
+    """What the claim.yaml at ``path`` says. Raises InputError when it is not as ``schema`` wants it."""
+    try:
+        text = yaml.safe_load(path.read_text())
+        jsonschema.validate(text, yaml.safe_load(schema.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
+    except jsonschema.ValidationError as error:
+        raise InputError(f"{path}: {error.json_path}: {error.message}") from error
+    return text
 
 
 def experiments_of(model: dict[str, Any]) -> tuple[str, ...]:
