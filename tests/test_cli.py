@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from vitexplore.cli import COMMANDS
-from vitexplore.commands.check import DRIFTED, MISSING, SAME, compare
+from vitexplore.commands.check import DRIFTED, MISSING, SAME, agreements, compare
 from vitexplore.commands.reference import bench_table, with_table
 from vitexplore.commands.replicate import first_error, progress
 from vitexplore.errors import InputError
@@ -53,6 +53,11 @@ def measured(**values):
 def test_check_compares_with_the_tolerance(value, code):
     lines = compare(measured(s=value), {("c", "s"): {"value": 0.5, "tolerance": 0.03}})
     assert [found for _, found in lines] == [code]
+
+
+def test_check_counts_the_values_that_agree_with_the_papers():
+    table = pd.DataFrame({"claim": ["background", "isolated_cls", "low_pass"], "values": ["8 of 8", "9 of 20", None]})
+    assert [code for _, code in agreements(table)] == [SAME, DRIFTED]
 
 
 def test_check_misses_what_is_not_there_on_either_side():

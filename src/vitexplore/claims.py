@@ -235,7 +235,7 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
         if len(row["each"].split(", ")) > 1:
             lines += [f"  (the least favourable of {row['each']})"]
     if rows[0]["values"]:
-        lines += ["", f"{rows[0]['values']}."]
+        lines += ["", f"{rows[0]['values']} values agree with the paper's (tables/claim_{claim.name}.csv)."]
     lines += ["", "Different from the paper: " + "; ".join(claim.text["deviations"]) + "."]
     return "\n".join(lines) + "\n"
 

@@ -31,7 +31,7 @@ def beside_paper(
 
 
 def agreement(table: pd.DataFrame) -> str:
-    """Such as ``9 of 10 values agree with the paper's``; empty where there was nothing to compare."""
+    """How many of the paper's values agree, such as ``9 of 10``; empty where there was nothing to compare."""
     marks = table.filter(regex="^agrees_").stack()
     yes, compared = int((marks == "yes").sum()), int(marks.isin(["yes", "no"]).sum())
-    return f"{yes} of {compared} values agree with the paper's" if compared else ""
+    return f"{yes} of {compared}" if compared else ""
