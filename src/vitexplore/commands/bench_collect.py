@@ -33,7 +33,7 @@ from vitexplore.timing import timed
 log = logging.getLogger(__name__)
 
 LAB, SCENES, LAB_BATCH = "lab/vit", 1000, 100
-SMALL, PHOTOS, SMALL_BATCH = "timm/vit_small_patch16_224", 256, 32
+SMALL, PHOTOS, SMALL_BATCH = "timm/vit_small_patch16_224", 96, 32
 SIDE = 224  # of a photograph, in pixels
 KEPT = 10  # images for each feature
 ROUNDS = 3  # of all ways in turn
