@@ -63,7 +63,7 @@ def first_error(logs: Path, since: float) -> str | None:
 
 def run(args: argparse.Namespace) -> int:
     console, began = Console(soft_wrap=True, highlight=False), time.time()
-    command = [*snakemake(args), "--cores", args.cores, "--rerun-incomplete"]
+    command = [*snakemake(args), "--cores", args.cores, "--rerun-incomplete", "--scheduler", "greedy"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         for line in progress(remember(running.stdout, last := deque(maxlen=LAST))):
             console.print(line, markup=False)
