@@ -71,7 +71,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     figure = plots.bars(
         shown.groupby(["condition", "model"], sort=False)["retained"].mean().reset_index(),
         "condition", "retained", "model", "Accuracy kept without the rest of the image",
-        ("what is left of the image", f"top-{k} accuracy above chance, over the full image's"),
+        ("what is left of the image", f"top-{k} above chance, of the full image's"),
     )  # fmt: skip
     return Analysis(statements, rows, {"background": figure, "background_fills": fills(pooled(rows))})
 

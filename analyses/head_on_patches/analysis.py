@@ -106,6 +106,6 @@ def heat_maps(table: pd.DataFrame) -> Figure:
         side = round(len(each) ** 0.5)
         picture = axis.imshow(each.reshape(side, -1), cmap="viridis", vmin=0, vmax=highest)
         axis.set(title=f"{model}: whole {100 * hits(mine, 'natural')[0].mean():.0f}%", xticks=[], yticks=[])
-    figure.colorbar(picture, ax=figure.axes, label="top-1 of the head on the patch, percent")
-    figure.suptitle("The classifier on each patch alone")
+    figure.colorbar(picture, ax=figure.axes, label="top-1, percent")
+    figure.suptitle("Top-1 of the classifier on each position alone")
     return figure

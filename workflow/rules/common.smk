@@ -63,7 +63,7 @@ def downloaded(model):
     """The file that the rule `prefetch_model` makes of a model's published weights; none for a model without."""
     if model["source"] == "lab" or model.get("weights", "pretrained") != "pretrained":
         return []
-    name = f"{model['source']}_{model['architecture']}".replace("/", "_")
+    name = "_".join([model["source"], *Path(model["architecture"]).parts])
     return [f"{config.get('weights', 'weights')}/{name}.safetensors"]
 
 
