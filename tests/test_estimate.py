@@ -18,16 +18,16 @@ def test_flops_of_a_vit_by_hand():
     linear = tokens * width * (3 * width + width + 8 * width)
     attention = 2 * tokens * tokens * width
     by_hand = 2 * (depth * (linear + attention) + (tokens - 1) * 3 * patch * patch * width + width * 1000)
-    flops, parameters = size_of(VIT)
+    flops, parameters, _ = size_of(VIT)
     assert flops == pytest.approx(by_hand, rel=1e-6)
     assert parameters == 5_717_416
 
 
 def test_passes_times_flops_over_speed():
     config = {"models": {"vit": {**VIT, "experiments": ["localization", "low_pass"]}}, "judges": {}}
-    config |= {"localization": {"images": 500}, "low_pass": {"images": 1000, "common_size": 224}}
+    config |= {"localization": {"images": 500}, "low_pass": {"images": 1000, "common_size": 160}}
     table = estimate(config).set_index("experiment")
-    flops, parameters = size_of(VIT)
+    flops, parameters, _ = size_of(VIT)
     assert table.loc["localization", "exaflops"] == pytest.approx(500 * flops / 1e18)
     assert table.loc["low_pass", "exaflops"] == pytest.approx(2 * 13 * 1000 * flops / 1e18)
     assert table.loc["all", "gpu_hours"] == pytest.approx((500 + 26_000) * flops / (TERAFLOPS * 1e12) / 3600)

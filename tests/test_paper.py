@@ -37,6 +37,13 @@ def test_other_weights_of_the_same_architecture_are_shown_without_a_verdict(refe
     assert agreement(found) == ""
 
 
+def test_random_weights_stand_beside_no_number_of_the_paper(reference):
+    found = beside_paper(
+        measured(("timm/vit_base_patch16_384", 0, 0.1)), reference, ["block"], {"top1": "printed"}, 0.5
+    )
+    assert found["paper_top1"].isna().all() and found["agrees_top1"].item() == ""
+
+
 def test_what_the_paper_does_not_print_stays_empty(reference):
     found = beside_paper(
         measured(("lab/lab_vit", 0, 90.0), (B16, 7, 1.0)), reference, ["block"], {"top1": "printed"}, 1

@@ -40,11 +40,18 @@ def difference(vit: Curves, cnn: Curves, chance: float) -> Estimate:
     return bootstrap(lambda images: vit.area(images, chance) - cnn.area(images, chance), {"images": vit.whole.shape[1]})
 
 
+def at_one_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Each model's rows at the common input size, or at its own where that is the common one: a cut-off is a share of
+    the input's own Nyquist, and a larger input would keep more of the picture under the same share."""
+    with_common = table.groupby("model")["size"].transform(lambda sizes: "common" in set(sizes))
+    return table[table["size"] == with_common.map({True: "common", False: "own"})]
+
+
 def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"]]
-    own = table[table["size"] == "own"]
+    compared = at_one_size(table)
     chance = 1 / int(table["classes"].iloc[0])
-    seeds = seeds_of(own, "vit", "cnn")
+    seeds = seeds_of(compared, "vit", "cnn")
     statements = {}
     for name, filter in FILTERS.items():
         estimates = {
@@ -54,7 +61,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
         control = difference(Curves(vit, filter, "rank_permuted"), Curves(cnn, filter, "rank_permuted"), chance)
         statements[name] = Measured(estimates, control)
     rows = summary(table, chance)
-    return Analysis(statements, rows, {"low_pass": panels(pooled(rows[rows["size"] == "own"]))})
+    return Analysis(statements, rows, {"low_pass": panels(pooled(at_one_size(rows)))})
 
 
 def summary(table: pd.DataFrame, chance: float) -> pd.DataFrame:

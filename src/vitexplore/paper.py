@@ -19,7 +19,10 @@ def beside_paper(
     printed = printed[["paper_model", *on, *values.values()]]
     printed = printed.rename(columns={theirs: f"paper_{ours}" for ours, theirs in values.items()})
     names = measured["architecture"].str.partition("/")[2]
-    table = measured.assign(paper_model=names.str.partition(".")[0]).merge(printed, "left", ["paper_model", *on])
+    tagged = names.str.contains(".", regex=False)  # without a tag there are no published weights
+    table = measured.assign(paper_model=names.str.partition(".")[0].where(tagged)).merge(
+        printed, "left", ["paper_model", *on]
+    )
     known = pd.read_csv(CATALOGUE, keep_default_na=False).set_index("architecture")["differs"]
     own = names.map(known).eq("").to_numpy()
     for ours in values:

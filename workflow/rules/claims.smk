@@ -8,6 +8,7 @@ for _claim in TESTED:
             yaml=f"analyses/{_claim}/claim.yaml",
             analysis=f"analyses/{_claim}/analysis.py",
             printed=sorted(f"analyses/{_claim}/{path.name}" for path in BASE.glob(f"analyses/{_claim}/*.csv")),
+            whose="src/vitexplore/models/catalogue.csv",  # says which weights are the paper's
             schema="workflow/schemas/claim.schema.yaml",
         output:
             rows=f"{OUT}/claims/{_claim}.json",

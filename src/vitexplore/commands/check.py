@@ -4,6 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -38,6 +39,12 @@ def compare(table: pd.DataFrame, expected: dict[tuple[str, str], dict[str, float
     return lines
 
 
+def without_numbers(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """A line and a code for each statement without a finite number, and each claim that was not tested."""
+    missing = table[~np.isfinite(table["measured"].astype(float))]
+    return [(f"{row.claim}: {row.statement}: no finite number", MISSING) for row in missing.itertuples()]
+
+
 def agreements(table: pd.DataFrame) -> list[tuple[str, int]]:
     """A line and a code for each claim whose values were compared with the paper's."""
     lines = []
@@ -58,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
         values = claim.text["expected"].get(args.scale, {"values": {}})["values"]
         expected |= {(claim.name, statement): want for statement, want in values.items()}
     table = pd.read_csv(args.table)
-    # at paper scale it is the paper that says what is expected
-    lines = (compare(table, expected) if expected else []) + agreements(table)
-    if not lines:
+    lines = agreements(table)  # at paper scale it is the paper that says what is expected
+    if not lines and not expected:
         raise InputError(f"{args.table}: nothing to compare: no claim expects anything at scale {args.scale!r}")
+    lines = (compare(table, expected) if expected else without_numbers(table)) + lines
     console = Console(soft_wrap=True, highlight=False)
     for line, code in lines:
         console.print(f"{('same   ', 'DRIFTED', 'MISSING')[code]} {line}")

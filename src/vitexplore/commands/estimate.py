@@ -33,7 +33,7 @@ PASSES = {
     "locality": (5, 4),  # statistics, measures on the image and on a changed one; attention, twice
     "localization": (1, 1),
     "token_mixing": (9, 1),  # half of depth + 1 for isolated CLS, 12 blocks taken for the mean; CLS alone, exchanged
-    "background": (1 + 2 * len(FILLS), 1),
+    "background": (1 + 2 * len(FILLS), 1 + 2 * len(FILLS)),  # cut and resized anew for each view
     "low_pass": (1 + len(CUTOFFS) + len(SIGMAS), 1),
 }
 VISUALIZED = ("visualize", "variants", "ablation")
@@ -62,8 +62,8 @@ def estimate(config: dict[str, Any]) -> pd.DataFrame:
     sizes = {name: size_of(model) for name, model in config["models"].items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, model in config["models"].items():
-        flops, parameters = sizes[name]
-        for experiment, passes, reads in work(config, name, model):
+        flops, parameters, side = sizes[name]
+        for experiment, passes, reads in work(config, name, model, side):
             row = rows.setdefault(experiment, dict.fromkeys(("models", "exaflops", "reading_hours", "weights_gb"), 0))
             row["models"] += 1
             row["exaflops"] += passes * flops / 1e18
@@ -72,12 +72,12 @@ def estimate(config: dict[str, Any]) -> pd.DataFrame:
     table = pd.DataFrame([{"experiment": name, **row} for name, row in rows.items()])
     table["gpu_hours"] = table["exaflops"] * 1e18 / (TERAFLOPS * 1e12) / 3600
     whole = table.drop(columns=["experiment", "models"]).sum()
-    parameters = sum(size for _, size in sizes.values())
+    parameters = sum(size for _, size, _ in sizes.values())
     total = {"experiment": "all", "models": len(sizes), **whole, "weights_gb": 4 * parameters / 1e9}
     return pd.concat([table, pd.DataFrame([total])], ignore_index=True)
 
 
-def work(config: dict[str, Any], name: str, model: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+def work(config: dict[str, Any], name: str, model: dict[str, Any], side: int) -> Iterator[tuple[str, float, float]]:
     """For each experiment of ``model``: its name, how many forward passes of one image it takes, how many reads."""
     wanted = list(experiments_of(model)) + (["embed"] if name in config["judges"].values() else [])
     for experiment in wanted:
@@ -86,7 +86,7 @@ def work(config: dict[str, Any], name: str, model: dict[str, Any]) -> Iterator[t
             continue
         budget = config["collect" if experiment == "embed" else experiment]
         passes, reads = PASSES[experiment]
-        sizes = 2 if "common_size" in budget and model["family"] != "clip" else 1
+        sizes = 1 if model["family"] == "clip" or budget.get("common_size", side) == side else 2
         yield experiment, sizes * passes * budget["images"], sizes * reads * budget["images"]
 
 
@@ -100,9 +100,9 @@ def visualization_passes(wanted: dict[str, Any], model: dict[str, Any]) -> float
     return runs * steps * GRADIENT * sum(DEEP[depth] for depth in wanted["depths"]) + wanted["images"]
 
 
-def size_of(model: dict[str, Any]) -> tuple[float, int]:
-    """FLOPs of a forward pass of one image (a multiplication with its addition is two), and parameters; the model is
-    built without memory."""
+def size_of(model: dict[str, Any]) -> tuple[float, int, int]:
+    """FLOPs of a forward pass of one image (a multiplication with its addition is two), parameters, and the
+    input size in pixels; the model is built without memory."""
     architecture, source = model["architecture"], model["source"]
     with torch.device("meta"):
         module = _build(source, architecture)
@@ -111,7 +111,7 @@ def size_of(model: dict[str, Any]) -> tuple[float, int]:
         tower = getattr(module, "visual", module).eval()
         with FlopCounterMode(display=False) as counter:
             tower(torch.zeros(1, 3, side, side))
-    return counter.get_total_flops(), sum(parameter.numel() for parameter in module.parameters())
+    return counter.get_total_flops(), sum(parameter.numel() for parameter in module.parameters()), side
 
 
 def _build(source: str, architecture: str) -> nn.Module:
