@@ -7,8 +7,6 @@ JPEG files: it is there for its speed alone.
 """
 
 import argparse
-import logging
-import os
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -20,17 +18,15 @@ import torch
 from PIL import Image
 
 from vitexplore.activations.collect import stream, widths
+from vitexplore.commands.benching import add_bench, bench_device, write_bench
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import preprocessed
 from vitexplore.data.photos import folder_of_photos
 from vitexplore.data.scene_sets import scene_set
-from vitexplore.io import write_atomically
 from vitexplore.models.catalogue import named
-from vitexplore.models.registry import Model, load, pick_device
+from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site, sites
 from vitexplore.timing import timed
-
-log = logging.getLogger(__name__)
 
 LAB, SCENES, LAB_BATCH = "lab/vit", 1000, 100
 SMALL, PHOTOS, SMALL_BATCH = "timm/vit_small_patch16_224", 96, 32
@@ -40,17 +36,11 @@ ROUNDS = 3  # of all ways in turn
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--out", type=Path, required=True, help="CSV: a row for each model and way")
-    parser.add_argument("--bars", type=Path, required=True, help="CSV: what was to be reached, and what was")
+    add_bench(parser, "model and way")
 
 
 def run(args: argparse.Namespace) -> None:
-    torch.set_num_threads(args.threads)
-    device = pick_device(args.device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        log.info("no GPU here: its part of the bench is skipped")
+    if not (device := bench_device(args)):
         return
     with TemporaryDirectory() as folder:
         photographs(Path(folder), PHOTOS)
@@ -59,8 +49,7 @@ def run(args: argparse.Namespace) -> None:
             *measure(load(named(SMALL, weights="random"), device), folder_of_photos(Path(folder)), SMALL_BATCH),
         ]
     table = pd.DataFrame(rows)
-    write_atomically(args.bars, lambda path: bars(table).to_csv(path, index=False, float_format="%.4f"))
-    write_atomically(args.out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    write_bench(args, table, bars(table))
 
 
 def photographs(folder: Path, count: int) -> None:

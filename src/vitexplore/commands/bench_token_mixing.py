@@ -6,20 +6,18 @@ and ViT-B/16, with random weights: they are there for their speed alone.
 """
 
 import argparse
-import os
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from vitexplore.commands.benching import add_bench, bench_device, write_bench
 from vitexplore.experiments.token_mixing import isolated_cls
-from vitexplore.io import write_atomically
 from vitexplore.models.catalogue import named
 from vitexplore.models.heads import Head
-from vitexplore.models.registry import Model, load, pick_device
+from vitexplore.models.registry import Model, load
 from vitexplore.models.surgery import OpenViT
 from vitexplore.timing import timed
 
@@ -29,19 +27,15 @@ BAR = 1.5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--out", type=Path, required=True, help="CSV: a row for each model and way")
-    parser.add_argument("--bars", type=Path, required=True, help="CSV: what was to be reached, and what was")
+    add_bench(parser, "model and way")
 
 
 def run(args: argparse.Namespace) -> None:
-    torch.set_num_threads(args.threads)
-    device = pick_device(args.device)
+    if not (device := bench_device(args)):
+        return
     frames = [measure(load(named(name, weights="random"), device), batch) for name, batch in MODELS.items()]
     table = pd.concat(frames, ignore_index=True)
-    write_atomically(args.bars, lambda path: bars(table).to_csv(path, index=False, float_format="%.4f"))
-    write_atomically(args.out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    write_bench(args, table, bars(table))
 
 
 def separate(vit: OpenViT, tokens: Tensor) -> Tensor:

@@ -6,19 +6,16 @@ naive way's).
 """
 
 import argparse
-import logging
-import os
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import torch
 
-from vitexplore.io import write_atomically
+from vitexplore.commands.benching import add_bench, bench_device, write_bench
 from vitexplore.models.catalogue import named
-from vitexplore.models.registry import Model, load, pick_device
+from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site
 from vitexplore.progress import meter
 from vitexplore.timing import timed
@@ -27,8 +24,6 @@ from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Engine, normaliser, visualize
 from vitexplore.visualize.recipes import OURS, RELEASED, Recipe
 
-log = logging.getLogger(__name__)
-
 LARGE, LARGE_BLOCKS, LARGE_FEATURES, LARGE_STEPS = "timm/vit_base_patch16_224", (1, 5, 11), 2, 12
 LAB, LAB_BLOCKS, LAB_FEATURES = "lab/vit", (1, 4, 7), 16
 NAIVE_FEATURES = 4  # of LAB_FEATURES: one after the other, so that each takes as long
@@ -36,23 +31,16 @@ SWEEP = (5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 400)  # steps of recipe o
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--out", type=Path, required=True, help="CSV: a row for each model, block and way")
-    parser.add_argument("--bars", type=Path, required=True, help="CSV: what was to be reached, and what was")
+    add_bench(parser, "model, block and way")
 
 
 def run(args: argparse.Namespace) -> None:
-    torch.set_num_threads(args.threads)
-    device = pick_device(args.device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        log.info("no GPU here: its part of the bench is skipped")
+    if not (device := bench_device(args)):
         return
     with meter("bench", len(LARGE_BLOCKS) + len(LAB_BLOCKS), "blocks") as tell:
         rows = [*large_rows(device, tell), *lab_rows(device, tell)]
     table = pd.DataFrame(rows)
-    write_atomically(args.bars, lambda path: bars(table, device.type).to_csv(path, index=False, float_format="%.4f"))
-    write_atomically(args.out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    write_bench(args, table, bars(table, device.type))
 
 
 def large_rows(device: torch.device, tell: Callable[[float], None]) -> list[dict]:

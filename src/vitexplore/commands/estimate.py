@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitexplore.commands.reference import with_table
+from vitexplore.commands.visualize_sites import DEPTHS
 from vitexplore.config import experiments_of
 from vitexplore.data.filters import CUTOFFS, SIGMAS
 from vitexplore.data.masks import FILLS
@@ -37,7 +38,6 @@ PASSES = {
     "low_pass": (1 + len(CUTOFFS) + len(SIGMAS), 1),
 }
 VISUALIZED = ("visualize", "variants", "ablation")
-DEEP = {"early": 0.15, "middle": 0.5, "late": 0.85}  # share of a model that runs up to a site
 GRADIENT = 2  # a step to the pixels costs two forward passes: weights need no gradients
 
 
@@ -97,7 +97,7 @@ def visualization_passes(wanted: dict[str, Any], model: dict[str, Any]) -> float
     for change in wanted["recipes"]:
         recipe = RECIPES[change["name"]]
         steps += change.get("steps", recipe.steps) * change.get("copies", recipe.copies)
-    return runs * steps * GRADIENT * sum(DEEP[depth] for depth in wanted["depths"]) + wanted["images"]
+    return runs * steps * GRADIENT * sum(DEPTHS[depth] for depth in wanted["depths"]) + wanted["images"]
 
 
 def size_of(model: dict[str, Any]) -> tuple[float, int, int]:
