@@ -16,6 +16,7 @@ from vitexplore.visualize.quality import (
     path_agreement,
     relative_activation,
     seed_agreement,
+    spectral_centroid,
 )
 
 
@@ -104,6 +105,17 @@ def test_high_frequency_share_against_a_sum_over_waves():
         high += energy * (np.hypot(down / 6, across / 9) > 0.5 / 4)
     assert 0 < high < total
     assert high_frequency_share(image).item() == pytest.approx(high / total)
+
+
+@pytest.mark.parametrize("down, across, centroid", [(8, 0, 1 / 4), (0, 16, 1 / 2), (6, 8, 10 / 32), (32, 32, 2**0.5)])
+def test_the_centroid_of_a_wave_is_its_frequency(down, across, centroid):
+    assert spectral_centroid(wave(down, across)).item() == pytest.approx(centroid, abs=1e-5)
+
+
+def test_the_centroid_of_white_noise_is_the_mean_of_the_square():
+    y, x = np.meshgrid(np.linspace(-1, 1, 400), np.linspace(-1, 1, 400))
+    assert spectral_centroid(noise(20, 3, 64, 64)).mean().item() == pytest.approx(np.hypot(x, y).mean(), abs=0.01)
+    assert spectral_centroid(torch.full((1, 3, 16, 16), 0.3)).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_twice_the_best_images_activation_has_ratio_2_and_beats_them_all():

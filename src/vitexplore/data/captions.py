@@ -1,5 +1,7 @@
 """Captions of lab scenes: a full sentence that names every factor, and shorter ones for training."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from vitexplore.data.scenes import CATEGORIES, COLOURS, TEXTURES, Scene
@@ -60,6 +62,30 @@ def class_prompts(name: str) -> list[str]:
     templates (design after Radford et al. 2021, section 3.1.4, prompt ensembling)."""
     places = [f"one {name} {place}" for place in PLACES.values()]
     return [name, PLURALS[name], f"one {name}", f"many {PLURALS[name]}", f"{name} before and after", *places]
+
+
+def factor_prompts() -> dict[str, dict[str, list[str]]]:
+    """By factor, then by value: captions that name the value, with each class's word in turn. Values are what captions
+    say, but for ``class`` and ``category``, whose values are their own names."""
+    plurals = [PLURALS[name] for name in CLASSES]
+
+    def before(words: Iterable[str]) -> dict[str, list[str]]:
+        return {word: [f"{word} {name}" for name in CLASSES] for word in words}
+
+    def behind(words: Iterable[str]) -> dict[str, list[str]]:
+        return {word: [f"{name} {word}" for name in CLASSES] for word in words}
+
+    return {
+        "class": {name: class_prompts(name) for name in CLASSES},
+        "category": {name: class_prompts(name) for name in CATEGORIES},
+        "arrangement": before(["one"]) | {"many": [f"many {name}" for name in plurals]} | behind(["before and after"]),
+        "stripes": before(["striped", "plain"]),
+        "texture": before(TEXTURES),
+        "colour": before(COLOURS),
+        "background": behind(PLACES.values()),
+        "viewpoint": behind(["from above", "from the side"]),
+        "time": behind(["at night", "by day"]),
+    }
 
 
 def vocabulary() -> list[str]:

@@ -13,14 +13,14 @@ from vitexplore.data.shapes import CLASSES
 def scene_set(split: str, count: int, workers: int = 1) -> ImageSet:
     """The first ``count`` scenes of ``split``, rendered."""
     pixels, masks, boxes = draw_split(split, count, workers)
-    table = pd.DataFrame([_factors(sample(split, index)) for index in range(count)])
+    table = pd.DataFrame([factors(sample(split, index)) for index in range(count)])
     table["name"] = [f"{split}-{index}" for index in range(count)]
     table["path"], table["width"], table["height"] = "", SIZE, SIZE
     table["boxes"] = [box.tolist() for box in boxes]
     return ImageSet(table, CLASSES, pixels, masks)
 
 
-def _factors(scene: Scene) -> dict:
+def factors(scene: Scene) -> dict:
     """A scene as one row of a table."""
     row = asdict(scene)
     del row["placements"], row["noise"]

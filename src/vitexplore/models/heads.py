@@ -39,14 +39,20 @@ def make_head(model: Model, classes: tuple[str, ...]) -> Head:
             raise InputError(f"{model.spec.name} tells {width} classes, the data has {len(classes)}")
         return Head(model, None)
     if model.spec.source == "lab":
-        tokenize, prompts = Tokenizer(), [class_prompts(name) for name in CLASSES]
+        prompts = [class_prompts(name) for name in CLASSES]
     else:
-        tokenize = open_clip.get_tokenizer(model.spec.architecture.partition("/")[0])
         names = open_clip.IMAGENET_CLASSNAMES
         prompts = [[template(name) for template in open_clip.OPENAI_IMAGENET_TEMPLATES] for name in names]
     if len(prompts) != len(classes):
         raise InputError(f"{model.spec.name} has prompts for {len(prompts)} classes, the data has {len(classes)}")
-    return Head(model, zero_shot(model.module, tokenize, prompts))
+    return Head(model, text_embeddings(model, prompts))
+
+
+def text_embeddings(model: Model, prompts: list[list[str]]) -> Tensor:
+    """``zero_shot`` with the tokenizer that belongs to a CLIP."""
+    lab = model.spec.source == "lab"
+    tokenize = Tokenizer() if lab else open_clip.get_tokenizer(model.spec.architecture.partition("/")[0])
+    return zero_shot(model.module, tokenize, prompts)
 
 
 @torch.no_grad()

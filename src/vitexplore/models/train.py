@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ def plain(recipe: Recipe) -> dict[str, Any]:
 
 EASY = Stage("easy", 12_288, 2)
 TWICE, ONCE = (EASY, Stage("train", 24_576, 2)), (EASY, Stage("train", 24_576, 1))
+CLIP = Recipe("lab_clip", (EASY, Stage("train", 24_576, 4)), learning_rate=2e-3, horizon=1920, cooldown=576)
 RECIPES = {
     "lab_vit": Recipe("lab_vit", (EASY, Stage("train", 24_576, 4)), horizon=1536, cooldown=576),
     "lab_cnn": Recipe(
@@ -83,10 +84,8 @@ RECIPES = {
         horizon=1152,
         cooldown=192,
     ),
-    "lab_clip": Recipe("lab_clip", (EASY, Stage("train", 24_576, 4)), learning_rate=2e-3, horizon=1920, cooldown=576),
-    "lab_clip_shuffled": Recipe(
-        "lab_clip", (EASY, Stage("train", 24_576, 1)), learning_rate=2e-3, horizon=1920, cooldown=1, shuffled=True
-    ),
+    "lab_clip": CLIP,
+    "lab_clip_shuffled": replace(CLIP, shuffled=True),
     **{name: Recipe(name, TWICE, horizon=960, cooldown=192) for name in variants.NAMES},
     **{name: Recipe(name, ONCE, horizon=960, cooldown=192) for name in ("lab_coat", "lab_convit", "lab_pit")},
 }

@@ -29,13 +29,25 @@ def high_frequency_share(images: Tensor) -> Tensor:
     """Share of the spectral energy (mean left out, over channels) above 1/4 of Nyquist, radially: float64 [f] in
     [0, 1] from [f, c, h, w]; 0 for a flat picture. White noise has 0.95. Our number for the paper's section 3, which
     calls the visualizations of queries, keys and values high-frequency by eye."""
+    energy, radius = _spectrum(images)
+    return (energy * (radius > 0.25)).sum((1, 2)) / energy.sum((1, 2)).clamp_min(1e-30)
+
+
+def spectral_centroid(images: Tensor) -> Tensor:
+    """Mean frequency of the spectral energy (mean left out, over channels), in shares of Nyquist, radially: float64 [f]
+    in [0, sqrt(2)] from [f, c, h, w]; 0 for a flat picture. White noise has 0.77."""
+    energy, radius = _spectrum(images)
+    return (energy * radius).sum((1, 2)) / energy.sum((1, 2)).clamp_min(1e-30)
+
+
+def _spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Energy [f, h, w] over channels, without the mean, and the frequency of each place [h, w] in shares of Nyquist."""
     images = images.double()  # in float32 the rounding of a flat picture's transform would be its only energy
     h, w = images.shape[-2:]
     energy = torch.fft.fft2(images - images.mean((2, 3), keepdim=True)).abs().pow(2).sum(1)
-    fy, fx = (torch.fft.fftfreq(side, device=images.device) for side in (h, w))
-    radius = torch.sqrt(fy[:, None] ** 2 + fx**2)  # cycles a pixel; Nyquist is 0.5
     energy[:, 0, 0] = 0
-    return (energy * (radius > 0.125)).sum((1, 2)) / energy.sum((1, 2)).clamp_min(1e-30)
+    fy, fx = (2 * torch.fft.fftfreq(side, device=images.device) for side in (h, w))
+    return energy, torch.sqrt(fy[:, None] ** 2 + fx**2)
 
 
 def relative_activation(score_f: Tensor, natural_fn: Tensor) -> tuple[Tensor, Tensor]:

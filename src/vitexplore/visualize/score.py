@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import preprocess, preprocessed
+from vitexplore.data.loading import preprocess
 from vitexplore.models.registry import Model, embed
 from vitexplore.models.sites import Site, read, read_many
 from vitexplore.visualize.optimize import Visualization, normaliser
@@ -56,13 +57,9 @@ class Sample:
     how: str
     batch: int
 
-    @torch.no_grad()
     def scores(self, model: Model, wanted: Sequence[Site]) -> dict[Site, Tensor]:
         """Mean activation over positions of every channel on every image: [n, c] for each site."""
-        found = []
-        for _, pictures in preprocessed(model.spec, self.images, self.indices, self.how, self.batch):
-            found.append(read_many(model, wanted, pictures.to(model.device), lambda acts: acts.bpc.mean(1).cpu()))
-        return {site: torch.cat([part[site] for part in found]) for site in wanted}
+        return pooled(model, wanted, self.images, self.indices, self.how, self.batch)
 
     def load(self, model: Model, images: np.ndarray) -> Tensor:
         """Preprocessed [n, 3, h, w]."""

@@ -1,0 +1,84 @@
+"""Figs. 1 and 6: which factor of the images explains features, block by block."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import kendalltau
+
+from vitexplore import plots
+from vitexplore.claims import Analysis, Measured, of_each, pooled, vits_and_control
+from vitexplore.stats import Estimate, bootstrap
+
+TOLD = {"class_rises": "class", "texture_falls": "texture"}
+NONE = "none"
+
+
+def tau(mine: pd.DataFrame, factor: str) -> Estimate:
+    """Kendall's tau-b of block and information, over features."""
+    block, bits = mine["block"].to_numpy(), mine[f"information_{factor}"].to_numpy()
+    return bootstrap(lambda f: float(kendalltau(block[f], bits[f]).statistic), {"features": len(mine)})
+
+
+def analyse(table: pd.DataFrame) -> Analysis:
+    vits, random = vits_and_control(table)
+    statements = {
+        name: Measured(of_each(vits, lambda mine, of=factor: tau(mine, of)), tau(random[0], factor))
+        for name, factor in TOLD.items()
+    }
+    figures = {"depth_progression": shares(table), "depth_information": information(table)}
+    return Analysis(statements, summary(table), figures)
+
+
+def explained(table: pd.DataFrame) -> pd.Series:
+    return table["explained_by"].replace("", NONE)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each model and block: mean bits about each factor, and the share of features that each explains best;
+    ``tau_<factor>`` of the whole model, and with blocks exchanged among its features."""
+    bits = [column for column in table if column.startswith("information_")]
+    purities = [column for column in table if column.startswith("purity_")]
+    rows = table.groupby(["model", "block"], sort=False)[[*bits, *purities]].mean()
+    best = pd.crosstab([table["model"], table["block"]], explained(table), normalize="index").add_prefix(
+        "explained_by_"
+    )
+    rows = rows.join(best).reset_index()
+    for factor in TOLD.values():
+        for model, mine in table.groupby("model"):
+            told = mine[f"information_{factor}"].to_numpy()
+            exchanged = np.random.default_rng(0).permutation(mine["block"])
+            rows.loc[rows["model"] == model, f"tau_{factor}"] = kendalltau(mine["block"], told).statistic
+            rows.loc[rows["model"] == model, f"tau_{factor}_blocks_exchanged"] = kendalltau(exchanged, told).statistic
+    return rows
+
+
+def shares(table: pd.DataFrame) -> Figure:
+    """A panel a model, the first training seed of each: the share of each block's features that a factor explains."""
+    first = table[~table["model"].str.contains(r"_s\d+$")]
+    models = list(dict.fromkeys(first["model"]))
+    named = first.assign(factor=explained(first))
+    found = pd.crosstab([named["model"], named["block"]], named["factor"], normalize="index")
+    order = [factor for factor in found.mean().sort_values(ascending=False).index if factor != NONE]
+    figure = Figure(figsize=(2.6 * len(models) + 1.6, 3.8), layout="constrained")
+    axes = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+    for axis, model in zip(axes, models, strict=True):
+        mine = found.loc[model].reindex(columns=[*order, NONE], fill_value=0.0)
+        mine.plot.bar(stacked=True, width=0.9, ax=axis, legend=False, colormap="tab10", rot=0)
+        axis.set(title=model, xlabel="block", ylabel="share of features", ylim=(0, 1))
+        axis.grid(visible=False)
+    axes[-1].legend(title="told most of", loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
+    figure.suptitle("What features tell of, block by block")
+    return figure
+
+
+def information(table: pd.DataFrame) -> Figure:
+    """Mean bits about class and texture by depth."""
+    long = pooled(table).melt(
+        ["model", "block"], [f"information_{factor}" for factor in TOLD.values()], "factor", "bits"
+    )
+    long["factor"] = long["factor"].str.removeprefix("information_")
+    title = "What features tell of class and texture"
+    figure = plots.lines(long, "block", "bits", "model", title, ("block", "bits, mean over features"), style="factor")
+    figure.set_figwidth(8.5)
+    figure.axes[0].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

@@ -1,0 +1,97 @@
+"""Which features code which concepts (paper section 6, Figs. 8 and 9), as AUROCs on images that had no part in the
+choice of feature and sign."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control, norm, rankdata
+
+from vitexplore.experiments.factors import Concept
+from vitexplore.stats import RESAMPLES
+
+CODED = 0.9  # AUROC from which on a feature is said to code a concept
+FALSE_DISCOVERIES = 0.05  # share of them among a block's features that are told from chance
+
+
+def auroc(acts_nf: np.ndarray, positive_nc: np.ndarray) -> np.ndarray:
+    """Probability that a feature is larger on an image that shows a concept than on one that does not, ties counting
+    half: float64 [c, f] (Mann and Whitney 1947). ``positive_nc`` bool; NaN where it has images of one kind only."""
+    count = positive_nc.sum(0)[:, None]
+    wins = positive_nc.T.astype(np.float64) @ rankdata(acts_nf, axis=0) - count * (count + 1) / 2
+    with np.errstate(invalid="ignore"):
+        return wins / (count * (len(acts_nf) - count))
+
+
+def placements(acts_nf: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
+    """What each image has to do with the AUROC, float64 [n, f]: for one that shows the concept the share of the others
+    that are below it, for another the share of those that are above it, ties counting half (DeLong, DeLong and
+    Clarke-Pearson 1988). The mean over either kind is the AUROC."""
+    shows, count = positive_n, positive_n.sum()
+    placed = rankdata(acts_nf, axis=0)
+    placed[shows] = (placed[shows] - rankdata(acts_nf[shows], axis=0)) / (len(placed) - count)
+    placed[~shows] = 1 - (placed[~shows] - rankdata(acts_nf[~shows], axis=0)) / count
+    return placed
+
+
+def resampled_auroc(placed_nf: np.ndarray, positive_n: np.ndarray, seed: int) -> np.ndarray:
+    """The AUROC on RESAMPLES draws of as many images of either kind, with replacement: float64 [r, f]. Linear in the
+    images, as DeLong's variance is: to first order in 1/n the bootstrap itself, at the price of a product. Draws are
+    the same for all models that are shown the same images."""
+    rng = np.random.default_rng(seed)
+    means = []
+    for kind in (placed_nf[positive_n], placed_nf[~positive_n]):
+        drawn = rng.multinomial(len(kind), np.full(len(kind), 1 / len(kind)), size=RESAMPLES)
+        means.append(drawn @ kind / len(kind))
+    return means[0] + means[1] - placed_nf[positive_n].mean(0)
+
+
+def told_from_chance(auroc_f: np.ndarray, positives: int, others: int) -> np.ndarray:
+    """bool [f]: whether a feature's AUROC is above 0.5, at a false discovery rate of FALSE_DISCOVERIES among these
+    features (Benjamini and Hochberg 1995); by the normal limit of Mann and Whitney's statistic."""
+    deviation = np.sqrt((positives + others + 1) / (12 * positives * others))
+    return false_discovery_control(norm.sf((auroc_f - 0.5) / deviation)) <= FALSE_DISCOVERIES
+
+
+def concept_scores(blocks: Iterable[tuple[int, np.ndarray]], concepts: Sequence[Concept]) -> pd.DataFrame:
+    """A row for each block, concept and fold, from ``blocks``: (block, activations float [n, f]).
+
+    ``features``: how many there are; ``coded``: of those, how many have an AUROC of CODED at least where they are
+    found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
+    RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best`` is
+    the one that fires most for it, with its AUROC where it was ``found`` and where it was ``held_out``, and the latter's
+    standard error ``deviation``.
+    ``positives``, ``others``: held-out images of either kind."""
+    return pd.DataFrame([row for block, acts_nf in blocks for row in _of_block(block, acts_nf, concepts)])
+
+
+def _of_block(block: int, acts_nf: np.ndarray, concepts: Sequence[Concept]) -> Iterator[dict]:
+    features = acts_nf.shape[1]
+    drawn = np.random.default_rng(block).multinomial(features, np.full(features, 1 / features), size=RESAMPLES)
+    for number, concept in enumerate(concepts):
+        found_on, held_on = concept.found_on, concept.held_on
+        found = auroc(acts_nf[found_on], concept.positive[found_on, None])[0]
+        best = int(found.argmax())
+        sign = np.where(found >= 0.5, 1, -1)
+        positive = concept.positive[held_on]
+        placed = placements(sign * acts_nf[held_on], positive)
+        held = placed[positive].mean(0)
+        positives, others = int(positive.sum()), int((~positive).sum())
+        candidates = (np.abs(found - 0.5) >= CODED - 0.5) & told_from_chance(held, positives, others)
+        again = (resampled_auroc(placed, positive, number) >= CODED) & candidates
+        variance = placed[positive, best].var(ddof=1) / positives + placed[~positive, best].var(ddof=1) / others
+        yield {
+            "block": block,
+            "concept": concept.name,
+            "kind": concept.kind,
+            "fold": concept.fold,
+            "features": features,
+            "coded": int((candidates & (held >= CODED)).sum()),
+            "resamples": (again * drawn).sum(1).astype(np.int32),
+            "best": best,
+            "found": found[best],
+            "held_out": 0.5 + sign[best] * (held[best] - 0.5),
+            "deviation": np.sqrt(variance),
+            "positives": positives,
+            "others": others,
+        }

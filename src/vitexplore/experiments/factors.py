@@ -1,0 +1,110 @@
+"""What the images of a set differ in: factors, each with a value for every image, and the concepts that features are
+tested for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torchvision.transforms.functional import resize, to_tensor
+
+from vitexplore.data.captions import PLACES
+from vitexplore.data.images import ImageSet
+from vitexplore.data.wordnet import superclasses
+from vitexplore.stats import halves
+from vitexplore.visualize.quality import high_frequency_share
+
+LEAST, MOST = 20, 400  # classes that a super-class of photographs joins
+DETAIL_BINS, DETAIL_SIDE = 8, 224
+
+# factors of scenes: the column of their table, and the words for its values where those are not words
+_FACTORS = {
+    "category": ("category", {}),
+    "background": ("background", PLACES),
+    "texture": ("texture", {}),
+    "colour": ("colour", {}),
+    "stripes": ("striped", {True: "striped", False: "plain"}),
+    "arrangement": ("arrangement", {"single": "one", "group": "many", "before_after": "before and after"}),
+    "viewpoint": ("above", {True: "from above", False: "from the side"}),
+    "time": ("night", {True: "at night", False: "by day"}),
+}
+# what captions of scenes say and labels do not, beside the categories
+_CAPTION_ONLY = {
+    "many": "arrangement",
+    "before and after": "arrangement",
+    "from above": "viewpoint",
+    "at night": "time",
+    "striped": "stripes",
+}
+
+
+@dataclass(frozen=True)
+class Concept:
+    """``positive`` bool [n]: the images that show it. A feature is found on the images of ``found_on`` bool [n] and
+    scored on those of ``held_on``, which have none in common. ``kind``: ``caption`` or ``category``; a category is
+    found on one half of all classes and scored on the other, and the other way round: ``fold`` 0 and 1."""
+
+    name: str
+    kind: str
+    fold: int
+    positive: np.ndarray
+    found_on: np.ndarray
+    held_on: np.ndarray
+
+    def usable(self) -> bool:
+        """Whether both parts have two images at least that show it, and two that do not."""
+        parts = (self.positive[self.found_on], self.positive[self.held_on])
+        return all(min(part.sum(), (~part).sum()) >= 2 for part in parts)
+
+
+def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """By factor, a value (text) for each image of ``indices``. Scenes: all that made them, in the words of their captions
+    (the keys and values of ``captions.factor_prompts``). Photographs: ``class``;
+    ``category``, the smallest super-class of it; ``texture``, which eighth of the images its share of energy at high
+    frequencies falls in."""
+    table = images.table.iloc[indices]
+    classes = np.array(images.classes)[images.labels[indices]]
+    if has_factors(images):
+        words = {name: table[column].map(lambda x, of=of: of.get(x, x)) for name, (column, of) in _FACTORS.items()}
+        return {"class": classes} | {name: values.to_numpy(dtype=str) for name, values in words.items()}
+    categories = _smallest(superclasses(images.classes, LEAST, MOST), len(images.classes))
+    return {"class": classes, "category": categories[images.labels[indices]], "texture": _detail(images, indices)}
+
+
+def concepts_of(images: ImageSet, indices: np.ndarray) -> list[Concept]:
+    """The concepts that the images of ``indices`` can be asked about: of scenes, what captions say and labels do not,
+    and the categories; of photographs, WordNet's super-classes of their classes."""
+    labels = images.labels[indices]
+    found_on, held_on = (np.isin(np.arange(len(indices)), half) for half in halves(len(indices)))
+    concepts = []
+    if has_factors(images):
+        factors = factors_of(images, indices)
+        for name, factor in _CAPTION_ONLY.items():
+            concepts.append(Concept(name, "caption", 0, factors[factor] == name, found_on, held_on))
+        categories = {str(name): factors["category"] == name for name in np.unique(factors["category"])}
+    else:
+        joined = superclasses(images.classes, LEAST, MOST)
+        categories = {name: members[labels] for name, members in joined.items()}
+    first = labels % 2 == 0  # half of the classes of every category, for those stand together
+    for name, positive in categories.items():
+        for fold, half in enumerate((first, ~first)):
+            concepts.append(Concept(name, "category", fold, positive, found_on & half, held_on & ~half))
+    return [concept for concept in concepts if concept.usable()]
+
+
+def has_factors(images: ImageSet) -> bool:
+    return "arrangement" in images.table
+
+
+def _smallest(joined: dict[str, np.ndarray], classes: int) -> np.ndarray:
+    """For each class, the name of the smallest super-class that it is in, else ``other``."""
+    names = np.full(classes, "other", dtype=object)
+    for name, members in sorted(joined.items(), key=lambda pair: -pair[1].sum()):
+        names[members] = name
+    return names.astype(str)
+
+
+def _detail(images: ImageSet, indices: np.ndarray) -> np.ndarray:
+    side = [DETAIL_SIDE, DETAIL_SIDE]
+    shares = np.array([float(high_frequency_share(to_tensor(resize(images.image(i), side))[None])) for i in indices])
+    ranks = shares.argsort(kind="stable").argsort(kind="stable")
+    return np.array([f"detail {1 + DETAIL_BINS * rank // len(indices)}" for rank in ranks])
