@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vitexplore.config import check_config, experiments_of, spec_of
+from vitexplore.config import check_config, experiments_of, groups_of, spec_of
 from vitexplore.errors import InputError
 from vitexplore.models.registry import ModelSpec
 
@@ -48,6 +48,12 @@ def broken(change):
         (lambda c: c["claims"].append("magic"), r"claims\.10: 'magic' is not one of"),
         (lambda c: c["visualize"]["recipes"][0].update(steps=0), r"visualize\.recipes\.0\.steps: 0 is less than"),
         (lambda c: c.pop("variants"), "deit takes part in variants, but there is no key 'variants'"),
+        (
+            lambda c: c["models"]["vit_s1"].update(beside="vti"),
+            r"models\.vit_s1\.beside: 'vti' is no other .* mean vit\?",
+        ),
+        (lambda c: c["models"]["vit_s1"].update(beside="vit_s1"), r"beside: 'vit_s1' is no other .* mean vit\?"),
+        (lambda c: c["models"]["vit_s1"].update(beside="vit_s2"), r"'vit_s2' is no other model that stands by itself"),
         (lambda c: c["data"].update(kind="photos"), "images is missing: add --config images=DIR"),
     ],
 )
@@ -61,3 +67,17 @@ def test_cnns_take_no_part_in_token_mixing():
     assert "token_mixing" not in experiments_of({"family": "cnn"})
     assert "token_mixing" in experiments_of({"family": "clip"})
     assert experiments_of({"family": "vit", "experiments": ["collect"]}) == ("collect",)
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        ("abc", {"a": ["a", "b"], "c": ["c"]}),
+        ("bac", {"a": ["b", "a"], "c": ["c"]}),
+        ("cdb", {"c": ["c"], "d": ["d", "b"]}),  # without a, the first of those beside it
+        ("", {}),
+    ],
+)
+def test_models_beside_another_are_of_its_group(names, groups):
+    models = {"a": {}, "b": {"beside": "a"}, "c": {}, "d": {"beside": "a"}}
+    assert groups_of(models, names) == groups

@@ -5,7 +5,7 @@ import hashlib
 import pandas as pd
 import pytest
 
-from vitexplore.io import read_tables, sha256, write_atomically, write_json, write_table
+from vitexplore.io import read_tables, sha256, write_atomically, write_json, write_table, write_tables
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_no_other(tmp_path):
@@ -62,6 +62,19 @@ def test_tables_come_back_with_their_provenance_as_plain_columns(tmp_path):
     whole = read_tables(paths)
     expected = pd.DataFrame({"rank": [0, 1, 1, 2], "model": ["a", "a", "b", "b"], "seed": [0, 0, 1, 1]})
     pd.testing.assert_frame_equal(whole, expected, check_dtype=False)
+
+
+def test_tables_in_one_file_are_those_of_several_under_each_other(tmp_path):
+    parts = [
+        (pd.DataFrame({"rank": [3, 4], "filter": ["none", "disc"]}, index=[7, 7]), {"model": "b", "random": False}),
+        (pd.DataFrame({"rank": [5], "filter": ["none"]}), {"model": "a", "random": True}),
+    ]
+    write_tables(tmp_path / "both.parquet", parts)
+    for number, part in enumerate(parts):
+        write_table(tmp_path / f"{number}.parquet", *part)
+    both = read_tables([tmp_path / "both.parquet"])
+    pd.testing.assert_frame_equal(both, read_tables([tmp_path / "0.parquet", tmp_path / "1.parquet"]))
+    assert both["model"].tolist() == ["b", "b", "a"] and both["random"].tolist() == [False, False, True]
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from vitexplore import plots
 from vitexplore.commands import collect, models, scenes, top_images, visualize, visualize_sites
 from vitexplore.commands.common import integers
+from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import preprocess
 from vitexplore.data.scene_sets import scene_set
 from vitexplore.errors import InputError
@@ -430,6 +431,17 @@ def test_sites_that_were_interrupted_are_gone_on_with(sites_words, tmp_path, mon
     assert len(steps) == 100 + 3 * 2
     pd.testing.assert_frame_equal(found, score_sites(sites_words, tmp_path / "whole"))
     assert {path.name for path in (tmp_path / "killed").iterdir()} == {"scores.parquet", "losses.parquet"}
+
+
+def test_without_a_collected_table_the_same_images_are_found(sites_words, tmp_path, lab_vit):
+    *words, _, top = sites_words
+    found = score_sites([*words, "--top-images", 12, "--k", 6], tmp_path / "found")
+    pd.testing.assert_frame_equal(found, score_sites(sites_words, tmp_path / "collected"))
+    args = argparse.Namespace(top=None, top_images=12, k=6, preprocessing="own", batch=64, workers=0)
+    wanted = [Site("ffn", 4), Site("key", 4)]
+    mine = visualize_sites.top_of(args, lab_vit, ImageSet.read(top.parent), wanted)
+    collected = pd.read_parquet(top, columns=list(mine))
+    pd.testing.assert_frame_equal(mine, collected[collected["block"] == 4].reset_index(drop=True))
 
 
 # models

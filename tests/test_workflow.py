@@ -71,6 +71,12 @@ def test_rows_carry_where_they_come_from(finished):
     assert columns <= set(table.columns)
 
 
+def test_a_model_beside_another_stands_in_its_table(finished):
+    folder = finished / "results/smoke/token_mixing"
+    assert sorted(path.name for path in folder.iterdir()) == ["clip.parquet", "vit.parquet"]
+    assert set(pd.read_parquet(folder / "vit.parquet")["model"]) == {"vit", "vit_random"}
+
+
 def test_edit_of_a_module_reruns_just_what_depends_on_it(finished):
     module = finished / "src/vitexplore/experiments/background.py"
     before = module.read_text()

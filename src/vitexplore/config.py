@@ -1,6 +1,7 @@
 """A scale's configuration: checked against its schema, one line an error."""
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing
 
 def check_config(config: dict[str, Any], schema: Path) -> None:
     """Raises InputError, naming the key and the mend, for the first thing in ``config`` that ``schema`` (a file of the
-    project's workflow/schemas) does not allow, for judges that are no judges, and for claims that are no folder of the
-    project's analyses."""
+    project's workflow/schemas) does not allow, for judges that are no judges, for models beside none that can lead, and
+    for claims that are no folder of the project's analyses."""
     rules = yaml.safe_load(schema.read_text())
     errors = list(jsonschema.Draft202012Validator(rules).iter_errors(config))
     if errors:  # a misspelt key is also a missing one: the misspelling says more
@@ -30,6 +31,12 @@ def check_config(config: dict[str, Any], schema: Path) -> None:
         for experiment in model.get("experiments", ()):
             if experiment not in config:
                 raise InputError(f"config: {name} takes part in {experiment}, but there is no key {experiment!r}")
+    leaders = [name for name, model in config["models"].items() if "beside" not in model]
+    for name, model in config["models"].items():
+        if "beside" in model and model["beside"] not in leaders:
+            near = " or ".join(difflib.get_close_matches(model["beside"], leaders, n=1) or leaders)
+            wrong = f"models.{name}.beside: {model['beside']!r} is no other model that stands by itself"
+            raise InputError(f"config: {wrong}; did you mean {near}?")
     claims = sorted(path.parent.name for path in schema.parents[2].glob("analyses/*/claim.yaml"))
     for place, claim in enumerate(config["claims"]):
         if claim not in claims:
@@ -78,6 +85,16 @@ def experiments_of(model: dict[str, Any]) -> tuple[str, ...]:
     return EXPERIMENTS
 
 
+def groups_of(models: dict[str, Any], names: Iterable[str]) -> dict[str, list[str]]:
+    """``names`` of ``models``, together those that one job takes: each with the ones beside it, in their order, by its
+    own name, or by the first one's where it is not among ``names`` itself."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(models[name].get("beside", name), []).append(name)
+    return {leader if leader in members else members[0]: members for leader, members in groups.items()}
+
+
 def spec_of(name: str, model: dict[str, Any]) -> dict[str, Any]:
     """What ModelSpec takes: the model's entry with its name, less what only the workflow reads."""
-    return {"name": name} | {key: value for key, value in model.items() if key not in ("experiments", "depths")}
+    of_workflow = ("experiments", "depths", "beside")
+    return {"name": name} | {key: value for key, value in model.items() if key not in of_workflow}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,16 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_table(path: Path, table: pd.DataFrame, provenance: dict[str, Any]) -> None:
     """Parquet, with ``provenance`` as further columns of one value each (they compress to nothing)."""
-    columns = {name: pd.Categorical([value] * len(table)) for name, value in provenance.items()}
-    whole = pd.concat([table.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+    write_tables(path, [(table, provenance)])
+
+
+def write_tables(path: Path, parts: Sequence[tuple[pd.DataFrame, dict[str, Any]]]) -> None:
+    """The same of several tables of the same columns, under each other, each with a provenance of its own."""
+    columns = {}
+    for name in parts[0][1]:
+        values = chain.from_iterable(repeat(provenance[name], len(table)) for table, provenance in parts)
+        columns[name] = pd.Categorical(list(values))
+    whole = pd.concat([table for table, _ in parts], ignore_index=True).join(pd.DataFrame(columns))
     write_atomically(path, lambda temporary: whole.to_parquet(temporary, compression="zstd", index=False))
 
 

@@ -13,7 +13,7 @@ os.environ.update(
 )
 
 try:
-    from vitexplore.config import check_config, claims_of, experiments_of, spec_of
+    from vitexplore.config import check_config, claims_of, experiments_of, groups_of, spec_of
     from vitexplore.data.layouts import folder_state as state_of
     from vitexplore.errors import InputError
     from vitexplore.provenance import code_hash
@@ -158,6 +158,17 @@ def shards_of(wildcards):
     return expand(path, model=wildcards.model, shard=range(shards)) if shards > 1 else []
 
 
+def top_of(wildcards):
+    """The most activating images of a model that takes part in `collect`; else none."""
+    taking_part = wildcards.model in takes_part("collect")
+    return expand(rules.collect.output.top, model=wildcards.model) if taking_part else []
+
+
+def top_options(wildcards, input):
+    found = f"--top-images {budget('collect', 'images')} --k {budget('collect', 'k')}"
+    return f"--top {input.top}" if input.top else found
+
+
 def judge_of(model):
     return config["judges"].get(model)
 
@@ -185,13 +196,29 @@ def depths_of(model, experiment):
     return config["models"][model].get("depths", budget(experiment, "depths"))
 
 
+def groups(experiment):
+    """The models of each of an experiment's tables, by the table's name."""
+    return groups_of(config["models"], takes_part(experiment))
+
+
+def members(wildcards):
+    """The models of one table; a name that leads no group has a table of its own, for those who ask for it."""
+    return groups(wildcards.experiment).get(wildcards.model, [wildcards.model])
+
+
+def table_of(experiment, model):
+    """The table that has a model's rows."""
+    leader = next((leader for leader, beside in groups(experiment).items() if model in beside), model)
+    return f"{OUT}/{experiment}/{leader}.parquet"
+
+
 def tables_of(experiment):
-    """The tables of an experiment at this scale, one a model (and depth, for visualizations)."""
+    """The tables of an experiment at this scale: one a group of models or, for visualizations, a model and depth."""
     models = takes_part(experiment)
     for folder, name in VISUALIZED.items():
         if name == experiment and models:
             return [f"{OUT}/{folder}/{model}_{depth}.parquet" for model in models for depth in depths_of(model, name)]
-    return expand(f"{OUT}/{experiment}/{{model}}.parquet", model=models)
+    return expand(f"{OUT}/{experiment}/{{model}}.parquet", model=groups(experiment))
 
 
 TESTED = [claim for claim in CLAIMS if claim in config["claims"] and tables_of(CLAIMS[claim][0])]

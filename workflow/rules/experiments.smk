@@ -1,8 +1,8 @@
-# one experiment on one model
+# one experiment on one model and those that stand beside it
 rule experiment:
     input:
         images=lambda w: images_of(w.experiment),
-        weights=lambda w: weights_of(w.model),
+        weights=lambda w: [path for name in members(w) for path in weights_of(name)],
     output:
         f"{OUT}/{{experiment}}/{{model}}.parquet",
     log:
@@ -18,7 +18,7 @@ rule experiment:
         gpu=config["gpu"],
     params:
         data=subpath(input.images, parent=True),
-        spec=lambda w: spec(w.model),
+        spec=lambda w: [spec(name) for name in members(w)],
         images=lambda w: budget(w.experiment, "images"),
         options=options,
         how=lambda w: config["preprocessing"]["background" if w.experiment == "background" else "others"],

@@ -4,7 +4,7 @@ rule visualize:
     input:
         images=DATA,
         weights=lambda w: weights_of(w.model),
-        top=rules.collect.output.top,
+        top=top_of,
         judge=judge_embeddings,
     output:
         table=f"{OUT}/{{purpose}}/{{model}}_{{depth}}.parquet",
@@ -22,16 +22,18 @@ rule visualize:
     params:
         data=subpath(input.images, parent=True),
         spec=lambda w: spec(w.model),
+        top=top_options,
         judge=judge_options,
         what=visualize_options,
         how=config["preprocessing"]["others"],
         batch=config["batch"],
+        workers=config["workers"],
         device=config["device"],
         code=code("commands.visualize_sites"),
     shell:
         "python -m vitexplore --log {log} visualize_sites --spec {params.spec:q} --device {params.device}"
         " --threads {threads} --data {params.data} --preprocessing {params.how} --batch {params.batch}"
-        " --depth {wildcards.depth} {params.what} --top {input.top} {params.judge}"
+        " --workers {params.workers} --depth {wildcards.depth} {params.what} {params.top} {params.judge}"
         " --out {output.table} --losses {output.losses}"
 
 
@@ -61,7 +63,7 @@ rule background_feature:
     input:
         images=DATA,
         weights=lambda w: weights_of(w.model),
-        localization=f"{OUT}/localization/{{model}}.parquet",
+        localization=lambda w: table_of("localization", w.model),
         top=rules.collect.output.top,
         maps=rules.collect.output.maps,
     output:

@@ -10,7 +10,7 @@ KINDS = ("condition", "fill", "along", "filter", "strength")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tables", type=Path, nargs="+", help="what `background` or `low_pass` wrote, one a model")
+    parser.add_argument("tables", type=Path, nargs="+", help="what `background` or `low_pass` wrote")
     parser.add_argument("--out", type=Path, required=True, help="CSV: model, size, kind of image, top1, top2, top5, n")
 
 

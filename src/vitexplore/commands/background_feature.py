@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     model = model_of(args)
-    block, feature, chosen_by, auroc = choose(pd.read_parquet(args.localization))
+    block, feature, chosen_by, auroc = choose(pd.read_parquet(args.localization), model.spec.name)
     site = Site("ffn" if model.is_vit else "channel", block)
     recipe = recipe_for(family=model.spec.family, **json.loads(args.recipe))
     picture = to_pil_image(visualize(model, Channels(site, (feature,)), recipe).images[0])
@@ -51,9 +51,10 @@ def run(args: argparse.Namespace) -> None:
     write_atomically(args.out, lambda path: pd.DataFrame([row]).to_csv(path, index=False, float_format="%.4f"))
 
 
-def choose(table: pd.DataFrame) -> tuple[int, int, float, float]:
-    """Block and feature of the lowest AUROC against the object on one half of the images, and that AUROC on both
-    halves: the one chosen by, and the other."""
+def choose(table: pd.DataFrame, model: str) -> tuple[int, int, float, float]:
+    """Block and feature of ``model``'s lowest AUROC against the object on one half of the images, and that AUROC on
+    both halves: the one chosen by, and the other. Other models may stand in ``table`` too."""
+    table = table[table["model"] == model]
     images = np.sort(table["image"].unique())
     first, second = (images[half] for half in halves(len(images)))
     by_feature = [

@@ -14,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="analyses/<claim>")
     parser.add_argument("--schema", type=Path, required=True)
     parser.add_argument("--scale", required=True)
-    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="the experiment's tables, one a model")
+    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="the experiment's tables")
     parser.add_argument("--out", type=Path, required=True, help="JSON: a row for each statement")
     parser.add_argument("--table", type=Path, required=True, help="CSV for people")
     parser.add_argument("--caption", type=Path, required=True, help="reStructuredText for the report")

@@ -4,20 +4,36 @@ import argparse
 import json
 import os
 import textwrap
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
 
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import PREPROCESSINGS
 from vitexplore.errors import InputError
+from vitexplore.io import write_tables
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, ModelSpec, load, pick_device
+from vitexplore.provenance import of_model
+
+Measure = Callable[[argparse.Namespace, Model, ImageSet], tuple[pd.DataFrame, dict[str, Any]]]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spec", required=True, help='a model as JSON, such as {"name": "vit", "source": "lab", ...}')
+    _add_device(parser)
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--spec", required=True, nargs="+", help="models as JSON, measured one after the other")
+    _add_device(parser)
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
 
@@ -88,13 +104,29 @@ def model_of(args: argparse.Namespace) -> Model:
     return load(spec_of(args.spec), pick_device(args.device))
 
 
-def at_sizes(args: argparse.Namespace) -> dict[str, Model]:
-    """The model of ``--spec`` at its ``own`` input size and, where ``--common_size`` asks for another, at the
+def models_of(args: argparse.Namespace) -> Iterator[Model]:
+    """The models of ``--spec``, one after the other, on their device."""
+    torch.set_num_threads(args.threads)
+    for text in args.spec:
+        yield load(spec_of(text), pick_device(args.device))
+
+
+def measure_each(args: argparse.Namespace, measure: Measure) -> None:
+    """Write to ``--out`` what ``measure`` finds of each model of ``--spec``, under each other: a table, and further
+    columns of one value each."""
+    (images, data_hash), parts = data_of(args), []
+    for model in models_of(args):
+        table, columns = measure(args, model, images)
+        parts.append((table, of_model(model, data_hash, args.preprocessing) | columns))
+    write_tables(args.out, parts)
+
+
+def at_sizes(model: Model, common_size: int) -> dict[str, Model]:
+    """``model`` at its ``own`` input size and, where ``common_size`` is another (in pixels; 0 for none), at the
     ``common`` one. CLIPs stay at their own: their position embeddings are not resampled."""
-    model = model_of(args)
     models = {"own": model}
-    if args.common_size not in (0, model.spec.input_size) and model.spec.family != "clip":
-        models["common"] = load(replace(spec_of(args.spec), input_size=args.common_size), model.device)
+    if common_size not in (0, model.spec.input_size) and model.spec.family != "clip":
+        models["common"] = load(replace(model.spec, input_size=common_size), model.device)
     return models
 
 

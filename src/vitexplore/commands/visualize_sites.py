@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from vitexplore import plots
+from vitexplore.activations.collect import collect
+from vitexplore.commands.collect import frame
 from vitexplore.commands.common import add_data, add_model, data_of, model_of, spec_of
-from vitexplore.data.images import spread
+from vitexplore.data.images import ImageSet, spread
 from vitexplore.io import write_table
 from vitexplore.models.registry import Model, load, pick_device
 from vitexplore.models.sites import Site, channels, sites
@@ -34,7 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipes", required=True, help='a JSON list, such as [{"name": "paper", "steps": 100}]')
     parser.add_argument("--left-out", nargs="*", default=[], help="parts of the recipes to leave out in turn")
     parser.add_argument("--seeds", type=int, default=1, help="seeds 0, 1, ... of each visualization")
-    parser.add_argument("--top", type=Path, required=True, help="what `collect` wrote for this model")
+    exemplars = parser.add_mutually_exclusive_group(required=True)
+    exemplars.add_argument("--top", type=Path, help="what `collect` wrote for this model")
+    exemplars.add_argument("--top-images", type=int, help="how many images at most to find the same in, here")
+    parser.add_argument("--k", type=int, default=10, help="images to keep for each feature, where they are found here")
     parser.add_argument("--judge", help="another model, as JSON, that says whose feature a picture shows")
     parser.add_argument("--embeddings", type=Path, help="what `embed` wrote for the judge")
     parser.add_argument("--out", type=Path, required=True, help="Parquet: a row for each feature, with its picture")
@@ -45,9 +50,9 @@ def run(args: argparse.Namespace) -> None:
     model, (images, data_hash) = model_of(args), data_of(args)
     judge = judge_of(args)
     sample = Sample(images, spread(len(images), args.images), args.preprocessing, args.batch)
-    top = pd.read_parquet(args.top, columns=["site", "block", "feature", "place", "image", "score"])
     recipes = [recipe for change in json.loads(args.recipes) for recipe in in_turn(model, change, args.left_out)]
     wanted = block_sites(model, args.depth, args.sites)
+    top = top_of(args, model, images, wanted)
     natural = sample.scores(model, wanted)
     drawn = {site: draw_features(channels(model, site), args.features) for site in wanted}
     total = len(recipes) * args.seeds * sum(len(features) for features in drawn.values())
@@ -68,6 +73,17 @@ def run(args: argparse.Namespace) -> None:
     write_table(args.losses, pd.concat(losses, ignore_index=True), provenance)
     write_table(args.out, pd.concat(scores, ignore_index=True), provenance)
     shutil.rmtree(unfinished)
+
+
+def top_of(args: argparse.Namespace, model: Model, images: ImageSet, wanted: Sequence[Site]) -> pd.DataFrame:
+    """The images that activate each feature of ``wanted`` most, as `collect` writes them: what it wrote, or the same
+    found here."""
+    if args.top:
+        return pd.read_parquet(args.top, columns=["site", "block", "feature", "place", "image", "score"])
+    indices = spread(len(images), args.top_images)
+    loading = (args.preprocessing, args.batch, args.workers)
+    rankings = collect(model, images, indices, wanted, min(args.k, len(indices)), *loading)
+    return pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
 
 
 def judge_of(args: argparse.Namespace) -> Judge | None:
