@@ -22,6 +22,7 @@ from vitexplore.data.shapes import CLASSES
 MEAN = STD = (0.5, 0.5, 0.5)
 EMBEDDING = 64  # width of CLIP's joint space
 CONTEXT = 24  # tokens of a caption, start and end included
+CLIPS = ("lab_clip", "lab_clip_shuffled")  # one architecture; the other was trained on other images' captions
 
 
 def config(first_conv: str, classifier: str) -> dict[str, Any]:

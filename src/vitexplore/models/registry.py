@@ -149,10 +149,10 @@ def _build_timm(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def _build_lab(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
-    names = ("lab_vit", "lab_cnn", "lab_clip", *variants.NAMES)
+    names = ("lab_vit", "lab_cnn", *lab.CLIPS, *variants.NAMES)
     if spec.architecture not in names:
         raise InputError(f"model {spec.name}: the lab has no {spec.architecture!r}; it has {', '.join(names)}")
-    if spec.architecture == "lab_clip":
+    if spec.architecture in lab.CLIPS:
         clip = lab.lab_clip()
         return clip, clip.visual.trunk.pretrained_cfg
     module = timm.create_model(spec.architecture)
