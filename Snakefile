@@ -15,6 +15,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/visualize.smk"
 include: "workflow/rules/experiments.smk"
+include: "workflow/rules/concepts.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/bench.smk"
 

@@ -41,7 +41,7 @@ def by_counting(acts_n: np.ndarray, positive_n: np.ndarray) -> float:
 def test_auroc_counts_pairs_with_ties_as_half():
     acts_nf = RNG.integers(0, 5, (30, 4)).astype(float)
     positive_nc = RNG.random((30, 2)) < 0.4
-    found = auroc(acts_nf, positive_nc)
+    found = auroc(rankdata(acts_nf, axis=0), positive_nc)
     assert found.shape == (2, 4)
     for c in range(2):
         for f in range(4):
@@ -49,13 +49,13 @@ def test_auroc_counts_pairs_with_ties_as_half():
 
 
 def test_auroc_of_images_of_one_kind_is_no_number():
-    assert np.isnan(auroc(RNG.random((5, 2)), np.ones((5, 1), dtype=bool))).all()
+    assert np.isnan(auroc(rankdata(RNG.random((5, 2)), axis=0), np.ones((5, 1), dtype=bool))).all()
 
 
 def test_placements_are_each_images_part_in_the_auroc():
     acts_nf, positive = RNG.integers(0, 6, (25, 3)).astype(float), np.arange(25) < 9
     placed = placements(acts_nf, positive)
-    whole = auroc(acts_nf, positive[:, None])[0]
+    whole = auroc(rankdata(acts_nf, axis=0), positive[:, None])[0]
     assert placed[positive].mean(0) == pytest.approx(whole)
     assert placed[~positive].mean(0) == pytest.approx(whole)
     below = [(acts_nf[9:, 1] < acts_nf[0, 1]).mean() + 0.5 * (acts_nf[9:, 1] == acts_nf[0, 1]).mean()]
@@ -83,7 +83,10 @@ def test_draws_do_not_depend_on_the_features():
 
 def test_false_discoveries_are_rare_among_features_of_nothing():
     positive = np.arange(400) < 100
-    told = [told_from_chance(auroc(RNG.random((400, 200)), positive[:, None])[0], 100, 300).any() for _ in range(100)]
+    told = [
+        told_from_chance(auroc(rankdata(RNG.random((400, 200)), axis=0), positive[:, None])[0], 100, 300).any()
+        for _ in range(100)
+    ]
     assert np.mean(told) < 0.15  # 0.05 is expected
     assert told_from_chance(np.array([0.9, 0.5]), 100, 300).tolist() == [True, False]
     assert not told_from_chance(np.array([0.9]), 2, 2).any()

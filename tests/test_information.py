@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from vitexplore.experiments.information import BINS, TOP, information_table, mutual_information, purity
+from vitexplore.experiments.information import (
+    BINS,
+    TOP,
+    binned,
+    information_table,
+    mutual_information,
+    purity,
+    top_images,
+)
 
 RNG = np.random.default_rng(0)
 COUNT = 1600
@@ -27,37 +35,37 @@ def slow_bits(acts: np.ndarray, values: np.ndarray) -> float:
 
 def test_information_is_what_entropies_say():
     acts_nf = RNG.normal(size=(COUNT, 3)) + np.outer(FACTORS["texture"].astype(int), [0.0, 0.5, 2.0])
-    bits, _ = mutual_information(acts_nf, FACTORS["texture"])
+    bits, _ = mutual_information(binned(acts_nf), FACTORS["texture"])
     assert bits == pytest.approx([slow_bits(acts_nf[:, f], FACTORS["texture"]) for f in range(3)])
     assert bits[2] > bits[1] > 0.05
 
 
 def test_information_of_nothing_is_around_zero_and_improbable_only_by_chance():
-    bits, probability = mutual_information(RNG.normal(size=(COUNT, 400)), FACTORS["class"])
+    bits, probability = mutual_information(binned(RNG.normal(size=(COUNT, 400))), FACTORS["class"])
     assert abs(bits.mean()) < 0.002
     assert 0.01 < (probability < 0.05).mean() < 0.12
 
 
 def test_a_feature_that_is_the_factor_tells_all_of_it():
     values = np.arange(COUNT) % 4  # as many of each, so that no bin holds two
-    bits, probability = mutual_information(values[:, None] + 0.01 * RNG.normal(size=(COUNT, 1)), values)
+    bits, probability = mutual_information(binned(values[:, None] + 0.01 * RNG.normal(size=(COUNT, 1))), values)
     assert bits[0] == pytest.approx(2.0, abs=0.05)
     assert probability[0] < 1e-100
 
 
 def test_a_feature_that_is_mostly_silent_is_not_taken_for_one_of_eight_full_bins():
     acts_nf = np.where(RNG.random((COUNT, 300)) < 0.7, 0.0, RNG.random((COUNT, 300)))
-    bits, probability = mutual_information(acts_nf, FACTORS["class"])
+    bits, probability = mutual_information(binned(acts_nf), FACTORS["class"])
     assert abs(bits.mean()) < 0.002
     assert (probability < 0.05).mean() < 0.12
-    constant_bits, constant = mutual_information(np.zeros((COUNT, 1)), FACTORS["class"])
+    constant_bits, constant = mutual_information(binned(np.zeros((COUNT, 1))), FACTORS["class"])
     assert (constant_bits[0], constant[0]) == (0.0, 1.0)
 
 
 def test_purity_is_the_share_of_the_most_frequent_value_among_the_top():
     acts = np.arange(20.0)[:, None]
     values = np.array(["a"] * 10 + ["b"] * 7 + ["c"] * 3)
-    share, value = purity(acts, values)
+    share, value = purity(top_images(acts), values)
     assert TOP == 10
     assert (share[0], value[0]) == (0.7, "b")
 

@@ -74,11 +74,11 @@ def shares(table: pd.DataFrame) -> Figure:
 def information(table: pd.DataFrame) -> Figure:
     """Mean bits about class and texture by depth."""
     long = pooled(table).melt(
-        ["model", "block"], [f"information_{factor}" for factor in TOLD.values()], "factor", "bits"
+        ["model", "block"], [f"information_{factor}" for factor in TOLD.values()], "factor", "told"
     )
     long["factor"] = long["factor"].str.removeprefix("information_")
     title = "What features tell of class and texture"
-    figure = plots.lines(long, "block", "bits", "model", title, ("block", "bits, mean over features"), style="factor")
+    figure = plots.lines(long, "block", "told", "model", title, ("block", "bits, mean over features"), style="factor")
     figure.set_figwidth(8.5)
     figure.axes[0].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

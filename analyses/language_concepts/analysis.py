@@ -9,6 +9,7 @@ from vitexplore.claims import Analysis, Measured, NotTested, pooled, seeds_of
 from vitexplore.stats import LEVEL, Estimate
 
 CAPTIONS = {"many": "many", "before_and_after": "before and after", "from_above": "from above"}
+ORDER = ("clip", "clip_shuffled", "vit", "vit_random", "cnn")  # in figures, as far as a scale has them
 SHUFFLED = "lab/lab_clip_shuffled"
 
 
@@ -56,8 +57,8 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each model and concept: ``coded`` of ``features``, mean over folds, ``percent``; ``best``, block.feature
-    of the feature that is found best (of the first fold), and its AUROC held out, mean over folds."""
+    """A row for each model and concept: ``coded`` of ``features``, mean over folds, ``percent``; ``best``,
+    block.feature of the feature that is found best (of the first fold), and its AUROC held out, mean over folds."""
     rows = []
     for (model, concept, kind), mine in table.groupby(["model", "concept", "kind"], sort=False):
         best = mine.loc[mine.groupby("fold")["found"].idxmax()]
@@ -80,11 +81,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def panels(rows: pd.DataFrame) -> Figure:
     """How many features, and how good the best one is; training seeds together."""
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    hues = [name for name in ORDER if name in set(rows["model"])]
     titles = {"percent": "features that code it, percent", "held_out": "AUROC of the best, held out"}
     for axis, (column, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
-        sns.barplot(rows, y="concept", x=column, hue="model", errorbar=None, ax=axis, legend=column == "held_out")
+        shown = {"y": "concept", "x": column, "hue": "model", "hue_order": hues}
+        sns.barplot(rows, **shown, errorbar=None, ax=axis, legend=column == "held_out")
         axis.set(title=title, xlabel="", ylabel="")
+    for container in figure.axes[0].containers:
+        figure.axes[0].bar_label(container, fmt="%.1f", fontsize=7, padding=2)
     figure.axes[1].axvline(0.9, color="black", linewidth=0.8)
     figure.axes[1].set_xlim(0.4, 1.0)
     figure.axes[1].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -10,7 +10,7 @@ import yaml
 
 from vitexplore.errors import InputError
 
-EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing", "background", "low_pass")
+EXPERIMENTS = ("collect", "visualize", "locality", "localization", "token_mixing", "background", "low_pass", "concepts")
 
 
 def check_config(config: dict[str, Any], schema: Path) -> None:
@@ -37,6 +37,12 @@ def check_config(config: dict[str, Any], schema: Path) -> None:
             near = " or ".join(difflib.get_close_matches(model["beside"], leaders, n=1) or leaders)
             wrong = f"models.{name}.beside: {model['beside']!r} is no other model that stands by itself"
             raise InputError(f"config: {wrong}; did you mean {near}?")
+    if "concepts" in config:
+        namer = config["concepts"]["judge"]
+        if config["models"].get(namer, {}).get("family") != "clip":
+            raise InputError(
+                f"config: concepts.judge: {namer!r} is no CLIP among the models; name one whose words count"
+            )
     claims = sorted(path.parent.name for path in schema.parents[2].glob("analyses/*/claim.yaml"))
     for place, claim in enumerate(config["claims"]):
         if claim not in claims:

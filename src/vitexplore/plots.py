@@ -70,7 +70,10 @@ def images_with_maps(rows: Sequence[tuple[str, Sequence[Image.Image], np.ndarray
 def picture_rows(rows: Sequence[tuple[str, Sequence[bytes], Sequence[str]]], title: str) -> Figure:
     """Rows of small square pictures (PNG bytes): each row's label at its left, a caption above each picture. All on one
     axis, whose unit is a picture's side, and without a layout engine: hundreds of axes take seconds."""
-    across, down = 1.08, 1.25  # from one picture to the next
+    head = 0.09 + 0.11 * max(
+        caption.count("\n") + 1 for _, _, captions in rows for caption in captions
+    )  # over a picture
+    across, down = 1.08, 1.05 + head  # from one picture to the next
     columns = max(len(pictures) for _, pictures, _ in rows)
     longest = max(len(words) for label, _, _ in rows for words in label.split("\n"))
     left, wide, high = 0.085 * longest + 0.15, 1.16 * across * columns, 1.16 * down * len(rows)  # inches
@@ -82,8 +85,8 @@ def picture_rows(rows: Sequence[tuple[str, Sequence[bytes], Sequence[str]]], tit
         for column, (picture, caption) in enumerate(zip(pictures, captions, strict=False)):
             x, y = across * column, down * line
             axis.imshow(decode(picture), extent=(x, x + 1, y + 1, y))
-            axis.text(x + 0.5, y - 0.05, caption, ha="center", fontsize=7)
-    axis.set(xlim=(0, across * columns), ylim=(down * len(rows) - 0.2, -0.2), xticks=[])
+            axis.text(x + 0.5, y - 0.05, caption, ha="center", va="bottom", fontsize=7)
+    axis.set(xlim=(0, across * columns), ylim=(down * len(rows) - head, -head), xticks=[])
     axis.set_yticks([down * line + 0.5 for line in range(len(rows))], [label for label, _, _ in rows], fontsize=9)
     axis.grid(visible=False)
     return figure

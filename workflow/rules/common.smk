@@ -53,7 +53,9 @@ wildcard_constraints:
 
 
 def takes_part(experiment):
-    """Names of the models that `experiment` runs on; those that need boxes run on none without."""
+    """Names of the models that `experiment` runs on: none without a budget, nor without the boxes that some need."""
+    if experiment not in config:
+        return []
     if PHOTOS and not BOXES and experiment in ("localization", "background"):
         return []
     return [name for name, model in config["models"].items() if experiment in experiments_of(model)]
@@ -197,13 +199,13 @@ def depths_of(model, experiment):
 
 
 def groups(experiment):
-    """The models of each of an experiment's tables, by the table's name."""
-    return groups_of(config["models"], takes_part(experiment))
+    """The models of each of an experiment's tables, by the table's name. `features` is the other table of `concepts`."""
+    return groups_of(config["models"], takes_part("concepts" if experiment == "features" else experiment))
 
 
-def members(wildcards):
+def members(experiment, model):
     """The models of one table; a name that leads no group has a table of its own, for those who ask for it."""
-    return groups(wildcards.experiment).get(wildcards.model, [wildcards.model])
+    return groups(experiment).get(model, [model])
 
 
 def table_of(experiment, model):
@@ -221,6 +223,19 @@ def tables_of(experiment):
     return expand(f"{OUT}/{experiment}/{{model}}.parquet", model=groups(experiment))
 
 
+def random(model):
+    return config["models"][model].get("weights") == "random"
+
+
+def explained():
+    """Models whose features are shown with what they mean."""
+    return [model for model in takes_part("concepts") if model in takes_part("visualize") and not random(model)]
+
+
+def lab_clips():
+    return [model for model in takes_part("concepts") if config["models"][model]["architecture"].startswith("lab_clip")]
+
+
 TESTED = [claim for claim in CLAIMS if claim in config["claims"] and tables_of(CLAIMS[claim][0])]
 
 
@@ -235,6 +250,8 @@ def results():
         for model in takes_part("localization")
         if model in visualized and config["models"][model]["family"] == "vit"
     ]
+    figures += [f"{what}_{model}" for model in explained() for what in ("depth", "concepts")]
+    figures += ["zero_shot"] if lab_clips() else []
     tables = [f"{OUT}/claims.csv", f"{OUT}/claims.md"]
     tables += [f"{OUT}/tables/{name}.csv" for name in ("background", "low_pass") if takes_part(name)]
     return tables + [f"{OUT}/figures/{figure}.png" for figure in figures]

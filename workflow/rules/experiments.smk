@@ -2,7 +2,7 @@
 rule experiment:
     input:
         images=lambda w: images_of(w.experiment),
-        weights=lambda w: [path for name in members(w) for path in weights_of(name)],
+        weights=lambda w: [path for name in members(w.experiment, w.model) for path in weights_of(name)],
     output:
         f"{OUT}/{{experiment}}/{{model}}.parquet",
     log:
@@ -18,7 +18,7 @@ rule experiment:
         gpu=config["gpu"],
     params:
         data=subpath(input.images, parent=True),
-        spec=lambda w: [spec(name) for name in members(w)],
+        spec=lambda w: [spec(name) for name in members(w.experiment, w.model)],
         images=lambda w: budget(w.experiment, "images"),
         options=options,
         how=lambda w: config["preprocessing"]["background" if w.experiment == "background" else "others"],

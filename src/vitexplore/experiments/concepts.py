@@ -14,13 +14,14 @@ CODED = 0.9  # AUROC from which on a feature is said to code a concept
 FALSE_DISCOVERIES = 0.05  # share of them among a block's features that are told from chance
 
 
-def auroc(acts_nf: np.ndarray, positive_nc: np.ndarray) -> np.ndarray:
+def auroc(ranks_nf: np.ndarray, positive_nc: np.ndarray) -> np.ndarray:
     """Probability that a feature is larger on an image that shows a concept than on one that does not, ties counting
-    half: float64 [c, f] (Mann and Whitney 1947). ``positive_nc`` bool; NaN where it has images of one kind only."""
+    half: float64 [c, f] (Mann and Whitney 1947). ``ranks_nf``: of each feature's activations, from 1, ties sharing the
+    mean; ``positive_nc`` bool. NaN where images are of one kind only."""
     count = positive_nc.sum(0)[:, None]
-    wins = positive_nc.T.astype(np.float64) @ rankdata(acts_nf, axis=0) - count * (count + 1) / 2
+    wins = positive_nc.T.astype(np.float64) @ ranks_nf - count * (count + 1) / 2
     with np.errstate(invalid="ignore"):
-        return wins / (count * (len(acts_nf) - count))
+        return wins / (count * (len(ranks_nf) - count))
 
 
 def placements(acts_nf: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
@@ -36,8 +37,8 @@ def placements(acts_nf: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
 
 def resampled_auroc(placed_nf: np.ndarray, positive_n: np.ndarray, seed: int) -> np.ndarray:
     """The AUROC on RESAMPLES draws of as many images of either kind, with replacement: float64 [r, f]. Linear in the
-    images, as DeLong's variance is: to first order in 1/n the bootstrap itself, at the price of a product. Draws are
-    the same for all models that are shown the same images."""
+    images, as DeLong's variance is: to first order in 1/n the bootstrap itself, at the price of a product. The
+    same images are drawn for all models."""
     rng = np.random.default_rng(seed)
     means = []
     for kind in (placed_nf[positive_n], placed_nf[~positive_n]):
@@ -58,40 +59,50 @@ def concept_scores(blocks: Iterable[tuple[int, np.ndarray]], concepts: Sequence[
 
     ``features``: how many there are; ``coded``: of those, how many have an AUROC of CODED at least where they are
     found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
-    RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best`` is
-    the one that fires most for it, with its AUROC where it was ``found`` and where it was ``held_out``, and the latter's
-    standard error ``deviation``.
-    ``positives``, ``others``: held-out images of either kind."""
+    RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best``
+    is the one that fires most for it, with its AUROC where it was ``found``, that where it was ``held_out``, and the
+    standard error of the latter, ``deviation``. ``positives``, ``others``: held-out images of either kind."""
     return pd.DataFrame([row for block, acts_nf in blocks for row in _of_block(block, acts_nf, concepts)])
 
 
 def _of_block(block: int, acts_nf: np.ndarray, concepts: Sequence[Concept]) -> Iterator[dict]:
     features = acts_nf.shape[1]
     drawn = np.random.default_rng(block).multinomial(features, np.full(features, 1 / features), size=RESAMPLES)
+    parts: dict[bytes, np.ndarray] = {}  # concepts share their parts of the images, and ranking is what takes time
+
+    def ranks(part: np.ndarray) -> np.ndarray:
+        key = part.tobytes()
+        if key not in parts:
+            parts[key] = rankdata(acts_nf[part], axis=0)
+        return parts[key]
+
     for number, concept in enumerate(concepts):
-        found_on, held_on = concept.found_on, concept.held_on
-        found = auroc(acts_nf[found_on], concept.positive[found_on, None])[0]
-        best = int(found.argmax())
-        sign = np.where(found >= 0.5, 1, -1)
-        positive = concept.positive[held_on]
-        placed = placements(sign * acts_nf[held_on], positive)
-        held = placed[positive].mean(0)
+        held_on, positive = concept.held_on, concept.positive[concept.held_on]
+        found = auroc(ranks(concept.found_on), concept.positive[concept.found_on, None])[0]
+        held = auroc(ranks(held_on), positive[:, None])[0]
+        best, sign = int(found.argmax()), np.where(found >= 0.5, 1, -1)
         positives, others = int(positive.sum()), int((~positive).sum())
-        candidates = (np.abs(found - 0.5) >= CODED - 0.5) & told_from_chance(held, positives, others)
-        again = (resampled_auroc(placed, positive, number) >= CODED) & candidates
-        variance = placed[positive, best].var(ddof=1) / positives + placed[~positive, best].var(ddof=1) / others
+        told = told_from_chance(0.5 + sign * (held - 0.5), positives, others)
+        candidates = np.flatnonzero((np.abs(found - 0.5) >= CODED - 0.5) & told)
+        placed = placements(sign[candidates] * acts_nf[held_on][:, candidates], positive)
+        resamples = np.zeros(RESAMPLES, dtype=np.int64)
+        if len(candidates):
+            again = resampled_auroc(placed, positive, number) >= CODED
+            resamples = (again * drawn[:, candidates]).sum(1)
+        placed_best = placements(acts_nf[held_on][:, [best]], positive)[:, 0]
+        variances = [part.var(ddof=1) / len(part) for part in (placed_best[positive], placed_best[~positive])]
         yield {
             "block": block,
             "concept": concept.name,
             "kind": concept.kind,
             "fold": concept.fold,
             "features": features,
-            "coded": int((candidates & (held >= CODED)).sum()),
-            "resamples": (again * drawn).sum(1).astype(np.int32),
+            "coded": int((placed[positive].mean(0) >= CODED).sum()),
+            "resamples": resamples,
             "best": best,
             "found": found[best],
-            "held_out": 0.5 + sign[best] * (held[best] - 0.5),
-            "deviation": np.sqrt(variance),
+            "held_out": held[best],
+            "deviation": np.sqrt(sum(variances)),
             "positives": positives,
             "others": others,
         }

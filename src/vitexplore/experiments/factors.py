@@ -4,7 +4,6 @@ tested for."""
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torchvision.transforms.functional import resize, to_tensor
 
 from vitexplore.data.captions import PLACES
@@ -57,10 +56,9 @@ class Concept:
 
 
 def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
-    """By factor, a value (text) for each image of ``indices``. Scenes: all that made them, in the words of their captions
-    (the keys and values of ``captions.factor_prompts``). Photographs: ``class``;
-    ``category``, the smallest super-class of it; ``texture``, which eighth of the images its share of energy at high
-    frequencies falls in."""
+    """By factor, a value (text) for each image of ``indices``. Scenes: all that made them, in the words of their
+    captions (the keys and values of ``captions.factor_prompts``). Photographs: ``class``; ``category``, the smallest
+    super-class of it; ``texture``, which eighth of the images its share of energy at high frequencies falls in."""
     table = images.table.iloc[indices]
     classes = np.array(images.classes)[images.labels[indices]]
     if has_factors(images):

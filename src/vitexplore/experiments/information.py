@@ -12,15 +12,19 @@ FALSE_DISCOVERIES = 0.05
 CATEGORY = "category"  # known from the class, so that it can never explain more
 
 
-def mutual_information(acts_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bits that each feature, in BINS equally full bins, tells of a factor's value, float64 [f], and how probable as
-    many were of a feature that tells nothing, float64 [f] (the chi-squared limit). The mean that such a feature has,
+def binned(acts_nf: np.ndarray) -> np.ndarray:
+    """Which of BINS equally full bins each activation falls in, int64 [n, f]; equal ones fall in one."""
+    return ((rankdata(acts_nf, axis=0) - 0.5) * BINS / len(acts_nf)).astype(np.int64)
+
+
+def mutual_information(bins_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bits that each feature, by its bin, tells of a factor's value, float64 [f], and how probable as many were of a
+    feature that tells nothing, float64 [f] (the chi-squared limit). The mean that such a feature has,
     (bins - 1) (values - 1) / (2 n ln 2) (Miller 1955), is taken off: around 0 where there is nothing."""
-    count, features = acts_nf.shape
-    bins_nf = ((rankdata(acts_nf, axis=0) - 0.5) * BINS / count).astype(np.int64)
-    values, coded = np.unique(values_n, return_inverse=True)
-    shows_vn = (coded == np.arange(len(values))[:, None]).astype(np.float64)
-    together_fbv = np.stack([(shows_vn @ (bins_nf == b)).T for b in range(BINS)], axis=1) / count
+    count = len(bins_nf)
+    shows_vn, values = _shows(values_n)
+    in_bin = (np.asarray(bins_nf == b, dtype=np.float32) for b in range(BINS))
+    together_fbv = np.stack([(shows_vn @ fallen).T for fallen in in_bin], axis=1, dtype=np.float64) / count
     apart_fbv = together_fbv.sum(2, keepdims=True) * together_fbv.sum(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(together_fbv > 0, together_fbv * np.log2(together_fbv / apart_fbv), 0.0)
@@ -31,13 +35,26 @@ def mutual_information(acts_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.nd
     return bits - freedom / (2 * count * np.log(2)), probability
 
 
-def purity(acts_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each feature's TOP most activating images: the share that have their most frequent value, float64 [f], and
-    that value, text [f]."""
+def top_images(acts_nf: np.ndarray) -> np.ndarray:
+    """bool [n, f]: the TOP most activating images of each feature."""
     top_kf = np.argsort(-acts_nf, axis=0, kind="stable")[:TOP]
+    chosen_nf = np.zeros(acts_nf.shape, dtype=bool)
+    np.put_along_axis(chosen_nf, top_kf, True, axis=0)
+    return chosen_nf
+
+
+def purity(top_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the ``top_images`` of each feature: the share that have their most frequent value, float64 [f], and that
+    value, text [f]."""
+    shows_vn, values = _shows(values_n)
+    counts_vf = shows_vn @ top_nf
+    return counts_vf.max(0) / top_nf.sum(0), values[counts_vf.argmax(0)]
+
+
+def _shows(values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which images show which value, float32 [v, n], and the values."""
     values, coded = np.unique(values_n, return_inverse=True)
-    counts_vf = (coded[top_kf][None] == np.arange(len(values))[:, None, None]).sum(1)
-    return counts_vf.max(0) / len(top_kf), values[counts_vf.argmax(0)]
+    return (coded == np.arange(len(values))[:, None]).astype(np.float32), values
 
 
 def information_table(block: int, acts_nf: np.ndarray, factors: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -45,8 +62,9 @@ def information_table(block: int, acts_nf: np.ndarray, factors: Mapping[str, np.
     tells most, or "" where none is told from chance (at a false discovery rate of FALSE_DISCOVERIES over the block's
     features and factors), with ``bits``, and the ``value`` that its top images have most in common, with ``purity``;
     ``purity_<factor>`` of class and category."""
-    found = {name: mutual_information(acts_nf, values) for name, values in factors.items()}
-    pure = {name: purity(acts_nf, values) for name, values in factors.items()}
+    bins_nf, top_nf = binned(acts_nf), top_images(acts_nf)
+    found = {name: mutual_information(bins_nf, values) for name, values in factors.items()}
+    pure = {name: purity(top_nf, values) for name, values in factors.items()}
     table = pd.DataFrame({"block": block, "feature": np.arange(acts_nf.shape[1])})
     for name, (bits, _) in found.items():
         table[f"information_{name}"] = bits
