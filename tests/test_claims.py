@@ -23,6 +23,7 @@ from vitexplore.claims import (
     to_markdown,
 )
 from vitexplore.errors import InputError
+from vitexplore.stats import RESAMPLES
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "workflow/schemas/claim.schema.yaml"
@@ -240,6 +241,42 @@ def ablation_table(loss, random_loss):
 
 
 GRADUAL, SUDDEN = np.linspace(0.1, 0.9, 8), np.array([0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.22, 0.9])
+
+
+def concept_table(clip, vit, shuffled, categories=None):
+    """How many of each block's 256 features code each caption's concept in the three models; ``categories``: how many
+    code each category in CLIP, where that differs."""
+    concepts = [(name, "caption", 1) for name in ("many", "before and after", "from above", "at night")]
+    concepts += [(name, "category", 2) for name in ("animal", "plant", "tool", "vehicle")]
+    rows = []
+    for model, family, coded in (("clip", "clip", clip), ("clip_shuffled", "clip", shuffled), ("vit", "vit", vit)):
+        mine = []
+        for name, kind, folds in concepts:
+            count = categories if categories is not None and (model, kind) == ("clip", "category") else coded
+            resamples = np.random.default_rng(0).binomial(256, count / 256, size=(4, folds, RESAMPLES))
+            for block in range(4):
+                for fold in range(folds):
+                    row = {"block": block, "concept": name, "kind": kind, "fold": fold, "features": 256, "coded": count}
+                    row |= {"resamples": resamples[block, fold], "best": 3, "found": 0.95 - 0.01 * block}
+                    mine.append(row | {"held_out": 0.94, "deviation": 0.01, "positives": 100, "others": 400})
+        rows.append(about(model, family, **pd.DataFrame(mine).to_dict("list")))
+        rows[-1]["architecture"] = f"lab/lab_{model}"
+    return pd.concat(rows, ignore_index=True)
+
+
+def depth_table(slope, random_slope):
+    """By ``slope``, information on the class rises and that on texture falls from block to block of eight."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for model, rise, random in (("vit", slope, False), ("vit_random", random_slope, True)):
+        block = np.repeat(np.arange(8), 30)
+        columns = {"block": block, "feature": np.tile(np.arange(30), 8), "explained_by": "class", "purity_class": 0.5}
+        columns["information_class"] = 0.1 * rise * block + 0.2 * rng.random(240)
+        columns["information_texture"] = -0.1 * rise * block + 0.2 * rng.random(240)
+        rows.append(about(model, "vit", random, **columns))
+    return pd.concat(rows, ignore_index=True)
+
+
 PLANTED = [
     ("background", background_table((0.98, 0.9, 0.4), (0.98, 0.7, 0.2)), "reproduced"),
     ("background", background_table((0.98, 0.7, 0.2), (0.98, 0.9, 0.4)), "not reproduced"),
@@ -273,6 +310,15 @@ PLANTED = [
     ("variants", variants_table(0.5, 0.5, 0.5, 0.1), "not reproduced"),
     ("variants", variants_table(0.9, 0.9, 2.0, 0.1), "partly"),  # a judge names random networks' features as well
     ("variants", variants_table(0.9, 0.5, 2.0, 2.0), "partly"),  # any picture drives any feature
+    ("language_concepts", concept_table(40, 0, 0), "reproduced"),
+    ("language_concepts", concept_table(0, 0, 0), "not reproduced"),
+    ("language_concepts", concept_table(40, 40, 0), "not reproduced"),  # labels do as well
+    ("language_concepts", concept_table(40, 0, 40), "not reproduced"),  # so do other images' captions
+    ("language_concepts", concept_table(40, 0, 0, categories=0), "partly"),
+    ("depth_progression", depth_table(1, 0), "reproduced"),
+    ("depth_progression", depth_table(0, 0), "not reproduced"),
+    ("depth_progression", depth_table(-1, 0), "not reproduced"),
+    ("depth_progression", depth_table(1, 1), "not reproduced"),  # so does a random network
     ("augmentations", ablation_table(0.3, 0.0), "reproduced"),
     ("augmentations", ablation_table(-0.1, 0.0), "not reproduced"),
     ("augmentations", ablation_table(0.3, 0.3), "not reproduced"),  # so do random weights

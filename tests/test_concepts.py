@@ -8,9 +8,11 @@ from scipy.stats import rankdata
 
 from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
+from vitexplore.data.photos import imagenet_wnids
 from vitexplore.data.scene_sets import factors
 from vitexplore.data.scenes import SIZE, sample
 from vitexplore.data.shapes import CLASSES
+from vitexplore.data.wordnet import superclasses
 from vitexplore.experiments.concepts import (
     auroc,
     concept_scores,
@@ -18,7 +20,7 @@ from vitexplore.experiments.concepts import (
     resampled_auroc,
     told_from_chance,
 )
-from vitexplore.experiments.factors import Concept, concepts_of, factors_of
+from vitexplore.experiments.factors import DETAIL_SIDE, LEAST, MOST, Concept, concepts_of, factors_of
 from vitexplore.models.sites import Site
 from vitexplore.stats import RESAMPLES
 
@@ -227,3 +229,40 @@ def test_planted_model(vit, unpainted):
     assert scores.drop("many")["coded"].sum() == 0
     green_alone = concept_scores([(0, acts_nf[:, 1:2])], concepts_of(images, EVERY)).set_index("concept")
     assert green_alone.loc["many", "held_out"] == pytest.approx(0.75, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def photographs() -> ImageSet:
+    """Pictures of 72 of ImageNet's classes: a wave under ever more noise."""
+    noise = np.linspace(0, 50, 72)[:, None, None, None] * RNG.random((72, DETAIL_SIDE, DETAIL_SIDE, 1))
+    wave = 100 + 50 * np.sin(2 * np.pi * np.arange(DETAIL_SIDE) / DETAIL_SIDE)
+    pixels = np.broadcast_to((wave[:, None] + noise).astype(np.uint8), (72, DETAIL_SIDE, DETAIL_SIDE, 3))
+    table = pd.DataFrame({"label": np.arange(72) * 13, "name": "", "path": ""})
+    return ImageSet(table, tuple(imagenet_wnids()), pixels)
+
+
+def test_concepts_of_photographs_are_super_classes_on_other_classes(photographs):
+    indices = np.arange(72)[::-1]
+    labels, concepts = photographs.labels[indices], concepts_of(photographs, indices)
+    assert {"dog", "animal"} <= {concept.name for concept in concepts}
+    for concept in concepts:
+        assert concept.kind == "category"
+        assert not set(labels[concept.found_on]) & set(labels[concept.held_on])
+        if concept.name == "dog":
+            assert set(labels[concept.positive]) == {label for label in labels if 151 <= label <= 268}
+
+
+def test_factors_of_photographs(photographs):
+    factors = factors_of(photographs, np.arange(72))
+    assert set(factors) == {"class", "category", "texture"}
+    assert factors["class"][0] == "n01440764"
+    assert np.unique(factors["texture"], return_counts=True)[1].tolist() == [9] * 8
+    assert (factors["texture"][0], factors["texture"][71]) == ("detail 1", "detail 8")
+
+
+def test_the_category_of_a_photograph_is_its_smallest_super_class(photographs):
+    found = factors_of(photographs, np.arange(72))["category"]
+    joined = superclasses(photographs.classes, LEAST, MOST)
+    for label, category in zip(photographs.labels, found, strict=True):
+        above = {name: members.sum() for name, members in joined.items() if members[label]}
+        assert category == "other" if not above else above[category] == min(above.values())

@@ -1,5 +1,5 @@
 # Training is a target of its own: weights ship with the package and are plain inputs of everything else.
-TRAINED = [f"lab_{name}_s{seed}" for name in ("vit", "cnn", "clip") for seed in (0, 1, 2)]
+TRAINED = [f"lab_{name}_s{seed}" for name in ("vit", "cnn") for seed in (0, 1, 2)] + ["lab_clip_s0", "lab_clip_s1"]
 TRAINED += [f"lab_{name}_s0" for name in ("clip_shuffled", "deit", "coat", "convit", "pit", "swin", "twins")]
 
 

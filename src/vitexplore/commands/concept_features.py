@@ -88,12 +88,14 @@ def visualized(model: Model, wanted: pd.DataFrame, recipe: dict) -> dict[tuple[i
 
 
 def depth_rows(by_depth: pd.DataFrame, pictures: dict[tuple[int, int], Tensor]) -> list[tuple[str, list, list]]:
-    """A row a block: its pictures, each under what it tells most of and the value that its top images share."""
+    """A row a block, with its pictures' mean centroid: each under what it tells most of and the value that its top
+    images share."""
     rows = []
     for block, mine in by_depth.groupby("block"):
         shown = [plots.encode(pictures[key]) for key in keys(mine)]
         told = zip(mine["explained_by"], mine["value"], strict=True)
-        rows.append((f"block {block}", shown, [f"{factor}:\n{value}" for factor, value in told]))
+        label = f"block {block}\ncentroid {mine['centroid'].mean():.2f}"
+        rows.append((label, shown, [f"{factor}:\n{value}" for factor, value in told]))
     return rows
 
 

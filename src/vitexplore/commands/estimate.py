@@ -36,6 +36,7 @@ PASSES = {
     "token_mixing": (9, 1),  # half of depth + 1 for isolated CLS, 12 blocks taken for the mean; CLS alone, exchanged
     "background": (1 + 2 * len(FILLS), 1 + 2 * len(FILLS)),  # cut and resized anew for each view
     "low_pass": (1 + len(CUTOFFS) + len(SIGMAS), 1),
+    "concepts": (1, 2),  # the detail of each picture is measured apart
 }
 VISUALIZED = ("visualize", "variants", "ablation")
 GRADIENT = 2  # a step to the pixels costs two forward passes: weights need no gradients
