@@ -256,7 +256,15 @@ def concept_table(clip, vit, shuffled, categories=None):
             resamples = np.random.default_rng(0).binomial(256, count / 256, size=(4, folds, RESAMPLES))
             for block in range(4):
                 for fold in range(folds):
-                    row = {"block": block, "concept": name, "kind": kind, "fold": fold, "features": 256, "coded": count}
+                    row = {
+                        "block": block,
+                        "concept": name,
+                        "kind": kind,
+                        "fold": fold,
+                        "features": 256,
+                        "coded": count,
+                        "threshold": 0.9,
+                    }
                     row |= {"resamples": resamples[block, fold], "best": 3, "found": 0.95 - 0.01 * block}
                     mine.append(row | {"held_out": 0.94, "deviation": 0.01, "positives": 100, "others": 400})
         rows.append(about(model, family, **pd.DataFrame(mine).to_dict("list")))

@@ -45,7 +45,8 @@ def broken(change):
         (lambda c: c["judges"].update(vit="vit"), "vit needs a judge that is another model with trained weights"),
         (lambda c: c["judges"].update(cnn="vit_random"), "cnn needs a judge that is another model"),
         (lambda c: (c.pop("device"), c.update(devise="cpu")), "unknown key 'devise'"),
-        (lambda c: c["claims"].append("magic"), r"claims\.10: 'magic' is not one of"),
+        (lambda c: c["concepts"].update(judge="cnn"), "concepts.judge: 'cnn' is no CLIP among the models"),
+        (lambda c: c["claims"].append("magic"), r"claims\.12: 'magic' is not one of"),
         (lambda c: c["visualize"]["recipes"][0].update(steps=0), r"visualize\.recipes\.0\.steps: 0 is less than"),
         (lambda c: c.pop("variants"), "deit takes part in variants, but there is no key 'variants'"),
         (

@@ -61,7 +61,7 @@ def test_every_claim_of_the_paper_is_listed(finished):
     table = pd.read_csv(finished / "results/smoke/claims.csv")
     verdicts = table.dropna(subset="verdict").set_index("claim")["verdict"]
     assert len(verdicts) == 12
-    assert (verdicts == "not tested").sum() == 2
+    assert "not tested" not in set(verdicts)
     assert table.dropna(subset="measured")[["low", "high", "control", "n"]].notna().all(axis=None)
 
 

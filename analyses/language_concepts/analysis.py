@@ -14,8 +14,9 @@ SHUFFLED = "lab/lab_clip_shuffled"
 
 
 class Shares:
-    """One model's share of features that code a concept, or any of several: ``value``, and ``draws`` of it on
-    resampled images and features, the same images for every model. Concepts' counts add up; folds are averaged."""
+    """How many features of one model code a concept, over how many it has: ``value``, and ``draws`` of it on resampled
+    held-out images and features, the same ones for every model. A feature counts once for each of several concepts that
+    it codes; folds are averaged."""
 
     def __init__(self, mine: pd.DataFrame) -> None:
         folds = mine["fold"].nunique()
@@ -71,6 +72,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "coded": coded,
                 "features": features,
                 "percent": 100 * coded / features,
+                "threshold": mine["threshold"].iloc[0],
                 "best": f"{best['block'].iloc[0]}.{best['best'].iloc[0]}",
                 "held_out": best["held_out"].mean(),
                 "deviation": best["deviation"].mean(),
@@ -90,7 +92,7 @@ def panels(rows: pd.DataFrame) -> Figure:
         axis.set(title=title, xlabel="", ylabel="")
     for container in figure.axes[0].containers:
         figure.axes[0].bar_label(container, fmt="%.1f", fontsize=7, padding=2)
-    figure.axes[1].axvline(0.9, color="black", linewidth=0.8)
+    figure.axes[1].axvline(rows["threshold"].iloc[0], color="black", linewidth=0.8)
     figure.axes[1].set_xlim(0.4, 1.0)
     figure.axes[1].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle("Features for what captions say and labels do not")

@@ -3,8 +3,7 @@ rule concepts:
     input:
         images=DATA,
         weights=lambda w: [path for name in members("concepts", w.model) for path in weights_of(name)],
-        words=lambda w: weights_of(budget("concepts", "judge")),
-        judge=lambda w: f"{OUT}/activations/{budget('concepts', 'judge')}_embeddings.parquet",
+        judge=lambda w: weights_of(budget("concepts", "judge")),
     output:
         concepts=f"{OUT}/concepts/{{model}}.parquet",
         features=f"{OUT}/features/{{model}}.parquet",
@@ -31,7 +30,7 @@ rule concepts:
     shell:
         "python -m vitexplore --log {log} concepts --spec {params.spec:q} --device {params.device} --threads {threads}"
         " --data {params.data} --images {params.images} --preprocessing {params.how} --batch {params.batch}"
-        " --workers {params.workers} --judge {params.judge:q} --embeddings {input.judge} --words {params.words}"
+        " --workers {params.workers} --judge {params.judge:q} --words {params.words}"
         " --out {output.concepts} --features {output.features}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import open_clip
 import pandas as pd
+from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
@@ -49,11 +50,15 @@ def run(args: argparse.Namespace) -> None:
     by_depth["centroid"] = [float(spectral_centroid(pictures[key][None])) for key in keys(by_depth)]
     name = model.spec.name
     title = f"{name}: features by depth, and what they tell most of"
-    plots.save(plots.picture_rows(depth_rows(by_depth, pictures), title), args.depth)
-    title = f"{name}: the features that code each concept best, their visualizations and most activating images"
-    plots.save(plots.picture_rows(concept_rows(coding, pictures, top, images), title), args.language)
+    plots.save(sheet(depth_rows(by_depth, pictures), title), args.depth)
+    title = f"{name}: the features that fire most for each concept, their visualizations and most activating images"
+    plots.save(sheet(concept_rows(coding, pictures, top, images), title), args.language)
     shown = by_depth[["block", "feature", "explained_by", "value", "bits", "centroid", "word_1"]]
     write_atomically(args.out, lambda path: shown.to_csv(path, index=False, float_format="%.4f"))
+
+
+def sheet(rows: list[tuple[str, list, list]], title: str) -> Figure:
+    return plots.picture_rows(rows, title) if rows else plots.message(f"{title}: there are none")
 
 
 def explained_best(features: pd.DataFrame) -> pd.DataFrame:
@@ -64,10 +69,10 @@ def explained_best(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def found_best(concepts: pd.DataFrame) -> pd.DataFrame:
-    """A row for each concept: the feature that is found best of all blocks'."""
-    best = (
-        concepts[concepts["fold"] == 0].sort_values("found", ascending=False, kind="stable").groupby("concept").head(1)
-    )
+    """A row for each concept: the feature of all blocks that is found to fire most for it; for a category, on the first
+    half of the classes."""
+    first = concepts[concepts["fold"] == concepts.groupby("concept")["fold"].transform("min")]
+    best = first.sort_values("found", ascending=False, kind="stable").groupby("concept").head(1)
     return best.rename(columns={"best": "feature"}).sort_values(["kind", "concept"]).reset_index(drop=True)
 
 

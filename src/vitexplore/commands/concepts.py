@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from vitexplore.activations.pooled import pooled
 from vitexplore.commands.common import add_data, add_models, add_out, data_of, models_of, spec_of
 from vitexplore.data.captions import factor_prompts
 from vitexplore.data.images import ImageSet, spread
+from vitexplore.data.loading import preprocessed
 from vitexplore.data.words import common_words
 from vitexplore.experiments.concepts import concept_scores
 from vitexplore.experiments.dissect import labels, soft_wpmi
@@ -17,7 +19,7 @@ from vitexplore.experiments.factors import concepts_of, factors_of, has_factors
 from vitexplore.experiments.information import information_table
 from vitexplore.io import write_tables
 from vitexplore.models.heads import text_embeddings
-from vitexplore.models.registry import Model, load, pick_device
+from vitexplore.models.registry import Model, embed, load, pick_device
 from vitexplore.models.sites import Site, sites
 from vitexplore.provenance import of_model
 
@@ -26,40 +28,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_models(parser)
     add_data(parser)
     parser.add_argument("--judge", required=True, help="a CLIP, as JSON, whose words name the features")
-    parser.add_argument("--embeddings", type=Path, required=True, help="what `embed` wrote for the judge")
     parser.add_argument("--words", type=int, required=True, help="words for photographs; scenes have those of captions")
     add_out(parser, "Parquet: a row for each block, concept and fold (see concept_scores)")
     parser.add_argument("--features", type=Path, required=True, help="Parquet: a row a feature (see information_table)")
 
 
 def run(args: argparse.Namespace) -> None:
+    torch.set_num_threads(args.threads)
     images, data_hash = data_of(args)
     indices = spread(len(images), args.images)
     concepts, factors = concepts_of(images, indices), factors_of(images, indices)
-    described, logits, words = judged(args, images, indices)
+    logits, words, whose = judged(args, images, indices)
     scores, features = [], []
     for model in models_of(args):
         acts = activations(model, images, indices, args)
         table = []
         for block, acts_nf in acts.items():
-            named = labels(soft_wpmi(acts_nf[described], logits), words)
+            named = labels(soft_wpmi(acts_nf, logits), words)
             table.append(information_table(block, acts_nf, factors).join(named))
         provenance = of_model(model, data_hash, args.preprocessing)
         scores.append((concept_scores(acts.items(), concepts), provenance))
-        features.append((pd.concat(table, ignore_index=True), provenance))
+        features.append((pd.concat(table, ignore_index=True), provenance | whose | {"images": len(indices)}))
     write_tables(args.features, features)
     write_tables(args.out, scores)
 
 
-def judged(args: argparse.Namespace, images: ImageSet, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
-    """Which of ``indices`` the judge has described (bool), its logits of those for its words [n, w], the words."""
+@torch.no_grad()
+def judged(args: argparse.Namespace, images: ImageSet, indices: np.ndarray) -> tuple[np.ndarray, list, dict[str, str]]:
+    """The judge's logits [n, w] of the images for its words, the words, and who it is."""
     judge = load(spec_of(args.judge), pick_device(args.device))
     prompts = words_of(images, args.words)
-    texts = text_embeddings(judge, list(prompts.values())).cpu().numpy()
-    embeddings = pd.read_parquet(args.embeddings).set_index("image")["embedding"]
-    described = np.isin(indices, embeddings.index)
-    scale = float(judge.module.logit_scale.exp())
-    return described, scale * np.stack(list(embeddings.loc[indices[described]])) @ texts, list(prompts)
+    texts = text_embeddings(judge, list(prompts.values()))
+    loaded = preprocessed(judge.spec, images, indices, args.preprocessing, args.batch, args.workers)
+    likeness = torch.cat([embed(judge, pictures.to(judge.device)) @ texts for _, pictures in loaded])
+    logits = (judge.module.logit_scale.exp() * likeness).cpu().numpy()
+    return logits, list(prompts), {"judge": judge.spec.name, "judge_weights": judge.weight_hash[:16]}
 
 
 def words_of(images: ImageSet, count: int) -> dict[str, list[str]]:

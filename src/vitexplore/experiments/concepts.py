@@ -57,7 +57,7 @@ def told_from_chance(auroc_f: np.ndarray, positives: int, others: int) -> np.nda
 def concept_scores(blocks: Iterable[tuple[int, np.ndarray]], concepts: Sequence[Concept]) -> pd.DataFrame:
     """A row for each block, concept and fold, from ``blocks``: (block, activations float [n, f]).
 
-    ``features``: how many there are; ``coded``: of those, how many have an AUROC of CODED at least where they are
+    ``features``: how many there are; ``coded``: of those, how many have an AUROC of ``threshold`` at least where they are
     found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
     RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best``
     is the one that fires most for it, with its AUROC where it was ``found``, that where it was ``held_out``, and the
@@ -99,6 +99,7 @@ def _of_block(block: int, acts_nf: np.ndarray, concepts: Sequence[Concept]) -> I
             "features": features,
             "coded": int((placed[positive].mean(0) >= CODED).sum()),
             "resamples": resamples,
+            "threshold": CODED,
             "best": best,
             "found": found[best],
             "held_out": held[best],

@@ -9,7 +9,7 @@ from scipy.stats import chi2, false_discovery_control, rankdata
 BINS = 8  # of a feature's activations, equally full
 TOP = 10  # images
 FALSE_DISCOVERIES = 0.05
-CATEGORY = "category"  # known from the class, so that it can never explain more
+CATEGORY = "category"  # known from the class: what explains a feature is then called the class
 
 
 def binned(acts_nf: np.ndarray) -> np.ndarray:
@@ -19,20 +19,32 @@ def binned(acts_nf: np.ndarray) -> np.ndarray:
 
 def mutual_information(bins_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bits that each feature, by its bin, tells of a factor's value, float64 [f], and how probable as many were of a
-    feature that tells nothing, float64 [f] (the chi-squared limit). The mean that such a feature has,
-    (bins - 1) (values - 1) / (2 n ln 2) (Miller 1955), is taken off: around 0 where there is nothing."""
-    count = len(bins_nf)
-    shows_vn, values = _shows(values_n)
+    feature that tells nothing, float64 [f] (the chi-squared limit). The mean that such a feature has is taken off:
+    (bins - 1) (values - 1) / (2 n ln 2) (Miller 1955), times what values exchanged among the images have of that: 1
+    where images are many, less where a value has few. Around 0 where there is nothing."""
+    unit = 1 / (2 * len(bins_nf) * np.log(2))
+    filled = sum(
+        (bins_nf == b).any(0) for b in range(BINS)
+    )  # fewer where many activations are equal, as a ReLU's zeros
+    freedom = (filled - 1) * (len(np.unique(values_n)) - 1)
+    bits = _bits(bins_nf, values_n)
+    if not freedom.any():
+        return bits, np.ones(len(bits))
+    exchanged = _bits(bins_nf, np.random.default_rng(0).permutation(values_n))
+    scale = exchanged.mean() / (unit * freedom.mean())
+    probability = np.where(freedom > 0, chi2.sf(bits / (unit * scale), np.maximum(freedom, 1)), 1.0)
+    return bits - scale * unit * freedom, probability
+
+
+def _bits(bins_nf: np.ndarray, values_n: np.ndarray) -> np.ndarray:
+    """Mutual information of the table of bins and values itself, float64 [f]."""
+    shows_vn, _ = _shows(values_n)
     in_bin = (np.asarray(bins_nf == b, dtype=np.float32) for b in range(BINS))
-    together_fbv = np.stack([(shows_vn @ fallen).T for fallen in in_bin], axis=1, dtype=np.float64) / count
+    together_fbv = np.stack([(shows_vn @ fallen).T for fallen in in_bin], axis=1, dtype=np.float64) / len(bins_nf)
     apart_fbv = together_fbv.sum(2, keepdims=True) * together_fbv.sum(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(together_fbv > 0, together_fbv * np.log2(together_fbv / apart_fbv), 0.0)
-    bits = terms.sum((1, 2))
-    # a feature of many equal activations (a ReLU's zeros) fills fewer bins
-    freedom = ((together_fbv.sum(2) > 0).sum(1) - 1) * (len(values) - 1)
-    probability = np.where(freedom > 0, chi2.sf(2 * count * np.log(2) * bits, np.maximum(freedom, 1)), 1.0)
-    return bits - freedom / (2 * count * np.log(2)), probability
+    return terms.sum((1, 2))
 
 
 def top_images(acts_nf: np.ndarray) -> np.ndarray:
@@ -72,9 +84,9 @@ def information_table(block: int, acts_nf: np.ndarray, factors: Mapping[str, np.
     bits_cf = np.stack([found[name][0] for name in competing])
     chance_cf = np.stack([found[name][1] for name in competing])
     adjusted_cf = false_discovery_control(chance_cf, axis=None).reshape(chance_cf.shape)
-    best = bits_cf.argmax(0)
+    told_cf = adjusted_cf <= FALSE_DISCOVERIES
+    best, known = np.where(told_cf, bits_cf, -np.inf).argmax(0), told_cf.any(0)
     each = np.arange(len(table))
-    known = adjusted_cf[best, each] <= FALSE_DISCOVERIES
     table["explained_by"] = np.where(known, np.array(competing)[best], "")
     table["bits"] = bits_cf[best, each]
     table["value"] = np.where(known, np.stack([pure[name][1] for name in competing])[best, each], "")
