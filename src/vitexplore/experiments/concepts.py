@@ -57,8 +57,8 @@ def told_from_chance(auroc_f: np.ndarray, positives: int, others: int) -> np.nda
 def concept_scores(blocks: Iterable[tuple[int, np.ndarray]], concepts: Sequence[Concept]) -> pd.DataFrame:
     """A row for each block, concept and fold, from ``blocks``: (block, activations float [n, f]).
 
-    ``features``: how many there are; ``coded``: of those, how many have an AUROC of ``threshold`` at least where they are
-    found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
+    ``features``: how many there are; ``coded``: of those, how many have an AUROC of ``threshold`` at least where they
+    are found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
     RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best``
     is the one that fires most for it, with its AUROC where it was ``found``, that where it was ``held_out``, and the
     standard error of the latter, ``deviation``. ``positives``, ``others``: held-out images of either kind."""
