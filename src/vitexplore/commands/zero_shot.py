@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Bars a factor, and a mark at chance."""
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     axis = figure.subplots()
     sns.barplot(table, x="factor", y="accuracy", hue="model", errorbar=None, ax=axis)
     for place, factor in enumerate(table["factor"].unique()):
