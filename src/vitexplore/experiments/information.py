@@ -23,9 +23,8 @@ def mutual_information(bins_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.nd
     (bins - 1) (values - 1) / (2 n ln 2) (Miller 1955), times what values exchanged among the images have of that: 1
     where images are many, less where a value has few. Around 0 where there is nothing."""
     unit = 1 / (2 * len(bins_nf) * np.log(2))
-    filled = sum(
-        (bins_nf == b).any(0) for b in range(BINS)
-    )  # fewer where many activations are equal, as a ReLU's zeros
+    # fewer are filled where many activations are equal, as a ReLU's zeros
+    filled = sum((bins_nf == b).any(0) for b in range(BINS))
     freedom = (filled - 1) * (len(np.unique(values_n)) - 1)
     bits = _bits(bins_nf, values_n)
     if not freedom.any():
