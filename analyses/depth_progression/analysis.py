@@ -79,6 +79,4 @@ def information(table: pd.DataFrame) -> Figure:
     long["factor"] = long["factor"].str.removeprefix("information_")
     title = "What features tell of class and texture"
     figure = plots.lines(long, "block", "told", "model", title, ("block", "bits, mean over features"), style="factor")
-    figure.set_figwidth(8.5)
-    figure.axes[0].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

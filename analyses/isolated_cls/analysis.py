@@ -70,5 +70,4 @@ def figure(table: pd.DataFrame) -> Figure:
     labels = ("k", "top-1, percent")
     found = plots.lines(shown, "at", "top1", "model", "CLS without the patches", labels, style="curve")
     found.set_figwidth(9.5)
-    found.axes[0].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))  # four curves cross in the middle
     return found

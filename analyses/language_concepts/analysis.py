@@ -93,7 +93,7 @@ def panels(rows: pd.DataFrame) -> Figure:
     for container in figure.axes[0].containers:
         figure.axes[0].bar_label(container, fmt="%.1f", fontsize=7, padding=2)
     figure.axes[1].axvline(rows["threshold"].iloc[0], color="black", linewidth=0.8)
-    figure.axes[1].set_xlim(0.4, 1.0)
+    figure.axes[1].set_xlim(0.3, 1.0)
     figure.axes[1].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle("Features for what captions say and labels do not")
     return figure

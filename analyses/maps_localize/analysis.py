@@ -84,6 +84,4 @@ def analyse(table: pd.DataFrame) -> Analysis:
     summary = pd.DataFrame(rows)
     title = "The best tenth of the maps, against the object's mask"
     figure = plots.lines(pooled(summary), "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
-    figure.set_figwidth(8.5)
-    figure.axes[0].legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return Analysis(statements, summary, {"maps_localize": figure})

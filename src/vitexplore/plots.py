@@ -115,13 +115,14 @@ def decode(png: bytes) -> np.ndarray:
 def lines(
     table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tuple[str, str], style: str | None = None
 ) -> Figure:
-    """Lines with the 95% interval over rows of equal ``x`` and ``hue``; ``style`` tells dashes apart."""
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    """Lines with the 95% interval over rows of equal ``x`` and ``hue``; ``style`` tells dashes apart. The legend stands
+    beside them, for models are many."""
+    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
     axis = figure.subplots()
     kept = {"errorbar": ("ci", 95), "n_boot": 200, "seed": 0}
     sns.lineplot(table, x=x, y=y, hue=hue, style=style, marker="o", ax=axis, **kept)
     axis.set(title=title, xlabel=labels[0], ylabel=labels[1])
-    axis.legend(title=None)
+    axis.legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 RESAMPLES = 1000
 LEVEL = 0.95
+FALSE_DISCOVERIES = 0.05  # share of them that is allowed among many features that are tested at once
 DIRECTIONS = ("above", "below")
 
 HOLDS, FAILS, OPEN = "holds", "fails", "open"

@@ -8,10 +8,9 @@ import pandas as pd
 from scipy.stats import false_discovery_control, norm, rankdata
 
 from vitexplore.experiments.factors import Concept
-from vitexplore.stats import RESAMPLES
+from vitexplore.stats import FALSE_DISCOVERIES, RESAMPLES
 
 CODED = 0.9  # AUROC from which on a feature is said to code a concept
-FALSE_DISCOVERIES = 0.05  # share of them among a block's features that are told from chance
 
 
 def auroc(ranks_nf: np.ndarray, positive_nc: np.ndarray) -> np.ndarray:

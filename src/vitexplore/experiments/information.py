@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, false_discovery_control, rankdata
 
+from vitexplore.stats import FALSE_DISCOVERIES
+
 BINS = 8  # of a feature's activations, equally full
 TOP = 10  # images
-FALSE_DISCOVERIES = 0.05
 CATEGORY = "category"  # known from the class: what explains a feature is then called the class
 
 
