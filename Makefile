@@ -12,6 +12,7 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not registry"
 	$(BIN)/pytest -m "slow and not registry"
 
@@ -21,7 +22,7 @@ test-slow: .venv/test
 
 # the results that README shows, from a finished run
 reference: .venv/run
-	$(BIN)/python -m vitexplore reference results/lab --out results/reference --readme README.md
+	$(BIN)/python -m vitexplore keep results/lab --out results/reference --readme README.md
 
 train: .venv/run
 	$(BIN)/snakemake --cores all train

@@ -3,19 +3,17 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-if not workflow.config_settings.configfiles:
+if "scale" not in config:
 
-    # only here, for Snakemake merges several configuration files into one another
-    configfile: "workflow/scales/lab.yaml"
+    # what a file or the command line says besides is merged into it
+    configfile: f"{workflow.current_basedir}/workflow/scales/lab.yaml"
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
-include: "workflow/rules/activations.smk"
-include: "workflow/rules/visualize.smk"
 include: "workflow/rules/experiments.smk"
-include: "workflow/rules/concepts.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/bench.smk"
 
@@ -26,4 +24,4 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        results(),
+        GRAPH.results(),

@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from project import SMOKE, copy_of_project, said, snakemake
 
 from vitexplore.data.images import ImageSet
 from vitexplore.data.scenes import SIZE, draw_split
 from vitexplore.data.shapes import CLASSES
 from vitexplore.io import write_atomically
-from vitexplore.models.registry import Model, ModelSpec, load
+from vitexplore.models.registry import Model, load
+from vitexplore.models.spec import ModelSpec
 
 torch.set_num_threads(1)
 
@@ -55,3 +57,12 @@ def scenes() -> ImageSet:
     table = pd.DataFrame({"label": range(count), "name": CLASSES, "path": "", "height": SIZE, "width": SIZE})
     table["boxes"] = [box.tolist() for box in boxes]
     return ImageSet(table, CLASSES, pixels, masks)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the project with a finished smoke run."""
+    folder = copy_of_project(tmp_path_factory.mktemp("finished"))
+    done = snakemake(folder, *SMOKE)
+    assert done.returncode == 0, said(done)[-3000:]
+    return folder

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 import torch
 
-from vitexplore.models.registry import Model, ModelSpec, load
+from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import TRANSFORMER_SITES, Site, read, read_many, sites
+from vitexplore.models.spec import ModelSpec
 
 MOST_MB = 16_000
 # Blocks as published, stage by stage. CoaT: serial ones, then each parallel block once for each of its three scales.

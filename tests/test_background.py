@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 
 from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import preprocess
+from vitexplore.data.loading import Loader, preprocess
 from vitexplore.errors import InputError
-from vitexplore.experiments.accuracy import accuracy_table
-from vitexplore.experiments.background import background_ranks, share_of_box_cropped
+from vitexplore.measures.accuracy import accuracy_table
+from vitexplore.measures.background import background_ranks, share_of_box_cropped
 from vitexplore.models.heads import Head, make_head
 
 SHOWN = [
@@ -32,11 +32,11 @@ def slow_rank(vit, picture: torch.Tensor, label: int) -> int:
     return sum(other > logits[label] for other in logits)
 
 
-def test_each_condition_ranks_every_image_with_boxes(vit, scenes):
+def test_each_condition_ranks_every_image_that_is_shown(vit, scenes):
     table = scenes.table.copy()
     table["boxes"] = [[] if i in (2, 5) else boxes for i, boxes in enumerate(table["boxes"])]
     some = ImageSet(table, scenes.classes, scenes.pixels, scenes.masks)
-    ranks = background_ranks(vit, Head(vit, None), some, "own", batch=5)
+    ranks = background_ranks(vit, Head(vit, None), Loader(some, batch=5).with_boxes())
     known = [i for i in range(len(some)) if i not in (2, 5)]
     found = ranks[["condition", "fill", "along"]].drop_duplicates()
     assert sorted(map(tuple, found.to_numpy())) == sorted(SHOWN)
@@ -44,12 +44,15 @@ def test_each_condition_ranks_every_image_with_boxes(vit, scenes):
 
 
 def test_a_sample_is_of_the_images_with_boxes(vit, scenes):
-    ranks = background_ranks(vit, Head(vit, None), scenes, "own", most=6)
+    table = scenes.table.assign(boxes=[[] if i % 2 else boxes for i, boxes in enumerate(scenes.table["boxes"])])
+    some = Loader(ImageSet(table, scenes.classes, scenes.pixels, scenes.masks))
+    ranks = background_ranks(vit, Head(vit, None), some.with_boxes().sample(6))
     assert (accuracy_table(ranks, ["condition", "fill", "along"])["n"] == 6).all()
+    assert (ranks["image"] % 2 == 0).all()
 
 
 def test_the_model_sees_the_pixels_inside_or_outside_the_boxes_or_the_object(vit, scenes):
-    ranks = background_ranks(vit, Head(vit, None), scenes, "paper_table2", batch=7)
+    ranks = background_ranks(vit, Head(vit, None), Loader(scenes, "paper_table2", batch=7))
     transform = preprocess(vit.spec, "paper_table2")
     for index in range(0, len(scenes), 3):
         boxes = np.zeros(scenes.pixels.shape[1:3], dtype=bool)
@@ -69,7 +72,7 @@ def test_the_model_sees_the_pixels_inside_or_outside_the_boxes_or_the_object(vit
 
 def test_without_pixel_masks_only_boxes_are_cut_along(vit, scenes):
     bare = ImageSet(scenes.table, scenes.classes, scenes.pixels)
-    ranks = background_ranks(vit, Head(vit, None), bare, "own", most=4)
+    ranks = background_ranks(vit, Head(vit, None), Loader(bare).sample(4))
     assert set(ranks["along"]) == {"", "boxes"}
 
 
@@ -83,7 +86,7 @@ def test_what_the_crop_cuts_of_the_box_against_counting_pixels(vit):
 
 def test_the_mean_image_gives_all_images_the_same_logits(vit, scenes):
     """With one image of each class, equal logits put each class at a rank of its own."""
-    ranks = ranks_of(background_ranks(vit, Head(vit, None), scenes, "own", batch=6), "mean_image")
+    ranks = ranks_of(background_ranks(vit, Head(vit, None), Loader(scenes, batch=6)), "mean_image")
     mean = torch.stack([preprocess(vit.spec)(scenes.image(i)) for i in range(len(scenes))]).mean(0)
     assert sorted(ranks) == list(range(len(scenes.classes)))
     assert list(ranks) == [slow_rank(vit, mean, label) for label in scenes.labels]
@@ -111,4 +114,4 @@ def test_no_box_at_all_is_refused(shared_vit, scenes):
     table = scenes.table.assign(boxes=[[] for _ in range(len(scenes))])
     bare = ImageSet(table, scenes.classes, scenes.pixels, scenes.masks)
     with pytest.raises(InputError, match="no image has a box"):
-        background_ranks(shared_vit, make_head(shared_vit, scenes.classes), bare, "own")
+        background_ranks(shared_vit, make_head(shared_vit, scenes.classes), Loader(bare).with_boxes())

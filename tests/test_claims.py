@@ -10,19 +10,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from vitexplore.claims import (
-    COLUMNS,
-    Measured,
-    NotTested,
-    claims_table,
-    judge,
-    not_tested,
-    read_claim,
-    run_analysis,
-    to_caption,
-    to_markdown,
-)
+from vitexplore.claims import text as texts  # pytest would take its function `tested` for a test
+from vitexplore.claims.check import check
+from vitexplore.claims.decide import COLUMNS, Measured, NotTested, not_tested, pooled, run_analysis, statement_rows
+from vitexplore.claims.render import claims_table, to_caption, to_markdown
+from vitexplore.claims.text import ORDER, Claim, claims_in_order, read_claim
+from vitexplore.claims.write import write_claim, write_claims
 from vitexplore.errors import InputError
+from vitexplore.graph import Graph
+from vitexplore.scale import parse
 from vitexplore.stats import RESAMPLES
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +33,7 @@ def claim_of(name):
 
 def verdict_of(name, table):
     claim = claim_of(name)
-    return judge(claim, run_analysis(claim, table), "lab")[0]["verdict"]
+    return statement_rows(claim, run_analysis(claim, table), "lab")[0]["verdict"]
 
 
 def about(model, family, random=False, **columns):
@@ -109,15 +105,15 @@ def pooling_table(trained, random):
     return pd.concat(frames)
 
 
-def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16):
-    """``isolated``: accuracy for each k; the others' at 4 positions, with the best a little above the mean."""
+def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16, grid=(2, 2)):
+    """``isolated``: accuracy for each k; the others' at each position, with the third a little above the mean."""
     rng = np.random.default_rng(0)
     frames = []
     for model, is_random in (("vit", False), ("vit_random", True)):
         scores = {("isolated_cls", k): 1 / 16 if is_random else a for k, a in enumerate(isolated)}
         scores["cls_only", 0] = 1 / 16
         scores["head_on_random_patch", 0] = scores["head_on_mean_token", 0] = 1 / 16 if is_random else mean_patch
-        for at in range(4):
+        for at in range(grid[0] * grid[1]):
             scores["head_on_patch", at] = random_patches if is_random else patches + (0.08 if at == 2 else 0)
             scores["exchanged_patch", at] = exchanged
         scores["head_on_mean_patch", 0] = random_patches if is_random else mean_patch
@@ -125,7 +121,7 @@ def token_table(isolated, patches, mean_patch, exchanged, random_patches=1 / 16)
             about(model, "vit", is_random, surgery=s, at=at, image=np.arange(IMAGES), rank=ranks(rng, a))
             for (s, at), a in scores.items()
         ]
-    table = pd.concat(frames)
+    table = pd.concat(frames).assign(grid_height=grid[0], grid_width=grid[1])
     natural = table[(table["surgery"] == "isolated_cls") & (table["at"] == 0)]
     return pd.concat([natural.assign(surgery="natural"), table])
 
@@ -198,7 +194,7 @@ def png() -> bytes:
 
 
 def scored(rng, identification, **columns):
-    """Twelve features' rows of `vitexplore visualize_sites` with this identification."""
+    """Twelve features' rows of the table `visualize` with this identification."""
     filler = dict.fromkeys(
         ("high_frequency", "path_agreement", "interpretability", "seed_agreement", "percentile"), 0.5
     )
@@ -388,10 +384,10 @@ def test_token_mixing_paper_numbers_follow_from_table_1():
 def test_values_are_compared_at_paper_scale_only():
     claim = claim_of("isolated_cls")
     table = token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06)
-    assert {row["compared"] for row in judge(claim, run_analysis(claim, table), "lab")} == {"direction"}
-    assert {row["compared"] for row in judge(claim, run_analysis(claim, table), "paper")} == {"direction"}
+    assert {row["compared"] for row in statement_rows(claim, run_analysis(claim, table), "lab")} == {"direction"}
+    assert {row["compared"] for row in statement_rows(claim, run_analysis(claim, table), "paper")} == {"direction"}
     table["model"] = table["model"].replace("vit", "vit_b16")  # whose number the paper prints
-    paper = judge(claim, run_analysis(claim, table), "paper")[0]
+    paper = statement_rows(claim, run_analysis(claim, table), "paper")[0]
     assert paper["compared"] == "value"
     assert paper["difference"] == pytest.approx(paper["measured"] - 0.934)
 
@@ -401,17 +397,17 @@ def test_a_statement_holds_only_if_it_holds_for_each_training_seed():
     seeds = [good, good.assign(training_seed=1), bad.assign(training_seed=2)]
     named = [table.assign(model=table["model"] + f"_s{seed}") for seed, table in enumerate(seeds)]
     claim = claim_of("low_pass")
-    two = judge(claim, run_analysis(claim, pd.concat(named[:2])), "lab")
+    two = statement_rows(claim, run_analysis(claim, pd.concat(named[:2])), "lab")
     assert [row["holds"] for row in two] == ["holds", "holds"]
     assert two[0]["each"].startswith("seed 0 0.") and ", seed 1 0." in two[0]["each"]
-    three = judge(claim, run_analysis(claim, pd.concat(named)), "lab")
+    three = statement_rows(claim, run_analysis(claim, pd.concat(named)), "lab")
     assert [row["holds"] for row in three] == ["fails", "fails"]
     assert three[0]["measured"] < 0 < two[0]["measured"]  # the least favourable is shown
 
 
 def test_table_lists_what_was_not_tested_and_counts_chance(tmp_path):
     claim = claim_of("maps_localize")
-    rows = judge(claim, run_analysis(claim, maps_table(0.9)), "lab")
+    rows = statement_rows(claim, run_analysis(claim, maps_table(0.9)), "lab")
     (tmp_path / "a.json").write_text(json.dumps(rows))
     table = claims_table([tmp_path / "a.json"], [not_tested("variants", "no run at this scale")])
     assert list(table.columns) == COLUMNS
@@ -434,11 +430,169 @@ def test_analysis_that_leaves_a_statement_out_is_refused(tmp_path):
     claim = claim_of("background")
     (tmp_path / "claim.yaml").write_text((claim.folder / "claim.yaml").read_text())
     (tmp_path / "analysis.py").write_text(
-        "import pandas as pd\nfrom vitexplore.claims import Analysis\n"
+        "import pandas as pd\nfrom vitexplore.claims.decide import Analysis\n"
         "def analyse(table):\n    return Analysis({}, pd.DataFrame())\n"
     )
     with pytest.raises(InputError, match="same statements"):
         run_analysis(read_claim(tmp_path, SCHEMA), pd.DataFrame())
+
+
+NAMED = [
+    ("deit", "timm/deit_base", False, 0, "deit"),
+    ("deit_s16", "timm/deit_small", False, 0, "deit_s16"),  # no 16th training seed of deit
+    ("first", "lab/lab_vit", False, 0, "first"),
+    ("second", "lab/lab_vit", False, 1, "first"),
+    ("random", "lab/lab_vit", True, 1, "random"),
+    ("other", "lab/lab_vit", False, 0, "other"),  # other weights, not another seed
+]
+
+
+def test_training_seeds_are_told_by_columns_and_not_by_names():
+    models = pd.DataFrame(NAMED, columns=["model", "architecture", "random_weights", "training_seed", "pooled"])
+    assert list(pooled(models)["model"]) == list(models["pooled"])
+    summary = pd.DataFrame({"model": ["second", "deit_s16"], "value": [1, 2]})
+    assert pooled(models, summary).to_dict("list") == {"model": ["first", "deit_s16"], "value": [1, 2]}
+
+
+def test_depth_progression_has_a_panel_for_each_model_of_the_first_training_seed():
+    vit, random = (mine for _, mine in depth_table(1, 0).groupby("model"))
+    others = [
+        vit.assign(model=model, architecture=architecture, training_seed=seed)
+        for model, architecture, is_random, seed, _ in NAMED
+        if not is_random
+    ]
+    figure = run_analysis(claim_of("depth_progression"), pd.concat([*others, random])).figures["depth_progression"]
+    assert [axis.get_title() for axis in figure.axes] == ["deit", "deit_s16", "first", "other", "vit_random"]
+
+
+def test_the_map_of_positions_has_the_models_grid():
+    table = token_table((0.9, 0.5), 0.5, 0.5, 0.06, grid=(5, 7))
+    at = table["surgery"].eq("head_on_patch") & ~table["random_weights"]
+    table.loc[at, "rank"] = np.where(table.loc[at, "at"] == 9, 0, 9).astype(np.int16)
+    picture = run_analysis(claim_of("head_on_patches"), table).figures["head_on_patches"].axes[0].images[0].get_array()
+    assert picture.shape == (5, 7)
+    assert picture[1, 2] == 100 and picture.sum() == 100
+
+
+def test_language_concepts_shows_models_of_any_name():
+    table = concept_table(40, 0, 0)
+    table["model"] = table["model"].replace("clip", "clip_rn50")
+    figure = run_analysis(claim_of("language_concepts"), table).figures["language_concepts"]
+    shown = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert shown == ["clip_shuffled", "vit", "clip_rn50"]
+
+
+# --- which claims a scale tests, and what is written of them
+
+
+def graph_of(claims, **experiments) -> Graph:
+    vit = {"source": "lab", "architecture": "lab_vit", "family": "vit"}
+    models = {"vit": vit, "vit_random": vit | {"weights": "random", "beside": "vit"}}
+    scale = {"scale": "made", "data": {"kind": "scenes"}, "models": models, "claims": claims}
+    return Graph(parse(scale | {"experiments": experiments}), ROOT)
+
+
+def test_the_papers_claims_come_in_its_order():
+    claims = claims_in_order(ROOT / "analyses")
+    assert tuple(claims) == ORDER and set(ORDER) == set(CLAIMS)
+    assert (claims["depth_progression"].experiment, claims["depth_progression"].table) == ("concepts", "features")
+    assert claims["low_pass"].table == "low_pass"
+
+
+def test_a_claim_that_awaits_its_analysis_is_listed_and_others_follow(tmp_path):
+    text = yaml.safe_load((ROOT / "analyses/variants/claim.yaml").read_text())
+    for name in ("my_claim", "variants"):
+        (tmp_path / "analyses" / name).mkdir(parents=True)
+        (tmp_path / "analyses" / name / "claim.yaml").write_text(yaml.safe_dump(text))
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    claims = claims_in_order(tmp_path / "analyses")
+    assert tuple(claims) == (*ORDER, "my_claim")
+    assert [name for name, claim in claims.items() if claim] == ["variants", "my_claim"]
+
+
+def test_a_claim_is_tested_where_the_scale_names_it_and_makes_its_table():
+    claims = claims_in_order(ROOT / "analyses")
+    named = ["low_pass", "local_until_last", "isolated_cls"]
+    assert texts.tested(graph_of(named, locality={}, low_pass={}), claims) == ["local_until_last", "low_pass"]
+    assert texts.tested(graph_of(["low_pass"], locality={}, low_pass={}), claims) == ["low_pass"]
+
+
+def test_a_claim_that_does_not_exist_is_refused():
+    graph = graph_of(["low_pass", "low_pas"], low_pass={})
+    with pytest.raises(InputError, match=r"claims\.1: 'low_pas' is not one of analyses/\*; did you mean low_pass\?"):
+        texts.tested(graph, claims_in_order(ROOT / "analyses"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ({"experiment": "localty"}, "no experiment makes a table 'localty'"),
+        ({"experiment": "locality", "table": "features"}, "the table 'features' is made by concepts, not locality"),
+    ],
+)
+def test_a_claim_about_a_table_that_is_not_made_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        texts.tested(graph_of(["mine"], locality={}), {"mine": Claim(ROOT / "analyses/mine", text)})
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """A scale about one claim, whose table is made, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    graph = graph_of(["local_until_last"], locality={})
+    (path,) = graph.tables("locality")
+    path.parent.mkdir(parents=True)
+    locality_table(SUDDEN, GRADUAL).to_parquet(path)
+    return graph
+
+
+def test_a_claims_files_are_written(written):
+    write_claim(written, "local_until_last")
+    write_claims(written)
+    rows = json.loads((written.out / "claims/local_until_last.json").read_text())
+    assert rows[0]["verdict"] == "reproduced"
+    assert "Verdict: **reproduced**" in (written.out / "claims/local_until_last.rst").read_text()
+    summary = pd.read_csv(written.summary("claim_local_until_last"))
+    assert list(summary) == ["model", "measure", "block", "mean", "n"]
+    assert written.figure("local_until_last").exists()
+    table = pd.read_csv(written.out / "claims.csv")
+    others = [name for name in ORDER if name != "local_until_last"]
+    assert list(table["claim"].unique()) == ["local_until_last", *others]
+    assert (table[table["claim"] == "low_pass"]["statement"] == "no run at this scale").all()
+    assert "| low_pass | no run at this scale |" in (written.out / "claims.md").read_text()
+
+
+def test_a_claim_without_its_models_has_all_its_files(written):
+    (path,) = written.tables("locality")
+    pd.read_parquet(path).assign(random_weights=False).to_parquet(path)
+    write_claim(written, "local_until_last")
+    (row,) = json.loads((written.out / "claims/local_until_last.json").read_text())
+    assert row["verdict"] == "not tested" and row["statement"].startswith("needs a ViT classifier")
+    assert list(pd.read_csv(written.summary("claim_local_until_last"))) == ["not_tested"]
+    assert written.figure("local_until_last").exists()
+
+
+@pytest.mark.parametrize(("change", "code"), [(0.0, 0), (0.5, 1), (np.nan, 2)])
+def test_check_says_by_its_code_what_differs(tmp_path, capsys, change, code):
+    rows = [
+        {"claim": name, "statement": statement, "measured": want["value"], "values": None}
+        for name, claim in claims_in_order(ROOT / "analyses").items()
+        for statement, want in claim.text["expected"]["smoke"]["values"].items()
+    ]
+    rows[3]["measured"] += change
+    pd.DataFrame(rows).to_csv(tmp_path / "claims.csv", index=False)
+    assert check(tmp_path / "claims.csv", ROOT / "analyses", "smoke") == code
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == len(rows)
+    assert said[3].startswith(("same ", "DRIFTED", "MISSING")[code])
+
+
+def test_check_of_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such table; run the scale first"):
+        check(tmp_path / "claims.csv", ROOT / "analyses", "smoke")
+    pd.DataFrame(columns=["claim", "statement", "measured", "values"]).to_csv(tmp_path / "claims.csv", index=False)
+    with pytest.raises(InputError, match="no claim expects anything at scale 'nowhere'"):
+        check(tmp_path / "claims.csv", ROOT / "analyses", "nowhere")
 
 
 def test_not_finite_number_is_never_a_verdict():

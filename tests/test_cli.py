@@ -1,5 +1,6 @@
-"""The command line: help, errors of one line, and `check`'s exit codes."""
+"""The command line: help, errors of one line, exit codes; and what `check` and `keep` stand on."""
 
+import json
 import math
 import subprocess
 import sys
@@ -7,40 +8,158 @@ import sys
 import pandas as pd
 import pytest
 
-from vitexplore.cli import COMMANDS
-from vitexplore.commands.check import DRIFTED, MISSING, SAME, agreements, compare
-from vitexplore.commands.reference import bench_table, with_table
-from vitexplore.commands.replicate import first_error, progress
+from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, compare
+from vitexplore.cli import commands
+from vitexplore.cli.people import COMMANDS
 from vitexplore.errors import InputError
+from vitexplore.experiments import shipped
+from vitexplore.tools.reference import bench_table, keep, with_table
+
+EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]
+
+
+def python(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
 
 
 def vitexplore(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "vitexplore", *words], capture_output=True, text=True, check=False)
+    return python("-m", "vitexplore", *words)
 
 
-def test_help_lists_every_command():
-    shown = vitexplore("--help")
-    assert shown.returncode == 0
-    assert all(name in shown.stdout for name in COMMANDS)
+def with_check(body: str, *words: str) -> subprocess.CompletedProcess:
+    """`vitexplore WORDS check claims.csv --scale lab`, where the work of `check` is ``body`` instead."""
+    code = f"""
+import sys
+from vitexplore import cli
+from vitexplore.claims import check
+def made(*_):
+    {body}
+check.check = made
+sys.argv = ["vitexplore", *{words!r}, "check", "claims.csv", "--scale", "lab"]
+cli.main()
+"""
+    return python("-c", code)
+
+
+# help
+
+
+def test_help_lists_every_command_and_starts_without_torch_and_pandas():
+    code = "import sys; from vitexplore.cli import main; sys.argv[1:] = ['--help']\ntry: main()\nexcept SystemExit: "
+    shown = python("-c", f"{code}print('heavy:', {{'torch', 'pandas', 'matplotlib'}} & set(sys.modules))")
+    assert shown.stdout.endswith("heavy: set()\n"), shown
+    assert all(f" {name} " in shown.stdout for _, example in EXAMPLES for name in [example.split()[0]])
+    assert all(group in shown.stdout for group in COMMANDS)
+
+
+@pytest.mark.parametrize("command, example", EXAMPLES, ids=lambda value: getattr(value, "__name__", ""))
+def test_help_of_a_command_ends_with_an_example_that_its_options_accept(command, example, capsys):
+    app = commands(jobs=False)
+    app([example.split()[0], "--help"], result_action="return_value")
+    shown = capsys.readouterr().out
+    assert f"vitexplore {example}" in " ".join(shown.split())
+    assert app.parse_args(example.split(), exit_on_error=False, print_error=False)[0] is command
+
+
+def test_jobs_are_there_when_they_are_asked_for():
+    app = commands(jobs=True)
+    command, given, _ = app.parse_args(["job", "figure", "accuracy", "--scale", "s.yaml"], exit_on_error=False)
+    assert (command.__name__, given.arguments["name"]) == ("figure", "accuracy")
+
+
+# options
+
+
+def options(*words: str) -> dict:
+    return commands(jobs=False).parse_args(words, exit_on_error=False, print_error=False)[1].arguments
+
+
+def test_lists_are_several_words_after_one_option():
+    given = options("report", "--configfile", "a.yaml", "b.yaml", "--config", "images=DIR", "boxes=DIR")
+    assert [str(path) for path in given["configfile"]] == ["a.yaml", "b.yaml"]
+    assert list(given["config"]) == ["images=DIR", "boxes=DIR"]
+
+
+def test_the_device_may_come_from_the_environment_and_the_option_wins(monkeypatch):
+    words = ["visualize", "--model", "lab/vit", "--site", "ffn", "--out", "pictures"]
+    assert options(*words)["named"].device == "auto"
+    monkeypatch.setenv("VITEXPLORE_DEVICE", "cuda:1")
+    assert options(*words)["named"].device == "cuda:1"
+    assert options(*words, "--device", "cpu")["named"].device == "cpu"
+
+
+# errors
 
 
 def test_wrong_input_is_one_line_on_the_terminal_and_in_the_log(tmp_path):
-    log = tmp_path / "index.log"
-    words = ["--photos", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--broken", str(tmp_path / "b.csv")]
-    done = vitexplore("--log", str(log), "index", *words)
+    log = tmp_path / "logs/check.log"
+    done = vitexplore("--log", str(log), "check", str(tmp_path / "none.csv"), "--scale", "lab")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: index: ") and done.stderr.count("\n") == 1
-    assert done.stderr.strip() in log.read_text()
-    assert not (tmp_path / "out").exists() and not (tmp_path / "b.csv").exists()
-    assert first_error(tmp_path, since=0) == done.stderr.strip()
+    assert done.stderr.startswith("error: check: ") and done.stderr.count("\n") == 1
+    assert not done.stdout
+    assert log.read_text().count("\n") == 1 and log.read_text().endswith(done.stderr)
 
 
-def test_unknown_model_key_is_refused():
-    done = vitexplore(
-        "embed", "--spec", '{"name": "m", "sourcce": "lab"}', "--data", ".", "--images", "1", "--out", "x"
-    )
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["visuaize"], 'error: vitexplore: Unknown command "visuaize". Did you mean "visualize"?'),
+        (["models", "--lke", "x"], "error: models: Unknown option: --lke. Did you mean --like?"),
+        (["report", "--configfile"], "error: report: "),
+        (["check", "claims.csv"], "error: check: "),
+        (["top-images", "--model", "lab/vit", "--site", "ffn", "--block", "x", "--out", "o"], "error: top-images: "),
+        (["job", "experiment"], "error: job experiment: "),
+    ],
+)
+def test_wrong_options_are_one_line_that_names_them(tmp_path, words, said):
+    log = tmp_path / "command.log"
+    done = vitexplore("--log", str(log), *words)
     assert done.returncode == 2
-    assert "sourcce" in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
+    assert log.read_text().endswith(done.stderr)
+
+
+def test_a_log_without_a_name_is_refused():
+    assert vitexplore("models", "--log").returncode == 2
+
+
+def test_a_defect_is_one_line_on_the_terminal_and_a_traceback_in_the_log(tmp_path):
+    log = tmp_path / "check.log"
+    done = with_check("1 / 0", "--log", str(log))
+    assert done.returncode == 1
+    assert done.stderr == "error: check: ZeroDivisionError: division by zero\n"
+    assert "Traceback" in log.read_text() and done.stderr.strip() in log.read_text()
+
+
+@pytest.mark.parametrize("body, code", [("return 2", 2), ("return 0", 0), ("pass", 0)])
+def test_a_command_that_returns_a_number_exits_with_it(body, code):
+    assert with_check(body).returncode == code
+
+
+# lists
+
+
+def test_experiments_are_listed_for_programs_with_tables_options_and_cost():
+    shown = vitexplore("experiments", "--json")
+    found = {entry["name"]: entry for entry in json.loads(shown.stdout)}
+    assert list(found) == list(shipped()) and not shown.stderr
+    locality = found["locality"]
+    assert locality["module"] == "vitexplore.experiments.locality" and locality["needs"] == ["labels"]
+    assert locality["tables"] == {"locality": ["block", "measure", "image", "value"]}
+    assert locality["options"]["properties"]["patch"]["default"] == 32
+    assert locality["passes_per_image"] == {"vit": 5, "clip": 5, "cnn": 3}
+    assert found["visualize"]["passes_per_image"] is None  # some of its options have no default
+    assert found["variants"]["named_only"] and not locality["named_only"]
+
+
+def test_experiments_are_listed_for_people():
+    shown = vitexplore("experiments").stdout
+    for name, entry in shipped().items():
+        assert f"{name}: {entry.title}\n" in shown
+    assert "option patch (32): side in pixels" in shown and "option features (required): " in shown
+
+
+# check
 
 
 def measured(**values):
@@ -65,6 +184,8 @@ def test_check_misses_what_is_not_there_on_either_side():
     assert [code for _, code in compare(measured(s=0.5), {})] == [MISSING]
 
 
+# keep
+
 MARKS = "<!-- results: generated, do not edit -->", "<!-- end of results -->"
 
 
@@ -82,45 +203,19 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
     assert bench_table(tmp_path).splitlines()[2:] == ["| a | 1.800 | 2.000 | yes |", "| b | 3.000 | 2.500 | no |"]
 
 
-def test_progress_says_what_runs_and_how_much_is_left():
-    lines = """Job stats:
-job      count
------  -------
-total        4
-
-[Sun Nov 22 12:00:00 2026]
-localrule scenes:
-    output: results/lab/data/images.parquet
-    threads: 2
-    resources: tmpdir=/tmp
-Select jobs to execute...
-1 of 4 steps (25%) done
-rule experiment:
-    wildcards: experiment=locality, model=vit
-    resources: tmpdir=/tmp, gpu=0
-error: locality: something is wrong
-""".splitlines()
-    clock = iter([0.0, 60.0, 120.0])
-    assert list(progress(lines, lambda: next(clock))) == [
-        "[0/4 done, starting] scenes",
-        "[1/4 done, about 6.0 min left] experiment locality vit",
-        "error: locality: something is wrong",
-    ]
-
-
-def test_reference_keeps_a_run_and_brings_readme_up_to_date(tmp_path):
+def test_keep_copies_a_run_and_brings_readme_up_to_date(tmp_path):
     run, readme = tmp_path / "results/lab", tmp_path / "README.md"
     for name in ("claims.csv", "claims.md", "tables/background.csv", "figures/background.png"):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name)
-    models = [mark.replace("results", "models") for mark in MARKS]
-    readme.write_text(f"before\n{MARKS[0]}\n{MARKS[1]}\nafter\n{models[0]}\n{models[1]}\n")
+    more = "\n".join(mark.replace("results", name) for name in ("experiments", "models") for mark in MARKS)
+    readme.write_text(f"before\n{MARKS[0]}\n{MARKS[1]}\nafter\n{more}\n")
     kept = tmp_path / "results/reference"
-    done = vitexplore("reference", str(run), "--out", str(kept), "--readme", str(readme))
-    assert done.returncode == 0, done.stderr
+    keep(run, kept, readme)
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
     begin, end = MARKS
     assert readme.read_text().startswith(f"before\n{begin}\n\nclaims.md\n\n{end}\nafter\n")
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in readme.read_text()
-    assert vitexplore("reference", str(tmp_path), "--out", str(kept)).returncode == 2
+    with pytest.raises(InputError, match="no claims"):
+        keep(tmp_path, kept)

@@ -1,23 +1,32 @@
 """Collection finds what a look at all maps of all images finds, however the images come in, in memory that does not
 grow with them."""
 
-import argparse
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from vitexplore.activations import collect as module
 from vitexplore.activations import sketch
-from vitexplore.activations.collect import collect, maps_of, shard_of, stream, widths
-from vitexplore.commands import collect as collect_command
-from vitexplore.commands import collect_shard
+from vitexplore.activations.collect import (
+    LEVELS,
+    collect,
+    frame,
+    layout_of,
+    maps_of,
+    ranked,
+    shard_of,
+    statistics,
+    stream,
+    streamed_in_parts,
+    widths,
+)
+from vitexplore.activations.running import Running
 from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import batches, preprocess
+from vitexplore.data.loading import Loader, batches, preprocess
 from vitexplore.errors import InputError
 from vitexplore.models.sites import Site, read_many
 
@@ -38,7 +47,7 @@ def order_of(count: int, seed: int | None) -> np.ndarray:
 
 @pytest.mark.parametrize("batch, order_seed", [(16, None), (1, None), (3, 1), (5, 2)])
 def test_winners_are_those_that_a_sort_of_all_images_finds(shared_vit, scenes, brute, batch, order_seed):
-    rankings = collect(shared_vit, scenes, order_of(len(scenes), order_seed), WANTED, k=4, batch=batch)
+    rankings = collect(shared_vit, Loader(scenes, batch=batch, indices=order_of(len(scenes), order_seed)), WANTED, k=4)
     assert list(rankings) == WANTED
     for site, top in rankings.items():
         scores_fb, images = brute[site].mean(1).T, torch.from_numpy(top.images)
@@ -53,8 +62,8 @@ def test_winners_are_those_that_a_sort_of_all_images_finds(shared_vit, scenes, b
 
 @pytest.mark.parametrize("batch", [1, 5, 16])
 def test_maps_are_the_winners_own(shared_vit, scenes, brute, batch):
-    rankings = collect(shared_vit, scenes, order_of(len(scenes), 3), WANTED, k=4)
-    maps = maps_of(shared_vit, scenes, rankings, batch=batch)
+    rankings = collect(shared_vit, Loader(scenes, indices=order_of(len(scenes), 3)), WANTED, k=4)
+    maps = maps_of(shared_vit, Loader(scenes, batch=batch), rankings)
     assert list(maps) == WANTED
     for site, top in rankings.items():
         true = brute[site][torch.from_numpy(top.images), :, torch.arange(len(top.images))[:, None]]
@@ -64,7 +73,7 @@ def test_maps_are_the_winners_own(shared_vit, scenes, brute, batch):
 
 def test_maps_of_some_features_alone(shared_vit, scenes):
     site = Site("ffn", 2)
-    top = collect(shared_vit, scenes, order_of(len(scenes), None), [site], k=3)[site]
+    top = collect(shared_vit, Loader(scenes), [site], k=3)[site]
     some = top.of((7, 200, 4))
     assert some.features.tolist() == [7, 200, 4] and np.array_equal(some.images, top.images[[7, 200, 4]])
     seen: list[int] = []
@@ -75,18 +84,17 @@ def test_maps_of_some_features_alone(shared_vit, scenes):
             return super().image(index)
 
     watched = Watched(scenes.table, scenes.classes, scenes.pixels)
-    maps = maps_of(shared_vit, watched, {site: some})[site]
+    maps = maps_of(shared_vit, Loader(watched), {site: some})[site]
     assert sorted(seen) == sorted(set(some.images.flatten()))
-    assert np.allclose(maps, maps_of(shared_vit, scenes, {site: top})[site][[7, 200, 4]], rtol=1e-3, atol=1e-4)
+    assert np.allclose(maps, maps_of(shared_vit, Loader(scenes), {site: top})[site][[7, 200, 4]], rtol=1e-3, atol=1e-4)
 
 
 def test_statistics_are_those_of_all_scores(shared_vit, scenes, brute):
     layout = widths(shared_vit, WANTED)
-    running = stream(shared_vit, scenes, order_of(len(scenes), None), layout, k=2, batch=5)
-    table = collect_command.statistics(running, layout)
+    table = statistics(stream(shared_vit, Loader(scenes, batch=5), layout, k=2), layout)
     assert list(table.columns[:6]) == ["site", "block", "feature", "n", "mean", "variance"]
     levels = [int(name[1:]) / 100 for name in table.columns[6:]]
-    assert levels == list(collect_command.LEVELS)
+    assert levels == list(LEVELS)
     assert (table["n"] == len(scenes)).all()
     for site in WANTED:
         scores_fb = brute[site].mean(1).T.double().numpy()
@@ -100,17 +108,38 @@ def test_statistics_are_those_of_all_scores(shared_vit, scenes, brute):
 
 def test_only_the_asked_images_are_searched(shared_vit, scenes):
     site = Site("ffn", 1)
-    top = collect(shared_vit, scenes, np.array([4, 9, 11]), [site], k=2)[site]
+    top = collect(shared_vit, Loader(scenes, indices=np.array([4, 9, 11])), [site], k=2)[site]
     assert set(top.images.flatten().tolist()) <= {4, 9, 11}
 
 
 def test_activations_that_are_not_finite_are_refused_with_their_place(vit, scenes):
     vit.trunk.blocks[3].mlp.fc1.bias[7] = float("nan")
     with pytest.raises(FloatingPointError, match="activations of ffn in block 3 are not finite"):
-        collect(vit, scenes, np.arange(8), WANTED, k=2, batch=4)
+        collect(vit, Loader(scenes, batch=4, indices=np.arange(8)), WANTED, k=2)
 
 
-# shards
+def test_a_frame_has_a_row_for_each_feature_and_place_best_first(shared_vit, scenes):
+    site = Site("ffn", 1)
+    top = collect(shared_vit, Loader(scenes), [site], k=3)[site].of((7, 2))
+    table = frame(site, top)
+    assert list(table.columns) == ["site", "block", "feature", "place", "image", "score"]
+    assert table[["feature", "place"]].to_numpy().tolist() == [[7, 0], [7, 1], [7, 2], [2, 0], [2, 1], [2, 2]]
+    assert np.array_equal(table["image"], top.images.reshape(-1))
+    assert np.array_equal(table["score"], top.scores.reshape(-1))
+
+
+def test_a_layout_is_of_the_asked_sites_that_the_model_has(shared_vit):
+    layout = layout_of(shared_vit, ["ffn", "value", "channel"])
+    assert list(layout) == [Site(kind, block) for kind in ("ffn", "value") for block in range(8)]
+    assert layout == widths(shared_vit, layout)
+
+
+def test_sites_that_no_block_has_are_refused(shared_vit):
+    with pytest.raises(InputError, match="m has no site channel; it has ffn, query"):
+        layout_of(shared_vit, ["channel"])
+
+
+# parts
 
 
 @pytest.mark.parametrize("count, size", [(10, 3), (16, 4), (101, 10), (7, 64), (1010, 100)])
@@ -126,84 +155,92 @@ def test_shards_are_cut_between_batches_and_come_in_the_batches_of_the_whole(cou
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory, scenes) -> list[object]:
-    """Options of both commands, for a folder of scenes."""
-    data = tmp_path_factory.mktemp("data")
-    scenes.table.to_parquet(data / "images.parquet")
-    (data / "classes.txt").write_text("".join(f"{name}\n" for name in scenes.classes))
-    (data / "provenance.json").write_text(json.dumps({"hash": "0"}))
-    np.savez(data / "pixels.npz", pixels=scenes.pixels, masks=scenes.masks)
-    spec = json.dumps({"name": "vit", "source": "lab", "architecture": "lab_vit", "family": "vit"})
-    sized = ["--spec", spec, "--data", data, "--images", 15, "--batch", 2]
-    return [*sized, "--k", 4, "--sites", "ffn", "value", "channel"]
-
-
-def call(command, *words: object) -> None:
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    command.run(parser.parse_args([str(word) for word in words]))
-
-
-def collected(words: list[object], folder: Path, shards: list[Path]) -> dict[str, pd.DataFrame | dict[str, np.ndarray]]:
-    paths = {"--out": folder / "top.parquet", "--features": folder / "features.parquet", "--maps": folder / "maps.npz"}
-    outputs = [word for pair in paths.items() for word in pair]
-    call(collect_command, *words, *(["--shards", *shards] if shards else []), *outputs)
-    with np.load(paths["--maps"]) as maps:
-        return {
-            "top": pd.read_parquet(paths["--out"]),
-            "features": pd.read_parquet(paths["--features"]),
-            "maps": dict(maps),
-        }
-
-
-def collect_shards(words: list[object], folder: Path, shards: int) -> list[Path]:
-    paths = [folder / f"{shards}_{shard}.npz" for shard in range(shards)]
-    for shard, path in enumerate(paths):
-        call(collect_shard, *words, "--shard", shard, "--shards", shards, "--out", path)
-    return paths
+def fifteen(scenes) -> Loader:
+    """Eight batches."""
+    return Loader(scenes, batch=2).sample(15)
 
 
 @pytest.fixture(scope="module")
-def whole(words, tmp_path_factory):
-    """What `collect` finds in one go."""
-    return collected(words, tmp_path_factory.mktemp("whole"), [])
+def layout(shared_vit) -> dict[Site, int]:
+    return layout_of(shared_vit, ["ffn", "value"])
+
+
+@pytest.fixture(scope="module")
+def whole(shared_vit, fifteen, layout) -> Running:
+    """What one pass keeps."""
+    return stream(shared_vit, fifteen, layout, k=4)
+
+
+def assert_same(found: Running, whole: Running, layout: dict[Site, int], indices: np.ndarray) -> None:
+    for site, top in ranked(found, layout, indices).items():
+        pd.testing.assert_frame_equal(frame(site, top), frame(site, ranked(whole, layout, indices)[site]))
+    mine, theirs, moments = statistics(found, layout), statistics(whole, layout), ["mean", "variance"]
+    pd.testing.assert_frame_equal(mine.drop(columns=moments), theirs.drop(columns=moments), check_exact=True)
+    pd.testing.assert_frame_equal(mine[moments], theirs[moments], rtol=1e-12, atol=1e-18)
+
+
+@pytest.fixture
+def streamed(monkeypatch) -> list[slice]:
+    """The parts that are computed, as they are."""
+    seen: list[slice] = []
+
+    def watched(model, loader, layout, k, part):
+        seen.append(part)
+        return stream(model, loader, layout, k, part)
+
+    monkeypatch.setattr(module, "stream", watched)
+    return seen
 
 
 @pytest.mark.parametrize("shards", [1, 3, 11])
-def test_any_sharding_finds_the_same(words, whole, tmp_path, shards):
-    """Eleven shards of eight batches: some are empty."""
-    parts = collected(words, tmp_path, collect_shards(words, tmp_path, shards))
-    pd.testing.assert_frame_equal(parts["top"], whole["top"], check_exact=True)
-    moments = ["mean", "variance"]
-    pd.testing.assert_frame_equal(
-        parts["features"].drop(columns=moments), whole["features"].drop(columns=moments), check_exact=True
-    )
-    pd.testing.assert_frame_equal(parts["features"][moments], whole["features"][moments], rtol=1e-12, atol=1e-18)
-    assert parts["maps"].keys() == whole["maps"].keys() == {f"{k}_{b}" for k in ("ffn", "value") for b in range(8)}
-    assert all(np.array_equal(parts["maps"][site], whole["maps"][site]) for site in whole["maps"])
+def test_any_number_of_parts_finds_the_same(shared_vit, fifteen, layout, whole, tmp_path, shards):
+    """Eleven parts of eight batches: some are empty."""
+    found = streamed_in_parts(shared_vit, fifteen, layout, 4, shards, tmp_path)
+    assert torch.equal(found.best, whole.best) and torch.equal(found.counts, whole.counts)
+    assert_same(found, whole, layout, fifteen.indices)
 
 
-def test_counts_of_shards_add_up(shared_vit, scenes):
-    layout, indices = widths(shared_vit, WANTED), order_of(len(scenes), 1)
-    whole = stream(shared_vit, scenes, indices, layout, 3, batch=3)
-    parts = [
-        stream(shared_vit, scenes, indices, layout, 3, batch=3, part=shard_of(len(indices), 3, shard, 4))
-        for shard in range(4)
-    ]
-    for part in parts[1:]:
-        parts[0].merge(part)
-    assert torch.equal(parts[0].counts, whole.counts) and torch.equal(parts[0].best, whole.best)
+def test_a_pass_that_was_killed_goes_on_with_the_parts_that_it_has(
+    shared_vit, fifteen, layout, whole, tmp_path, monkeypatch, streamed
+):
+    watched = module.stream
+
+    def killed(*args):
+        if len(streamed) == 2:
+            raise KeyboardInterrupt
+        return watched(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "stream", killed)
+        streamed_in_parts(shared_vit, fifteen, layout, 4, 4, tmp_path)
+    assert streamed == [slice(0, 4), slice(4, 8)]
+    found = streamed_in_parts(shared_vit, fifteen, layout, 4, 4, tmp_path)
+    assert streamed[2:] == [slice(8, 12), slice(12, 15)]
+    assert_same(found, whole, layout, fifteen.indices)
 
 
-def test_shards_that_are_not_all_there_are_refused(words, tmp_path):
-    paths = collect_shards(words, tmp_path, 3)
-    with pytest.raises(InputError, match="not 15 and 2560; collect them anew"):
-        collected(words, tmp_path, paths[:2])
+def test_a_single_part_is_kept_too(shared_vit, fifteen, layout, whole, tmp_path, streamed):
+    for _ in range(2):
+        assert_same(streamed_in_parts(shared_vit, fifteen, layout, 4, 1, tmp_path), whole, layout, fifteen.indices)
+    assert streamed == [slice(0, 15)]
 
 
-def test_sites_that_no_block_has_are_refused(words, tmp_path):
-    with pytest.raises(InputError, match="vit has no site channel; it has ffn, query"):
-        collected([*words, "--sites", "channel"], tmp_path, [])
+def test_parts_that_were_cut_at_other_batches_are_not_mixed_in(shared_vit, fifteen, layout, tmp_path, streamed):
+    """Four parts of eight batches have 4, 4, 4 and 3 images, of three batches 5, 5, 5 and none."""
+    streamed_in_parts(shared_vit, fifteen, layout, 4, 4, tmp_path)
+    other = Loader(fifteen.images, batch=5, indices=fifteen.indices)
+    found = streamed_in_parts(shared_vit, other, layout, 4, 4, tmp_path)
+    assert streamed[4:] == [slice(0, 5), slice(5, 10), slice(10, 15), slice(0, 0)]
+    assert found.n == 15
+    assert (found.positions.sort(1).values.diff(dim=1) > 0).all()  # no image twice
+
+
+def test_a_part_that_is_cut_short_is_refused(shared_vit, fifteen, layout, tmp_path):
+    streamed_in_parts(shared_vit, fifteen, layout, 4, 2, tmp_path)
+    part = sorted(tmp_path.glob("part_*.npz"))[0]
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(InputError, match=f"{part.name} cannot be read"):
+        streamed_in_parts(shared_vit, fifteen, layout, 4, 2, tmp_path)
 
 
 # memory
@@ -216,9 +253,11 @@ import torch
 from PIL import Image
 from vitexplore.activations.collect import collect, maps_of
 from vitexplore.data.images import ImageSet
-from vitexplore.models.registry import ModelSpec, load
+from vitexplore.data.loading import Loader
+from vitexplore.models.registry import load
 from vitexplore.models.sites import Site
-from vitexplore.timing import peak_resident_mb
+from vitexplore.models.spec import ModelSpec
+from vitexplore.tools.timing import peak_resident_mb
 
 class Generated(ImageSet):
     def image(self, index):
@@ -226,9 +265,9 @@ class Generated(ImageSet):
 
 torch.set_num_threads(1)
 model = load(ModelSpec("m", "timm", "vit_tiny_patch16_224", "vit", weights="random", input_size=32, crop=1.0))
-images, wanted = Generated(pd.DataFrame(), ()), [Site("ffn", block) for block in range(3)]
-rankings = collect(model, images, np.arange(int(sys.argv[1])), wanted, k=10, batch=100)
-maps_of(model, images, rankings, batch=100)
+loader = Loader(Generated(pd.DataFrame(), ()), batch=100, indices=np.arange(int(sys.argv[1])))
+rankings = collect(model, loader, [Site("ffn", block) for block in range(3)], k=10)
+maps_of(model, loader, rankings)
 print(peak_resident_mb())
 """
 

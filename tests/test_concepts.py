@@ -8,20 +8,24 @@ from scipy.stats import rankdata
 
 from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import Loader, preprocess
 from vitexplore.data.photos import imagenet_wnids
 from vitexplore.data.scene_sets import factors
 from vitexplore.data.scenes import SIZE, sample
 from vitexplore.data.shapes import CLASSES
 from vitexplore.data.wordnet import superclasses
-from vitexplore.experiments.concepts import (
+from vitexplore.measures.concepts import (
+    activations_by_block,
     auroc,
     concept_scores,
     placements,
     resampled_auroc,
     told_from_chance,
 )
-from vitexplore.experiments.factors import DETAIL_SIDE, LEAST, MOST, Concept, concepts_of, factors_of
-from vitexplore.models.sites import Site
+from vitexplore.measures.factors import DETAIL_SIDE, LEAST, MOST, Concept, concepts_of, factors_of
+from vitexplore.models.registry import load
+from vitexplore.models.sites import Site, read
+from vitexplore.models.spec import ModelSpec
 from vitexplore.stats import RESAMPLES
 
 RNG = np.random.default_rng(0)
@@ -33,6 +37,21 @@ EVERY = np.arange(COUNT)
 def unpainted() -> ImageSet:
     """The factors of many scenes, which are quick to draw; no pixels."""
     return ImageSet(pd.DataFrame([factors(sample("test", index)) for index in range(COUNT)]), CLASSES)
+
+
+@pytest.mark.parametrize(("architecture", "family", "kind"), [("lab_vit", "vit", "ffn"), ("lab_cnn", "cnn", "channel")])
+def test_activations_are_mean_maps_of_each_image_in_the_loaders_order(scenes, architecture, family, kind):
+    model = load(ModelSpec("m", "lab", architecture, family, "random"))
+    indices = np.array([9, 2, 5, 7])
+    found = activations_by_block(model, Loader(scenes, batch=3, indices=indices))
+    assert list(found) == list(range(8))
+    transform = preprocess(model.spec)
+    for block in (0, 7):
+        pictures = [transform(scenes.image(i))[None] for i in indices]
+        with torch.no_grad():
+            wanted = torch.cat([read(model, Site(kind, block), picture).bpc.mean(1) for picture in pictures])
+        assert found[block].dtype == np.float32
+        assert np.allclose(found[block], wanted, atol=1e-5)
 
 
 def by_counting(acts_n: np.ndarray, positive_n: np.ndarray) -> float:
@@ -221,7 +240,7 @@ def test_planted_model(vit, unpainted):
     colours = np.stack([red, green, RNG.integers(0, 256, COUNT)], axis=1).astype(np.uint8)
     pixels = np.broadcast_to(colours[:, None, None], (COUNT, SIZE, SIZE, 3))
     images = ImageSet(unpainted.table, CLASSES, pixels)
-    acts_nf = pooled(vit, [Site("ffn", 0)], images, EVERY)[Site("ffn", 0)].numpy()
+    acts_nf = pooled(vit, [Site("ffn", 0)], Loader(images))[Site("ffn", 0)].numpy()
     scores = concept_scores([(0, acts_nf)], concepts_of(images, EVERY)).set_index("concept")
     assert scores.loc["many", "coded"] == 1
     assert scores.loc["many", "best"] == 0

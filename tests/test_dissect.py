@@ -1,9 +1,29 @@
-"""Words for features: the formula written out, and planted features."""
+"""Words for features: the formula written out, planted features, and what a judge says of each image."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
-from vitexplore.experiments.dissect import FIRST, LAST, ONE_OF, SOFTNESS, TOP, labels, soft_wpmi
+from vitexplore.data.captions import factor_prompts
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import Loader, preprocess
+from vitexplore.data.scene_sets import scene_set
+from vitexplore.measures import dissect
+from vitexplore.measures.dissect import (
+    FIRST,
+    LAST,
+    ONE_OF,
+    SOFTNESS,
+    TOP,
+    judged,
+    labels,
+    soft_wpmi,
+    words_of,
+)
+from vitexplore.models.lab import Tokenizer
+from vitexplore.models.registry import load
+from vitexplore.models.spec import ModelSpec
 
 RNG = np.random.default_rng(0)
 
@@ -49,3 +69,26 @@ def test_a_word_that_suits_all_images_names_no_feature():
 def test_fewer_images_and_words_than_are_wanted():
     table = labels(soft_wpmi(RNG.random((5, 2)), RNG.random((5, 2))), ["a", "b"])
     assert list(table.columns) == ["word_1", "score_1", "word_2", "score_2"]
+
+
+@torch.no_grad()
+def test_a_judges_logits_are_its_scale_times_cosines_of_each_image_and_word():
+    few, indices = scene_set("test", 6), np.array([4, 0, 3])
+    judge = load(ModelSpec("judge", "lab", "lab_clip", "clip"))
+    logits_nw, words = judged(judge, Loader(few, batch=2, indices=indices), 10)
+    prompts = words_of(few, 10)
+    assert words == list(prompts) and logits_nw.shape == (3, len(words))
+    for row, index in enumerate(indices):
+        image = judge.module.encode_image(preprocess(judge.spec)(few.image(index))[None])[0]
+        for column in (0, 7, len(words) - 1):
+            texts = judge.module.encode_text(Tokenizer()(prompts[words[column]]), normalize=True).mean(0)
+            cosine = torch.cosine_similarity(image, texts, dim=0)
+            wanted = float(judge.module.logit_scale.exp() * cosine)
+            assert logits_nw[row, column] == pytest.approx(wanted, abs=1e-3)
+
+
+def test_words_of_scenes_are_their_captions_and_of_photographs_common_ones(monkeypatch):
+    monkeypatch.setattr(dissect, "common_words", lambda count: ["dog", "grass", "red"][:count])
+    said = words_of(scene_set("test", 2), 2)
+    assert set(said) == {word for values in factor_prompts().values() for word in values}
+    assert words_of(ImageSet(pd.DataFrame({"label": [0]}), ("a",)), 2) == {"dog": ["dog"], "grass": ["grass"]}

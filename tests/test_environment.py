@@ -1,5 +1,6 @@
 """The three texts that pin the environment agree, and README's results are the kept ones."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from vitexplore.commands.reference import bench_table, models_table, with_table
-from vitexplore.provenance import code_files, code_hash
+from vitexplore.scale import scale_type
+from vitexplore.tools.reference import bench_table, experiments_table, models_table, with_table
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,14 +55,8 @@ def test_readme_shows_the_kept_results():
     reference = ROOT / "results/reference"
     assert readme == with_table(readme, "results", (reference / "claims.md").read_text())
     assert readme == with_table(readme, "bench", bench_table(reference / "bench"))
+    assert readme == with_table(readme, "experiments", experiments_table())
     assert readme == with_table(readme, "models", models_table())
-
-
-def test_code_hash_follows_imports():
-    names = {path.name for path in code_files("commands.locality")}
-    assert {"locality.py", "sites.py", "registry.py", "images.py", "scenes.py", "common.py"} <= names
-    assert not {"background.py", "token_mixing.py", "optimize.py"} & names
-    assert code_hash("commands.locality") != code_hash("commands.background")
 
 
 def test_no_output_of_the_library_goes_to_print():
@@ -73,8 +68,13 @@ def test_no_output_of_the_library_goes_to_print():
 def test_lab_visualizes_with_a_budget_that_costs_no_activation():
     """At most 5 percent of the full recipe's clean activation may be lost (results/reference/bench/budget.csv)."""
     budget = pd.read_csv(ROOT / "results/reference/bench/budget.csv").set_index(["steps", "copies"])
-    recipe = yaml.safe_load((ROOT / "workflow/scales/lab.yaml").read_text())["visualize"]["recipes"][0]
+    recipe = yaml.safe_load((ROOT / "workflow/scales/lab.yaml").read_text())["experiments"]["visualize"]["recipes"][0]
     chosen = budget.loc[(recipe["steps"], recipe["copies"])]
     assert chosen["share_of_full"] >= 0.95
     assert budget.loc[(400, 8), "share_of_full"] == 1
     assert chosen["seconds"] < budget.loc[(400, 8), "seconds"] / 2
+
+
+def test_the_scale_schema_that_is_shown_is_the_types_own():
+    shown = (ROOT / "workflow/schemas/scale.schema.json").read_text()
+    assert shown == json.dumps(scale_type().model_json_schema(), indent=1) + "\n"

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from vitexplore.commands.estimate import TERAFLOPS, estimate, size_of, to_markdown
-from vitexplore.commands.reference import with_table
+from vitexplore import scale
+from vitexplore.models.spec import ModelSpec
+from vitexplore.tools.estimate import IMAGES_PER_SECOND, TERAFLOPS, estimate, size_of, to_markdown
+from vitexplore.tools.reference import with_table
 
 ROOT = Path(__file__).parent.parent
 VIT = {"source": "timm", "architecture": "vit_tiny_patch16_224", "family": "vit"}
@@ -18,20 +20,33 @@ def test_flops_of_a_vit_by_hand():
     linear = tokens * width * (3 * width + width + 8 * width)
     attention = 2 * tokens * tokens * width
     by_hand = 2 * (depth * (linear + attention) + (tokens - 1) * 3 * patch * patch * width + width * 1000)
-    flops, parameters, _ = size_of(VIT)
+    flops, parameters, _ = size_of(ModelSpec("vit", **VIT))
     assert flops == pytest.approx(by_hand, rel=1e-6)
     assert parameters == 5_717_416
 
 
 def test_passes_times_flops_over_speed():
-    config = {"models": {"vit": {**VIT, "experiments": ["localization", "low_pass"]}}, "judges": {}}
-    config |= {"localization": {"images": 500}, "low_pass": {"images": 1000, "common_size": 160}}
-    table = estimate(config).set_index("experiment")
-    flops, parameters, _ = size_of(VIT)
-    assert table.loc["localization", "exaflops"] == pytest.approx(500 * flops / 1e18)
+    vit, half = {**VIT, "experiments": ["localization", "low_pass"]}, {**VIT, "input_size": 112}
+    config = {"scale": "made", "data": {"kind": "scenes"}, "claims": []}
+    config["models"] = {"vit": vit, "half": {**half, "experiments": ["localization"]}}
+    config["experiments"] = {"localization": {"images": 500}, "low_pass": {"images": 1000, "common_size": 160}}
+    table = estimate(scale.parse(config)).set_index("experiment")
+    flops, parameters, _ = size_of(ModelSpec("vit", **VIT))
+    halved, same, _ = size_of(ModelSpec("half", **half))
+    assert table.loc["localization", "exaflops"] == pytest.approx(500 * (flops + halved) / 1e18)
     assert table.loc["low_pass", "exaflops"] == pytest.approx(2 * 13 * 1000 * flops / 1e18)
-    assert table.loc["all", "gpu_hours"] == pytest.approx((500 + 26_000) * flops / (TERAFLOPS * 1e12) / 3600)
-    assert table.loc["all", "weights_gb"] == pytest.approx(4 * parameters / 1e9)
+    assert table.loc["low_pass", "reading_hours"] == pytest.approx(2 * 1000 / IMAGES_PER_SECOND / 3600)
+    total = 26_500 * flops + 500 * halved
+    assert table.loc["all", "gpu_hours"] == pytest.approx(total / (TERAFLOPS * 1e12) / 3600)
+    assert table["models"].to_dict() == {"localization": 2, "low_pass": 1, "all": 2}
+    assert table.loc["all", "weights_gb"] == pytest.approx(4 * (parameters + same) / 1e9)
+
+
+def test_a_scale_of_the_lab_is_estimated_model_by_model_and_experiment_by_experiment():
+    smoke = scale.read(ROOT / "workflow/scales/smoke.yaml")
+    table = estimate(smoke).set_index("experiment")
+    assert table.index[-1] == "all" and (table["exaflops"] > 0).all()
+    assert {"collect", "visualize", "embed"} <= set(table.index)
 
 
 def test_the_page_shows_the_kept_estimates_of_the_paper_scale():

@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from vitexplore.data.filters import CUTOFFS, SIGMA_SIZE, SIGMAS, disc, filtered, frequencies, gaussian
-from vitexplore.data.loading import preprocess
-from vitexplore.experiments.low_pass import low_pass_ranks
+from vitexplore.data.loading import Loader, preprocess
+from vitexplore.measures.low_pass import low_pass_ranks
 from vitexplore.models.heads import Head
 
 
@@ -68,7 +68,7 @@ def test_frequencies_are_1_at_nyquist_along_an_axis():
 
 def test_every_filter_ranks_every_image_as_a_slow_pass_does(vit, scenes):
     indices = np.array([5, 2, 9, 14])
-    found = low_pass_ranks(vit, Head(vit, None), scenes, indices, batch=3)
+    found = low_pass_ranks(vit, Head(vit, None), Loader(scenes, batch=3, indices=indices))
     strengths = {name: list(rows["strength"].unique()) for name, rows in found.groupby("filter")}
     assert strengths == {"none": [0.0], "disc": list(CUTOFFS), "gaussian": list(SIGMAS)}
     assert all(sorted(rows) == sorted(indices) for _, rows in found.groupby(["filter", "strength"])["image"])
@@ -83,7 +83,6 @@ def test_every_filter_ranks_every_image_as_a_slow_pass_does(vit, scenes):
 
 
 def test_the_control_ranks_other_images_classes(vit, scenes):
-    indices = np.arange(len(scenes))
-    found = low_pass_ranks(vit, Head(vit, None), scenes, indices, batch=16)
+    found = low_pass_ranks(vit, Head(vit, None), Loader(scenes, batch=16))
     whole = found[found["filter"] == "none"]
     assert (whole["rank"] != whole["rank_permuted"]).mean() > 0.5

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from vitexplore.data.images import ImageSet, spread
-from vitexplore.data.loading import Pictures, batches, preprocess
+from vitexplore.data.loading import Loader, Pictures, batches, preprocess
 from vitexplore.data.masks import CONDITIONS, FILLS, cut
 from vitexplore.errors import InputError
-from vitexplore.models.registry import ModelSpec
+from vitexplore.models.spec import ModelSpec
 
 SPEC = ModelSpec(
     name="m",
@@ -114,10 +114,10 @@ def slow_table2(image: Image.Image) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("how", "slow"), [("own", slow_own), ("paper_table2", slow_table2)])
-def test_preprocessing_equals_a_slow_one_on_images_of_any_shape(size, how, slow):
+@pytest.mark.parametrize(("preprocessing", "slow"), [("own", slow_own), ("paper_table2", slow_table2)])
+def test_preprocessing_equals_a_slow_one_on_images_of_any_shape(size, preprocessing, slow):
     image = noise(*size)
-    found, wanted = preprocess(SPEC, how)(image), slow(image)
+    found, wanted = preprocess(SPEC, preprocessing)(image), slow(image)
     assert found.shape == (3, 32, 32) and found.dtype == torch.float32
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
@@ -126,7 +126,7 @@ def test_the_two_preprocessings_show_different_parts():
     """``own`` crops away a rim that ``paper_table2`` keeps."""
     rim = Image.new("RGB", (350, 350), "white")
     rim.paste(Image.new("RGB", (320, 320)), (15, 15))
-    own, paper = (preprocess(SPEC, how)(rim) for how in ("own", "paper_table2"))
+    own, paper = (preprocess(SPEC, preprocessing)(rim) for preprocessing in ("own", "paper_table2"))
     assert own[:, 0].mean() < paper[:, 0].mean() - 0.5
 
 
@@ -143,9 +143,9 @@ def test_a_crop_stated_as_a_share_gives_back_the_resize_that_it_came_from(resize
 def test_lab_scenes_are_not_resampled():
     image = noise(64, 64)
     spec = replace(SPEC, input_size=64, crop=1.0, mean=(0.0,) * 3, std=(1.0,) * 3)
-    for how in ("own", "paper_table2"):
+    for preprocessing in ("own", "paper_table2"):
         assert np.array_equal(
-            (preprocess(spec, how)(image) * 255).round().numpy(), np.asarray(image).transpose(2, 0, 1)
+            (preprocess(spec, preprocessing)(image) * 255).round().numpy(), np.asarray(image).transpose(2, 0, 1)
         )
 
 
@@ -255,3 +255,34 @@ def test_spread_is_fixed_shuffled_and_takes_from_everywhere():
     assert np.array_equal(some, spread(10_000, 1000))
     by_tenth = np.bincount(some // 1000, minlength=10)
     assert by_tenth.min() > 60
+
+
+# --- the loader
+
+
+def test_a_loader_shows_all_images_in_order_unless_told_otherwise():
+    loader = Loader(image_set(5))
+    assert loader.indices.tolist() == [0, 1, 2, 3, 4] and len(loader) == 5
+    some = loader.of(np.array([3, 0]))
+    assert len(some) == 2 and some.images is loader.images and len(loader) == 5
+
+
+def test_a_sample_is_the_spread_of_what_the_loader_has():
+    loader = Loader(image_set(9)).of(np.array([8, 6, 4, 2]))
+    assert loader.sample(3).indices.tolist() == loader.indices[spread(4, 3)].tolist()
+    for most in (4, 100, None):
+        assert loader.sample(most).indices.tolist() == loader.indices[spread(4, 4)].tolist()
+
+
+def test_with_boxes_keeps_the_order_and_leaves_out_images_without():
+    assert Loader(image_set(5)).of(np.array([4, 2, 0, 3])).with_boxes().indices.tolist() == [2, 0, 3]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loaders_batches_are_its_images_preprocessed_in_its_order(workers):
+    images, indices = image_set(7), np.array([6, 0, 3, 1])
+    found = list(Loader(images, "paper_table2", 3, workers, indices).batches(SPEC))
+    assert [len(pictures) for _, pictures in found] == [2, 2]
+    assert np.concatenate([index for index, _ in found]).tolist() == indices.tolist()
+    wanted = torch.stack([preprocess(SPEC, "paper_table2")(images.image(index)) for index in indices])
+    assert torch.equal(torch.cat([pictures for _, pictures in found]), wanted)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from vitexplore.experiments.information import (
+from vitexplore.measures.information import (
     BINS,
     TOP,
     binned,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vitexplore.experiments.locality import (
+from vitexplore.data.loading import Loader
+from vitexplore.measures.locality import (
     MEASURES,
     RIDGE,
     Decoder,
@@ -16,7 +17,8 @@ from vitexplore.experiments.locality import (
     share_that_stays,
     uniformity,
 )
-from vitexplore.models.registry import ModelSpec, load
+from vitexplore.models.registry import load
+from vitexplore.models.spec import ModelSpec
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -163,7 +165,7 @@ def test_only_one_patch_is_exchanged_and_it_comes_from_the_next_picture():
 
 def stays(model, images, patch: int, count: int = 6, batch: int = 6) -> np.ndarray:
     """[block, image]."""
-    table = locality(model, images, np.arange(count), patch, batch=batch)
+    table = locality(model, Loader(images, batch=batch, indices=np.arange(count)), patch)
     return table[table["measure"] == "stays"].pivot(index="block", columns="image", values="value").to_numpy()
 
 
@@ -189,7 +191,7 @@ def test_every_block_measure_and_image_has_one_row(scenes):
     for module in cnn.module.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.fill_(1)  # timm starts with residual branches that add nothing, and a change can get lost
-    table = locality(cnn, scenes, np.array([3, 5, 8, 9]), patch=8, batch=2)
+    table = locality(cnn, Loader(scenes, batch=2, indices=np.array([3, 5, 8, 9])), patch=8)
     assert len(table) == 8 * len(MEASURES) * 4
     assert not table.duplicated(["block", "measure", "image"]).any()
     assert set(table["image"]) == {3, 5, 8, 9}

@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-from vitexplore.data.loading import preprocess
-from vitexplore.experiments import localization as module
-from vitexplore.experiments.localization import localization, map_auroc
+from vitexplore.data.loading import Loader, preprocess
+from vitexplore.measures import localization as module
+from vitexplore.measures.localization import localization, map_auroc
 from vitexplore.models.sites import Activations, Site, read_many
 
 PATCH = 8  # of the lab's ViT
@@ -57,7 +57,7 @@ def test_a_planted_map_scores_1_its_negative_0_and_its_control_less(vit, scenes,
     cover = torch.stack([torch.from_numpy(cover_of(scenes, i)).flatten() for i in indices]).float()
     planted = Activations(torch.stack([cover, -cover], dim=2), (8, 8))
     monkeypatch.setattr(module, "read_many", lambda _model, _wanted, _pictures: {Site("ffn", 0): planted})
-    table = localization(vit, scenes, indices)
+    table = localization(vit, Loader(scenes))
     usable = [i for i in indices if 0 < cover[i].sum() < 64]
     assert sorted(table["image"].unique()) == usable
     assert (table.loc[table["feature"] == 0, "auroc"] == 1).all()
@@ -66,14 +66,16 @@ def test_a_planted_map_scores_1_its_negative_0_and_its_control_less(vit, scenes,
 
 
 def test_no_image_is_its_own_control(vit, scenes):
-    table = localization(vit, scenes, np.arange(9), features=8, batch=4)
+    table = localization(vit, Loader(scenes, batch=4, indices=np.arange(9)), features=8)
     assert not (table["auroc"] == table["control"]).groupby(table["image"]).all().any()
 
 
 def test_own_and_control_are_read_from_the_right_images(vit, scenes):
     """The control of an image is the next image's map (the first's, for the last of a batch)."""
     indices = np.array([1, 4, 6, 10, 13, 14])
-    table = localization(vit, scenes, indices, features=4, batch=3).set_index(["block", "feature", "image"])
+    table = localization(vit, Loader(scenes, batch=3, indices=indices), features=4).set_index(
+        ["block", "feature", "image"]
+    )
     follower = {1: 4, 4: 6, 6: 1, 10: 13, 13: 14, 14: 10}
     pictures = torch.stack([preprocess(vit.spec)(scenes.image(i)) for i in indices])
     with torch.no_grad():

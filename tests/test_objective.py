@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from vitexplore.errors import InputError
-from vitexplore.models.registry import Model, ModelSpec, load
+from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site, read
+from vitexplore.models.spec import ModelSpec
 from vitexplore.visualize.objective import Channels, Directions, Logits
 from vitexplore.visualize.optimize import visualize
 from vitexplore.visualize.recipes import PAPER

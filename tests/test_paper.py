@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from vitexplore.paper import OTHER, agreement, beside_paper
+from vitexplore.claims.paper import OTHER, agreement, beside_paper
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A folder of photographs: what is read, what is listed as broken, what is refused."""
 
-import argparse
 import errno
 import json
 import shutil
@@ -11,12 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from vitexplore.commands import index as command
+from vitexplore.data import index as listing
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import preprocess
 from vitexplore.data.photos import imagenet_wnids, index_photos
 from vitexplore.errors import InputError
-from vitexplore.models.registry import ModelSpec
+from vitexplore.models.spec import ModelSpec
 
 WNID = "n01443537"  # goldfish, class 1
 VOC = "<annotation>{}</annotation>"
@@ -203,29 +202,26 @@ def test_whatever_a_decoder_raises_the_run_goes_on(folder, monkeypatch):
     assert list(index_photos(folder.parent, None, 1)[1]["reason"]) == ["KeyError"]
 
 
-# --- the command
+# --- the index
 
 
 @pytest.fixture
 def indexed(folder, tmp_path):
-    """Run the command on ``folder``; what it wrote."""
+    """Write the index of ``folder``; where it lies."""
     out, broken = tmp_path / "out", tmp_path / "tables/broken.csv"
 
-    def run_with(*words: str) -> Path:
-        parser = argparse.ArgumentParser()
-        command.configure(parser)
-        needed = ["--photos", str(folder.parent), "--out", str(out), "--broken", str(broken)]
-        command.run(parser.parse_args([*needed, *words]))
+    def run_with(**options) -> Path:
+        listing.write_index(folder.parent, out, broken, **options)
         return out
 
     return run_with
 
 
-def test_the_command_writes_a_set_and_its_counts(folder, indexed):
+def test_the_index_is_a_set_and_its_counts(folder, indexed):
     boxes = annotate(folder, "good", (WNID, 5, 6, 20, 25))
     picture(mode="L").save(folder / "bare.JPEG")
     (folder / "empty.JPEG").write_bytes(b"")
-    out = indexed("--boxes", str(boxes), "--expected", "3", "--classes", "1")
+    out = indexed(boxes=boxes, expected=3, classes=1)
     images = ImageSet.read(out)
     assert len(images) == 2 and images.classes == tuple(imagenet_wnids())
     assert images.has_boxes.tolist() == [False, True]
@@ -243,8 +239,8 @@ def test_the_hash_is_of_the_pictures_and_not_of_where_they_lie(folder, indexed):
     first = hashed()
     assert hashed() == first
     table, _ = index_photos(folder.parent, None, 1)
-    assert command._hash(table.assign(path="elsewhere", offset=512)) == first
-    assert command._hash(table.assign(checksum=table["checksum"] + 1)) != first
+    assert listing._hash(table.assign(path="elsewhere", offset=512)) == first
+    assert listing._hash(table.assign(checksum=table["checksum"] + 1)) != first
     picture(width=41).save(folder / "good.JPEG")
     assert hashed() != first
 
@@ -256,7 +252,7 @@ def test_more_than_ten_broken_pictures_and_a_thousandth_stop_the_run(folder, ind
     root = folder.parent.parent
     table, _ = index_photos(folder.parent, None, 1)
     many = pd.DataFrame({"path": [f"{i}.JPEG" for i in range(broken)], "reason": "cut"})
-    monkeypatch.setattr(command, "index_photos", lambda *_: (table.loc[[0] * good].reset_index(drop=True), many))
+    monkeypatch.setattr(listing, "index_photos", lambda *_: (table.loc[[0] * good].reset_index(drop=True), many))
     if stops:
         message = rf"{broken} of {good + broken} pictures are broken; mend those in .*broken\.csv"
         with pytest.raises(InputError, match=message):

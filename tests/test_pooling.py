@@ -8,9 +8,11 @@ import reference_vit as reference
 import torch
 from test_surgery import VARIANTS, images, tiny
 
-from vitexplore.experiments.pooling import entropy, plain_mean_errors, pooling
+from vitexplore.data.loading import Loader
+from vitexplore.measures.pooling import entropy, plain_mean_errors, pooling
 from vitexplore.models.heads import Head
-from vitexplore.models.registry import ModelSpec, load
+from vitexplore.models.registry import load
+from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT
 
 
@@ -77,7 +79,7 @@ def test_an_open_clip_block_taken_apart_attends_as_it_does_whole():
 @torch.no_grad()
 def test_every_block_image_and_measure_against_one_pass_over_all_images(vit, scenes):
     """R2's total is about the mean over all images, whatever the batches."""
-    found = pooling(vit, Head(vit, None), scenes, np.arange(6), "own", batch=4)
+    found = pooling(vit, Head(vit, None), Loader(scenes, batch=4, indices=np.arange(6)))
     assert len(found) == len(vit.trunk.blocks) * 6 * 6
     table = found.set_index(["block", "measure", "image"])["value"]
     cut, block = OpenViT(vit, Head(vit, None)), 3

@@ -1,6 +1,5 @@
 """Published weights in files of their own: fetched once, then read without a network."""
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from timm.models import VisionTransformer, build_model_with_cfg, register_model
 
-from vitexplore.commands import prefetch
 from vitexplore.errors import InputError
-from vitexplore.models.registry import ModelSpec, load
+from vitexplore.models.registry import load
+from vitexplore.models.spec import ModelSpec
+from vitexplore.tools.prefetch import prefetch
 
 SHAPE = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3, "num_classes": 5}
 SPEC = {"name": "m", "source": "timm", "architecture": "published_vit", "family": "vit"}
@@ -41,7 +41,7 @@ def weights(tmp_path, monkeypatch) -> VisionTransformer:
 
 def fetch(folder: Path, **changes: Any) -> Path:
     out = folder / "weights" / "timm_published_vit.safetensors"
-    prefetch.run(argparse.Namespace(spec=json.dumps(SPEC | changes), out=out))
+    prefetch(ModelSpec(**SPEC | changes), out)
     return out
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vitexplore.experiments.ranks import rank_of_truth
+from vitexplore.measures.ranks import rank_of_truth
 
 
 def slow_rank(logits: list[float], label: int) -> int:

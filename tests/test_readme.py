@@ -1,4 +1,5 @@
-"""README's section on models, data sets and claims of one's own: its files and commands, as they stand there."""
+"""README's section on models, data sets, experiments and claims of one's own: its files and commands, as they stand
+there; and its example for a notebook."""
 
 import hashlib
 import json
@@ -15,13 +16,13 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from project import copy_of_project, environment, said
 from safetensors.torch import save_file
-from test_workflow import copy_of_project, environment, said
 
 from vitexplore.stats import INCONCLUSIVE, NOT_REPRODUCED, PARTLY, REPRODUCED
 
 README = Path(__file__).parent.parent / "README.md"
-SECTION = "Add your own model, data set, claim"
+SECTION = "Add your own model, data set, experiment, claim"
 CLASSES = {"n01443537": 1, "n02092002": 177}  # goldfish, Scottish deerhound
 PICTURES = 6  # of each class
 WIDTH, HEIGHT = 96, 80
@@ -74,7 +75,7 @@ def follow(project: Path, heading: str) -> None:
 
 
 def test_every_example_has_files_and_one_command():
-    assert list(examples()) == ["A model", "A data set", "A claim"]
+    assert list(examples()) == ["A model", "A data set", "An experiment and a claim on it"]
     assert all(example.files and len(example.commands) == 1 for example in examples().values())
 
 
@@ -113,13 +114,33 @@ def test_data_set(project):
     assert {"full", "foreground", "background"} <= set(table["condition"])
 
 
-def test_claim(project):
-    follow(project, "A claim")
+def test_experiment_and_claim(project):
+    shipped = {path: path.read_bytes() for path in project.rglob("*.py")}
+    follow(project, "An experiment and a claim on it")
+    assert all(path.read_bytes() == before for path, before in shipped.items())
+    measured = pd.read_parquet(project / "results/smoke/my_energy/vit.parquet")
+    assert set(measured["model"]) == {"vit", "vit_random"} and measured["norm"].gt(0).all()
     table = pd.read_csv(project / "results/smoke/claims.csv")
-    mine = table[table["claim"] == "keeps_place"].iloc[0]
+    mine = table[table["claim"] == "energy_grows"].iloc[0]
     assert mine["verdict"] in {REPRODUCED, PARTLY, NOT_REPRODUCED, INCONCLUSIVE}
     assert mine["low"] <= mine["measured"] <= mine["high"]
     assert np.isfinite(mine["control"])
-    assert (project / "results/smoke/figures/keeps_place.png").exists()
-    others = table[table["claim"] != "keeps_place"]
+    assert (project / "results/smoke/figures/energy_grows.png").exists()
+    others = table[table["claim"] != "energy_grows"]
     assert len(others) == 12 and set(others["verdict"]) == {"not tested"}
+
+
+def test_notebook(project):
+    (example,) = re.findall(
+        r"^```python\n(from vitexplore import .*?)^```", README.read_text(), re.MULTILINE | re.DOTALL
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, said(done)
+    assert "uniformity" in done.stdout

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity, interpolate
 
-from vitexplore.activations.collect import collect
-from vitexplore.commands.collect import frame
-from vitexplore.data.loading import preprocess
-from vitexplore.models.registry import ModelSpec, embed, load
+from vitexplore.activations.collect import collect, frame
+from vitexplore.activations.pooled import pooled
+from vitexplore.data.loading import Loader, preprocess
+from vitexplore.models.registry import embed, load
 from vitexplore.models.sites import Site, read
+from vitexplore.models.spec import ModelSpec
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Visualization, visualize
 from vitexplore.visualize.quality import (
@@ -23,7 +24,7 @@ from vitexplore.visualize.quality import (
     seed_agreement,
 )
 from vitexplore.visualize.recipes import OURS, recipe_for
-from vitexplore.visualize.score import QUERIES, Judge, Sample, score_table
+from vitexplore.visualize.score import QUERIES, Judge, score_table
 
 SITE = Site("ffn", 1)
 FEATURES = (3, 17, 200)
@@ -33,19 +34,19 @@ COLUMNS += ["path_agreement", *JUDGED]
 
 
 @pytest.fixture(scope="module")
-def sample(scenes) -> Sample:
-    return Sample(scenes, np.random.default_rng(0).permutation(len(scenes)), "own", batch=5)
+def loader(scenes) -> Loader:
+    return Loader(scenes, batch=5).sample(None)
 
 
 @pytest.fixture(scope="module")
-def natural_nc(shared_vit, sample) -> torch.Tensor:
-    return sample.scores(shared_vit, [SITE])[SITE]
+def natural_nc(shared_vit, loader) -> torch.Tensor:
+    return pooled(shared_vit, [SITE], loader)[SITE]
 
 
 @pytest.fixture(scope="module")
 def top(shared_vit, scenes) -> pd.DataFrame:
     """Of all features, as `collect` writes it, in no order."""
-    table = frame(SITE, collect(shared_vit, scenes, np.arange(len(scenes)), [SITE], k=QUERIES + 1)[SITE])
+    table = frame(SITE, collect(shared_vit, Loader(scenes), [SITE], k=QUERIES + 1)[SITE])
     return table.sample(frac=1, random_state=0)
 
 
@@ -65,8 +66,8 @@ def judge(scenes) -> Judge:
 
 
 @pytest.fixture(scope="module")
-def table(shared_vit, runs, sample, natural_nc, top, judge) -> pd.DataFrame:
-    return score_table(shared_vit, SITE, FEATURES, runs, sample, natural_nc, top, judge)
+def table(shared_vit, runs, loader, natural_nc, top, judge) -> pd.DataFrame:
+    return score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, top, judge)
 
 
 def mean_maps(model, site: Site, images: Sequence) -> torch.Tensor:
@@ -94,8 +95,8 @@ def test_one_row_a_feature_with_every_measure(table):
     assert table[COLUMNS[3:]].drop(columns=["ratio", "path_agreement"]).notna().all(axis=None)
 
 
-def test_natural_scores_are_those_of_each_image_on_its_own_in_the_samples_order(natural_nc, all_nc, sample):
-    assert torch.allclose(natural_nc, all_nc[sample.indices], atol=1e-5)
+def test_natural_scores_are_those_of_each_image_on_its_own_in_the_loaders_order(natural_nc, all_nc, loader):
+    assert torch.allclose(natural_nc, all_nc[loader.indices], atol=1e-5)
 
 
 def test_score_is_of_the_first_seeds_picture_and_natural_the_best_of_all_images(shared_vit, table, runs, all_nc):
@@ -165,10 +166,10 @@ def test_interpretability_is_a_forced_choice_before_visualizations_and_the_least
         assert table["interpretability"][place] == pytest.approx(np.mean(wins), abs=1 / 25 + 1e-9)
 
 
-def test_seed_agreement_is_of_all_seeds_and_needs_two(shared_vit, table, runs, sample, natural_nc, top, judge):
+def test_seed_agreement_is_of_all_seeds_and_needs_two(shared_vit, table, runs, loader, natural_nc, top, judge):
     expected = seed_agreement(torch.stack([described(judge, run) for run in runs]))
     assert np.allclose(table["seed_agreement"], expected)
-    once = score_table(shared_vit, SITE, FEATURES, runs[:1], sample, natural_nc, top, judge)
+    once = score_table(shared_vit, SITE, FEATURES, runs[:1], loader, natural_nc, top, judge)
     assert once["seed_agreement"].isna().all()
     pd.testing.assert_frame_equal(
         once.drop(columns=["seed_agreement", "interpretability"]),
@@ -177,17 +178,17 @@ def test_seed_agreement_is_of_all_seeds_and_needs_two(shared_vit, table, runs, s
 
 
 def test_without_a_judge_its_columns_are_empty_and_the_others_are_as_before(
-    shared_vit, table, runs, sample, natural_nc, top
+    shared_vit, table, runs, loader, natural_nc, top
 ):
-    blind = score_table(shared_vit, SITE, FEATURES, runs, sample, natural_nc, top, None)
+    blind = score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, top, None)
     assert list(blind.columns) == COLUMNS
     assert blind[JUDGED].isna().all(axis=None)
     pd.testing.assert_frame_equal(blind.drop(columns=JUDGED), table.drop(columns=JUDGED))
 
 
-def test_one_feature_alone_has_no_path_and_no_seeds_to_compare(shared_vit, runs, sample, natural_nc, top, judge):
+def test_one_feature_alone_has_no_path_and_no_seeds_to_compare(shared_vit, runs, loader, natural_nc, top, judge):
     alone = [Visualization(run.images[:1], run.loss[:, :1], run.score[:1], 1) for run in runs]
-    found = score_table(shared_vit, SITE, FEATURES[:1], alone, sample, natural_nc, top, judge)
+    found = score_table(shared_vit, SITE, FEATURES[:1], alone, loader, natural_nc, top, judge)
     assert found[["path_agreement", "seed_agreement"]].isna().all(axis=None)
     assert found["identification"].notna().all()
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from vitexplore.errors import InputError
 from vitexplore.models.heads import Head
-from vitexplore.models.registry import Model, ModelSpec, load
+from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import TRANSFORMER_SITES, Activations, Site, blocks_of, channels, read, read_many, sites
+from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT
 from vitexplore.models.variants import NAMES
 

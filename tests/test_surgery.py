@@ -9,15 +9,17 @@ import torch
 from timm.models import VisionTransformer
 from torch import Tensor
 
-from vitexplore.commands.bench_token_mixing import separate
 from vitexplore.data.captions import class_prompts
+from vitexplore.data.loading import Loader
 from vitexplore.data.shapes import CLASSES
 from vitexplore.errors import InputError
-from vitexplore.experiments.token_mixing import cls_only, isolated_cls, last_tokens, token_mixing_ranks
+from vitexplore.measures.token_mixing import cls_only, isolated_cls, last_tokens, token_mixing_ranks
 from vitexplore.models.heads import Head, make_head
 from vitexplore.models.lab import Tokenizer
-from vitexplore.models.registry import Model, ModelSpec, load
+from vitexplore.models.registry import Model, load
+from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT, Pooled, cut_open
+from vitexplore.tools.bench_token_mixing import separate
 
 DEPTH, SIDE, CLASS_COUNT = 3, 24, 5
 VARIANTS = {
@@ -215,7 +217,7 @@ def test_swin_and_twins_are_their_positions_mean_under_the_head(name):
 
 
 def test_each_surgery_ranks_every_image(shared_vit, scenes):
-    found = token_mixing_ranks(shared_vit, Head(shared_vit, None), scenes, np.arange(6), "own", batch=4)
+    found = token_mixing_ranks(shared_vit, Head(shared_vit, None), Loader(scenes, batch=4, indices=np.arange(6)))
     places = found.groupby("surgery")["at"].nunique().to_dict()
     ones = ("natural", "head_on_random_patch", "head_on_mean_patch", "head_on_mean_token")
     assert places == dict.fromkeys(ones, 1) | dict.fromkeys(("isolated_cls", "cls_only"), 9) | dict.fromkeys(
@@ -229,7 +231,7 @@ def test_each_surgery_ranks_every_image(shared_vit, scenes):
 
 def test_what_does_not_apply_to_a_model_without_cls_is_not_there(scenes):
     swin = load(ModelSpec("m", "lab", "lab_swin", "vit", "random"))
-    found = token_mixing_ranks(swin, Head(swin, None), scenes, np.arange(4), "own")
+    found = token_mixing_ranks(swin, Head(swin, None), Loader(scenes, indices=np.arange(4)))
     assert set(found["surgery"]) == {"natural", "head_on_patch", "head_on_random_patch"}
 
 

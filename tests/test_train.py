@@ -9,6 +9,7 @@ from vitexplore.data.scenes import draw_split
 from vitexplore.errors import InputError
 from vitexplore.models import lab
 from vitexplore.models.train import Recipe, Stage, augment, train
+from vitexplore.tools.train import train_recipe
 
 SMALL = Recipe("lab_cnn", (Stage("easy", 32, 1), Stage("train", 32, 2)), batch=16, warmup=2, horizon=8, cooldown=4)
 
@@ -70,3 +71,9 @@ def test_lab_vit_starts_with_weights_at_one_over_root_fan_in():
     layer = model.blocks[0].mlp.fc1.weight
     assert layer.std().item() == pytest.approx(1 / np.sqrt(layer.shape[1]), rel=0.05)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(0.42e6, rel=0.05)
+
+
+def test_unknown_recipe_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"^no training recipe 'lab_vti'; there are lab_vit, "):
+        train_recipe("lab_vti", seed=0, workers=1, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

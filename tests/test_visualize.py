@@ -10,8 +10,9 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from vitexplore.errors import InputError
-from vitexplore.models.registry import ModelSpec, load
+from vitexplore.models.registry import load
 from vitexplore.models.sites import Site, read
+from vitexplore.models.spec import ModelSpec
 from vitexplore.visualize import memory
 from vitexplore.visualize.augment import (
     AUGMENTATIONS,

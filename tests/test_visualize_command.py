@@ -1,13 +1,11 @@
-"""`vitexplore visualize`, `top_images` and `models`: what is written is what was made, and errors are one line."""
+"""`vitexplore visualize`, `top-images` and `models`: what is written is what was made, and errors are one line."""
 
-import argparse
 import json
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,39 +15,46 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from vitexplore import plots
-from vitexplore.commands import collect, models, scenes, top_images, visualize, visualize_sites
-from vitexplore.commands.common import integers
-from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import preprocess
+from vitexplore.activations.collect import collect, frame
+from vitexplore.cli import commands
+from vitexplore.data.loading import Loader, preprocess
 from vitexplore.data.scene_sets import scene_set
 from vitexplore.errors import InputError
+from vitexplore.experiments.visualize import RecipeOptions, measure
+from vitexplore.folder_lock import held
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site, read
+from vitexplore.png import decode
 from vitexplore.provenance import of_model
+from vitexplore.selection import integers
+from vitexplore.visualize import gallery
 from vitexplore.visualize.objective import Channels, Logits
 from vitexplore.visualize.optimize import Checkpoint, Engine
 from vitexplore.visualize.optimize import visualize as optimize
 from vitexplore.visualize.quality import high_frequency_share
 from vitexplore.visualize.recipes import PAPER, recipe_for, without
+from vitexplore.visualize.study import draw_features, top_images
 
-PUBLIC = ("visualize", "top_images", "models")
 BLOCKS, FEATURES = (1, 3), (0, 1, 2)
-WORDS = ["--site", "ffn", "--block", "1,3", "--features", "0:3", "--recipe", "paper", "--steps", "2", "--batch", "3"]
+WORDS = {"--site": "ffn", "--block": "1,3", "--features": "0:3", "--recipe": "paper", "--steps": 2, "--batch": 3}
+TOP = {"--model": "lab/vit", "--site": "ffn", "--block": 5}
 
 
-def call(command, *words: object) -> None:
+def call(command: str, options: dict[str, object]) -> None:
     """In this process, on one thread as all tests."""
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    threads = [] if command is models else ["--threads", 1, "--device", "cpu"]
-    command.run(parser.parse_args([str(word) for word in (*words, *threads)]))
+    words = [command, *(str(word) for option in options.items() for word in option)]
+    run, given, _ = commands(jobs=False).parse_args(words, exit_on_error=False, print_error=False)
+    run(*given.args, **given.kwargs)
 
 
-def draw(out: Path, *words: object, model: str = "lab/vit") -> None:
-    """Later words win over WORDS."""
-    call(visualize, "--model", model, *WORDS, *words, "--out", out)
+def on_one_thread(command: str, options: dict[str, object]) -> None:
+    call(command, {"--threads": 1, "--device": "cpu", **options})
+
+
+def draw(out: Path, options: dict[str, object] | None = None) -> None:
+    """``options`` win over WORDS."""
+    on_one_thread("visualize", {"--model": "lab/vit", **WORDS, **(options or {}), "--out": out})
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -120,7 +125,7 @@ def test_the_recipe_is_written_as_it_was_run_and_nothing_is_left_over(out, recip
 def test_the_same_command_gives_the_same_bytes_and_another_seed_others(out, tmp_path):
     draw(tmp_path / "again")
     assert files(tmp_path / "again") == files(out)
-    draw(tmp_path / "other", "--seed", 1, "--block", 1)
+    draw(tmp_path / "other", {"--seed": 1, "--block": 1})
     assert files(tmp_path / "other")["ffn_1_00000.png"] != files(out)["ffn_1_00000.png"]
 
 
@@ -142,9 +147,9 @@ def test_an_interrupted_command_goes_on_and_makes_no_block_twice(out, tmp_path, 
     steps = []
     step = Engine.step
     monkeypatch.setattr(Engine, "step", lambda self, *args: (steps.append(1), step(self, *args)))
-    monkeypatch.setattr(visualize, "Checkpoint", partial(Checkpoint, every=0))
+    monkeypatch.setattr(gallery, "Checkpoint", partial(Checkpoint, every=0))
     with monkeypatch.context() as only, pytest.raises(KeyboardInterrupt):
-        only.setattr(visualize, "meter", stop)
+        only.setattr(gallery, "meter", stop)
         draw(tmp_path / "out")
     assert len(steps) == 2 + 1
     steps.clear()
@@ -159,11 +164,16 @@ def test_what_an_interrupted_command_left_is_no_start_for_another(tmp_path, monk
         only.setattr(Engine, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         draw(tmp_path)
     with pytest.raises(InputError, match=r"ffn_1 is of another run; delete it to start anew$"):
-        draw(tmp_path, "--steps", 3)
+        draw(tmp_path, {"--steps": 3})
+
+
+def test_a_folder_that_another_run_writes_to_is_refused(tmp_path):
+    with held(tmp_path), pytest.raises(InputError, match="is in use by another run"):
+        draw(tmp_path)
 
 
 def test_class_logits_can_be_visualized(tmp_path, lab_vit, recipe):
-    draw(tmp_path, "--site", "logit", "--features", "15,2")
+    draw(tmp_path, {"--site": "logit", "--features": "15,2"})
     found = optimize(lab_vit, Logits((15, 2)), recipe, 0, 3)
     assert pd.read_parquet(tmp_path / "features.parquet")["feature"].tolist() == [15, 2]
     for label, image in zip((15, 2), found.images, strict=True):
@@ -173,7 +183,7 @@ def test_class_logits_can_be_visualized(tmp_path, lab_vit, recipe):
 
 def test_the_first_directions_of_a_unit_matrix_are_the_first_channels(out, tmp_path):
     np.save(tmp_path / "unit.npy", np.eye(256))
-    draw(tmp_path / "out", "--block", 3, "--directions", tmp_path / "unit.npy")
+    draw(tmp_path / "out", {"--block": 3, "--directions": tmp_path / "unit.npy"})
     for feature in FEATURES:
         name = f"ffn_3_{feature:05d}.png"
         one, other = (np.asarray(Image.open(folder / name)).astype(int) for folder in (out, tmp_path / "out"))
@@ -183,7 +193,7 @@ def test_the_first_directions_of_a_unit_matrix_are_the_first_channels(out, tmp_p
 def test_own_weights_are_visualized_and_named_by_their_hash(out, tmp_path):
     model = load(named("lab/vit", weights="random", seed=3))
     save_file(model.module.state_dict(), tmp_path / "mine.safetensors")
-    draw(tmp_path / "out", "--block", 1, "--checkpoint", tmp_path / "mine.safetensors")
+    draw(tmp_path / "out", {"--block": 1, "--checkpoint": tmp_path / "mine.safetensors"})
     table = pd.read_parquet(tmp_path / "out/features.parquet")
     assert set(table["weights"]) != set(pd.read_parquet(out / "features.parquet")["weights"])
     found = optimize(model, Channels(Site("ffn", 1), FEATURES), recipe_for("paper", "vit", steps=2), 0, 3)
@@ -191,7 +201,7 @@ def test_own_weights_are_visualized_and_named_by_their_hash(out, tmp_path):
 
 
 def test_a_position_of_the_grid_can_be_asked_for(tmp_path, lab_vit, recipe):
-    draw(tmp_path, "--block", 1, "--features", 5, "--position", 9, "--copies", 3)
+    draw(tmp_path, {"--block": 1, "--features": 5, "--position": 9, "--copies": 3})
     found = optimize(
         lab_vit, Channels(Site("ffn", 1), (5,), position=9), recipe_for("paper", "vit", steps=2, copies=3), 0
     )
@@ -199,23 +209,23 @@ def test_a_position_of_the_grid_can_be_asked_for(tmp_path, lab_vit, recipe):
 
 
 WRONG = {
-    "model": (["--model", "lab/vti"], r"^no model 'lab/vti'; nearest names: .*lab/vit.*see `vitexplore models`$"),
-    "source": (["--model", "vit"], r"^no model 'vit'; nearest names: .*lab/vit"),
-    "site": (["--site", "fnn"], r"^lab/vit has no site 'fnn'; it has ffn, query, key, value, attention_out, block$"),
-    "block": (["--block", "8"], r"^--block '8': there are 0 to 7$"),
-    "features": (["--features", "3,256"], r"^--features '3,256': there are 0 to 255$"),
-    "words": (["--features", "many"], r"^--features 'many': write 5, or 0:12, or 0,5,11$"),
-    "steps": (["--steps", "0"], r"^--steps, --copies and --batch must be at least 1$"),
-    "copies": (["--copies", "-1"], r"^--steps, --copies and --batch must be at least 1$"),
-    "batch": (["--batch", "0"], r"^--steps, --copies and --batch must be at least 1$"),
-    "checkpoint": (["--checkpoint", "none.safetensors"], r"^model lab/vit: no checkpoint at none\.safetensors$"),
-    "position": (["--position", "64"], r"^there are positions 0 to 63, not 64$"),
-    "logit": (["--site", "logit", "--position", "3"], r"^class logits have neither positions nor directions$"),
-    "class": (["--site", "logit", "--features", "16"], r"^--features '16': there are 0 to 15$"),
-    "clip": (["--model", "lab/clip", "--site", "logit"], r"^lab/clip has no class logits; visualize a site$"),
-    "width": (["--directions", "narrow.npy", "--features", "0"], r"ffn 1 has 256 channels, the directions have 64$"),
-    "line": (["--directions", "line.npy"], r"^line\.npy has shape \[256\], not \[n, channels\]$"),
-    "some": (["--directions", "narrow.npy", "--features", "2"], r"^--features '2': there are 0 to 1$"),
+    "model": ({"--model": "lab/vti"}, r"^no model 'lab/vti'; nearest names: .*lab/vit.*see `vitexplore models`$"),
+    "source": ({"--model": "vit"}, r"^no model 'vit'; nearest names: .*lab/vit"),
+    "site": ({"--site": "fnn"}, r"^lab/vit has no site 'fnn'; it has ffn, query, key, value, attention_out, block$"),
+    "block": ({"--block": "8"}, r"^--block '8': there are 0 to 7$"),
+    "features": ({"--features": "3,256"}, r"^--features '3,256': there are 0 to 255$"),
+    "words": ({"--features": "many"}, r"^--features 'many': write 5, or 0:12, or 0,5,11$"),
+    "steps": ({"--steps": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
+    "copies": ({"--copies": "-1"}, r"^--steps, --copies and --batch must be at least 1$"),
+    "batch": ({"--batch": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
+    "checkpoint": ({"--checkpoint": "none.safetensors"}, r"^model lab/vit: no checkpoint at none\.safetensors$"),
+    "position": ({"--position": "64"}, r"^there are positions 0 to 63, not 64$"),
+    "logit": ({"--site": "logit", "--position": "3"}, r"^class logits have neither positions nor directions$"),
+    "class": ({"--site": "logit", "--features": "16"}, r"^--features '16': there are 0 to 15$"),
+    "clip": ({"--model": "lab/clip", "--site": "logit"}, r"^lab/clip has no class logits; visualize a site$"),
+    "width": ({"--directions": "narrow.npy", "--features": "0"}, r"ffn 1 has 256 channels, the directions have 64$"),
+    "line": ({"--directions": "line.npy"}, r"^line\.npy has shape \[256\], not \[n, channels\]$"),
+    "some": ({"--directions": "narrow.npy", "--features": "2"}, r"^--features '2': there are 0 to 1$"),
 }
 
 
@@ -225,14 +235,14 @@ def test_wrong_input_is_refused_in_one_line_before_anything_is_written(tmp_path,
     np.save("narrow.npy", np.ones((2, 64)))
     np.save("line.npy", np.ones(256))
     with pytest.raises(InputError, match=message) as caught:
-        draw(tmp_path / "out", *words)
+        draw(tmp_path / "out", words)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_directions_that_are_not_there_are_told_as_a_file_is(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npy"):
-        draw(tmp_path / "out", "--directions", tmp_path / "none.npy")
+        draw(tmp_path / "out", {"--directions": tmp_path / "none.npy"})
 
 
 def test_the_command_itself_exits_with_2_and_one_line(tmp_path):
@@ -276,17 +286,6 @@ def test_what_is_no_integer_is_refused_with_what_to_write(text):
         integers(text, 8, "--block")
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_help_of_a_public_command_ends_with_an_example_that_its_options_accept(name):
-    parser = argparse.ArgumentParser(prog=f"vitexplore {name}")
-    import_module(f"vitexplore.commands.{name}").configure(parser)
-    before, example = parser.format_help().split("example:\n")
-    assert "--help" in before
-    program, command, *words = example.split()
-    assert program == "vitexplore" and command.replace("-", "_") == name  # both spellings are taken
-    parser.parse_args(words)
-
-
 # top_images
 
 
@@ -309,8 +308,8 @@ def assert_best(found: pd.DataFrame, names: list[str], scores_nc: torch.Tensor, 
 
 
 def test_top_images_of_scenes_are_those_that_a_sort_finds(tmp_path, scores_nc):
-    words = ["--model", "lab/vit", "--site", "ffn", "--block", 5, "--features", "7,200", "--scenes", 12]
-    call(top_images, *words, "--k", 4, "--batch", 5, "--out", tmp_path)
+    options = {"--features": "7,200", "--scenes": 12, "--k": 4, "--batch": 5}
+    on_one_thread("top-images", {**TOP, **options, "--out": tmp_path})
     found = pd.read_parquet(tmp_path / "top.parquet")
     assert_best(found, [f"test-{i}" for i in range(12)], scores_nc[1], 4)
     assert set(found["model"]) == {"lab/vit"}
@@ -324,78 +323,66 @@ def test_top_images_of_a_folder_are_those_that_a_sort_finds_broken_files_left_ou
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         image.save(tmp_path / "photos" / name)
     (tmp_path / "photos/a/broken.png").write_bytes(b"no picture")
-    words = [
-        "--model",
-        "lab/vit",
-        "--site",
-        "ffn",
-        "--block",
-        5,
-        "--features",
-        "7,200",
-        "--images",
-        tmp_path / "photos",
-    ]
-    call(top_images, *words, "--k", 20, "--out", tmp_path / "out")
+    options = {"--features": "7,200", "--images": tmp_path / "photos", "--k": 20}
+    on_one_thread("top-images", {**TOP, **options, "--out": tmp_path / "out"})
     assert_best(pd.read_parquet(tmp_path / "out/top.parquet"), names, scores_nc[1], 12)
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    "options, message",
     [
-        (["--block", 8], r"^lab/vit has blocks 0 to 7, not 8$"),
-        (["--site", "logit"], r"^lab/vit has no site 'logit'; it has ffn"),
-        (["--features", "256"], r"^--features '256': there are 0 to 255$"),
-        (["--k", 0], r"^--k and --scenes must be at least 1$"),
-        (["--scenes", 0], r"^--k and --scenes must be at least 1$"),
+        ({"--block": 8}, r"^lab/vit has blocks 0 to 7, not 8$"),
+        ({"--site": "logit"}, r"^lab/vit has no site 'logit'; it has ffn"),
+        ({"--features": "256"}, r"^--features '256': there are 0 to 255$"),
+        ({"--k": 0}, r"^--k and --scenes must be at least 1$"),
+        ({"--scenes": 0}, r"^--k and --scenes must be at least 1$"),
+        ({"--images": "photos"}, r"^name either --images DIR or --scenes NUMBER$"),
     ],
 )
-def test_wrong_input_of_top_images_is_refused_in_one_line(tmp_path, words, message):
-    usual = ["--model", "lab/vit", "--site", "ffn", "--block", 5, "--scenes", 3, "--out", tmp_path / "out"]
+def test_wrong_input_of_top_images_is_refused_in_one_line(tmp_path, options, message):
     with pytest.raises(InputError, match=message) as caught:
-        call(top_images, *usual, *words)
+        on_one_thread("top-images", {**TOP, "--scenes": 3, **options, "--out": tmp_path / "out"})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
+def test_top_images_want_images_to_look_at(tmp_path):
+    with pytest.raises(InputError, match=r"^name either"):
+        on_one_thread("top-images", {**TOP, "--out": tmp_path / "out"})
+
+
 def test_top_images_of_a_folder_without_pictures_is_refused(tmp_path):
-    words = ["--model", "lab/vit", "--site", "ffn", "--block", 5, "--images", tmp_path, "--out", tmp_path / "out"]
     with pytest.raises(InputError, match="no pictures there"):
-        call(top_images, *words)
+        on_one_thread("top-images", {**TOP, "--images": tmp_path, "--out": tmp_path / "out"})
 
 
-# visualize_sites
+# the experiment
 
 
 @pytest.fixture(scope="module")
-def sites_words(tmp_path_factory) -> list[object]:
+def loader() -> Loader:
+    return Loader(scene_set("test", 12)).sample(12)
+
+
+@pytest.fixture(scope="module")
+def asked(lab_vit, loader) -> dict:
     """Three features of two sites of the middle block, two recipes, one of them less its jitter; one seed."""
-    data = tmp_path_factory.mktemp("data")
-    spec = json.dumps({"name": "vit", "source": "lab", "architecture": "lab_vit", "family": "vit"})
-    scenes.run(argparse.Namespace(split="test", count=12, workers=1, out=data))
-    shared = ["--spec", spec, "--data", data, "--images", 12]
-    outputs = ["--out", data / "top.parquet", "--maps", data / "maps.npz", "--features", data / "features.parquet"]
-    call(collect, *shared, "--k", 6, "--sites", "ffn", "key", *outputs)
-    recipes = json.dumps([{"name": "paper", "steps": 2, "copies": 1}, {"name": "ours", "steps": 2, "tv": 0.01}])
-    words = ["--depth", "middle", "--sites", "ffn", "key", "--features", 3, "--recipes", recipes]
-    return [*shared, *words, "--left-out", "jitter", "--top", data / "top.parquet"]
-
-
-def score_sites(words: list[object], out: Path) -> pd.DataFrame:
-    call(visualize_sites, *words, "--out", out / "scores.parquet", "--losses", out / "losses.parquet")
-    return pd.read_parquet(out / "scores.parquet")
+    rankings = collect(lab_vit, loader, [Site(kind, block) for kind in ("ffn", "key") for block in range(8)], 6)
+    top = pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
+    recipes = [RecipeOptions(name="paper", steps=2, copies=1), RecipeOptions(name="ours", steps=2, tv=0.01)]
+    asked = {"features": 3, "depths": ["middle"], "sites": ["ffn", "key"], "images": 12, "seeds": 1}
+    return asked | {"left_out": ["jitter"], "recipes": recipes, "found_in": 12, "k": 6, "top": top, "judge": None}
 
 
 def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points_of_a_sweep_whole_alone(
-    sites_words, tmp_path, lab_vit
+    asked, tmp_path, lab_vit, loader
 ):
-    table = score_sites(sites_words, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"scores.parquet", "losses.parquet"}
+    table, losses = measure(lab_vit, loader, **asked, scratch=tmp_path)
     variants = ["paper", "paper-jitter", "ours, tv 0.01"]
     rows = [(site, variant) for site in ("ffn", "key") for variant in variants for _ in range(3)]
     assert list(zip(table["site"], table["variant"], strict=True)) == rows
     site = Site("ffn", 4)
-    features = visualize_sites.draw_features(256, 3)
+    features = draw_features(lab_vit, site, 3)
     for variant, recipe in (
         ("paper", recipe_for("paper", "vit", steps=2, copies=1)),
         ("paper-jitter", without(recipe_for("paper", "vit", steps=2, copies=1), "jitter")),
@@ -406,12 +393,11 @@ def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points
         assert set(mine["block"]) == {4} and mine["feature"].tolist() == list(features)
         assert np.allclose(mine["score"], found.score, atol=1e-5)
         for png, image in zip(mine["picture"], found.images, strict=True):
-            assert np.array_equal(plots.decode(png), (image.permute(1, 2, 0).numpy() * 255).round())
-    losses = pd.read_parquet(tmp_path / "losses.parquet")
+            assert np.array_equal(decode(png), (image.permute(1, 2, 0).numpy() * 255).round())
     assert len(losses) == 2 * 3 * 3 * 2 and losses["loss"].notna().all()
 
 
-def test_sites_that_were_interrupted_are_gone_on_with(sites_words, tmp_path, monkeypatch):
+def test_an_experiment_that_was_interrupted_is_gone_on_with(asked, tmp_path, lab_vit, loader, monkeypatch):
     """Killed in the fourth of six visualizations, of two steps each."""
     steps = []
     step = Engine.step
@@ -425,22 +411,19 @@ def test_sites_that_were_interrupted_are_gone_on_with(sites_words, tmp_path, mon
     monkeypatch.setattr(Engine, "trial", lambda self, objective: None)
     monkeypatch.setattr(Engine, "step", counted)
     with pytest.raises(KeyboardInterrupt):
-        score_sites(sites_words, tmp_path / "killed")
+        measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
     steps[:] = [0] * 100
-    found = score_sites(sites_words, tmp_path / "killed")
+    found = measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
     assert len(steps) == 100 + 3 * 2
-    pd.testing.assert_frame_equal(found, score_sites(sites_words, tmp_path / "whole"))
-    assert {path.name for path in (tmp_path / "killed").iterdir()} == {"scores.parquet", "losses.parquet"}
+    for mine, whole in zip(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "whole"), strict=True):
+        pd.testing.assert_frame_equal(mine, whole)
 
 
-def test_without_a_collected_table_the_same_images_are_found(sites_words, tmp_path, lab_vit):
-    *words, _, top = sites_words
-    found = score_sites([*words, "--top-images", 12, "--k", 6], tmp_path / "found")
-    pd.testing.assert_frame_equal(found, score_sites(sites_words, tmp_path / "collected"))
-    args = argparse.Namespace(top=None, top_images=12, k=6, preprocessing="own", batch=64, workers=0)
-    wanted = [Site("ffn", 4), Site("key", 4)]
-    mine = visualize_sites.top_of(args, lab_vit, ImageSet.read(top.parent), wanted)
-    collected = pd.read_parquet(top, columns=list(mine))
+def test_without_a_collected_table_the_same_images_are_found(asked, tmp_path, lab_vit, loader):
+    found, _ = measure(lab_vit, loader, **asked | {"top": None}, scratch=tmp_path / "found")
+    pd.testing.assert_frame_equal(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "collected")[0])
+    mine = top_images(lab_vit, loader, [Site("ffn", 4), Site("key", 4)], 6)
+    collected = asked["top"]
     pd.testing.assert_frame_equal(mine, collected[collected["block"] == 4].reset_index(drop=True))
 
 
@@ -450,7 +433,7 @@ LAB = ["vit", "clip", "cnn", "deit", "coat", "convit", "pit", "swin", "twins"]
 
 
 def test_models_lists_the_nine_of_the_lab_with_their_family_and_size(capsys):
-    call(models, "--like", "lab/")
+    call("models", {"--like": "lab/"})
     shown = capsys.readouterr().out
     rows = [line.strip("│").split("│") for line in shown.splitlines() if "lab/" in line]
     rows = [[cell.strip() for cell in row] for row in rows]
@@ -463,7 +446,7 @@ def test_every_model_of_the_lab_that_is_listed_can_be_visualized_by_that_name(tm
     """Those whose weights are shipped: the others say that they are not."""
     for name in ("lab/clip", "lab/cnn"):
         site = "channel" if name == "lab/cnn" else "ffn"
-        draw(tmp_path / name, "--site", site, "--block", 0, "--features", 0, "--steps", 1, model=name)
+        draw(tmp_path / name, {"--model": name, "--site": site, "--block": 0, "--features": 0, "--steps": 1})
         assert (tmp_path / name / f"{site}_0_00000.png").exists()
     assert json.loads((tmp_path / "lab/clip/recipe.json").read_text())["learning_rate"] == 1.0
     assert json.loads((tmp_path / "lab/cnn/recipe.json").read_text())["learning_rate"] == PAPER.learning_rate

@@ -1,55 +1,21 @@
-"""The workflow itself, at scale `smoke` in a copy of the project: a whole run with `check`, a run that is killed,
-what reruns after an edit, the report, photographs, the paper's scale without data."""
+"""The workflow itself, at scale `smoke` in a copy of the project: a whole run with `check`, what reruns after an edit,
+the report, photographs, the paper's scale without data. Places and crashes: test_places.py, test_recovery.py."""
 
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from project import ROOT, SMOKE, copy_of_project, environment, said, snakemake
 
-ROOT = Path(__file__).parent.parent
-SMOKE = ["--configfile", "workflow/scales/smoke.yaml"]
-PARTS = ("Snakefile", "environment.yml", "workflow", "analyses", "src")
+from vitexplore.experiments import shipped
+
 PHOTOS = ROOT.parent / "shared" / "photos"
 
 pytestmark = pytest.mark.slow
-
-
-def copy_of_project(folder: Path) -> Path:
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
-    return folder
-
-
-def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(folder / "src")}  # the copy's package, not the installed one
-
-
-def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
-    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
-
-
-def said(done: subprocess.CompletedProcess) -> str:
-    """Snakemake writes dry runs to one stream and runs to the other."""
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A copy of the project with a finished smoke run."""
-    folder = copy_of_project(tmp_path_factory.mktemp("finished"))
-    done = snakemake(folder, *SMOKE)
-    assert done.returncode == 0, said(done)[-3000:]
-    return folder
 
 
 def test_check_is_green(finished):
@@ -77,19 +43,80 @@ def test_a_model_beside_another_stands_in_its_table(finished):
     assert set(pd.read_parquet(folder / "vit.parquet")["model"]) == {"vit", "vit_random"}
 
 
-def test_edit_of_a_module_reruns_just_what_depends_on_it(finished):
-    module = finished / "src/vitexplore/experiments/background.py"
-    before = module.read_text()
+def jobs(done: subprocess.CompletedProcess) -> set[str]:
+    """The rules of which a dry run says that they would run."""
+    assert done.returncode == 0, said(done)[-3000:]
+    stats = said(done).partition("Job stats:")[2].partition("Reasons")[0]
+    return set(re.findall(r"^(\w+) +\d+$", stats, re.MULTILINE)) - {"total", "all"}
+
+
+@pytest.fixture
+def pending(finished):
+    """What would run again after ``old`` is ``new`` in a file."""
+    changed = {}
+
+    def after(path: str, old: str, new: str) -> set[str]:
+        file = finished / path
+        changed.setdefault(file, file.read_text())
+        assert old in changed[file], f"{path} has no {old!r}"
+        file.write_text(changed[file].replace(old, new, 1))
+        return jobs(snakemake(finished, *SMOKE, "--dry-run"))
+
+    yield after
+    for file, text in changed.items():
+        file.write_text(text)
+
+
+def test_nothing_is_left_to_do(finished):
     assert "Nothing to be done" in said(snakemake(finished, *SMOKE, "--dry-run"))
-    module.write_text(before + "\n# a comment\n")
-    pending = said(snakemake(finished, *SMOKE, "--dry-run"))
-    module.write_text(before)
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", pending.partition("Job stats:")[2].partition("Reasons")[0], re.MULTILINE))
-    assert jobs == {
-        **{"all": "1", "experiment": "3", "accuracy_table": "1", "claim_background": "1", "claims": "1"},
-        "total": "7",
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("measures/background.py", "FULL = View", "# a comment\nFULL = View"),
+        ("measures/background.py", '"""Foreground and background reliance', '"""Another docstring. Foreground'),
+        ("job.py", 'log.info("%s: measuring %s"', 'log.info("%s: now measuring %s"'),
+        ("progress.py", "EVERY = 10.0", "EVERY = 20.0"),
+    ],
+)
+def test_a_comment_a_docstring_a_log_line_rerun_nothing(pending, path, old, new):
+    assert pending(f"src/vitexplore/{path}", old, new) == set()
+
+
+def test_a_legend_reruns_nothing_that_runs_a_model(pending):
+    rules = pending("src/vitexplore/figures/plots.py", "axis.legend(title=None", "axis.legend(title='models'")
+    assert "claim_isolated_cls" in rules and "training_figure" in rules
+    assert not rules & set(shipped())
+
+
+def test_a_changed_constant_reruns_just_what_reads_it(pending):
+    rules = pending("src/vitexplore/measures/background.py", '"mean_image"', '"mean_picture"')
+    assert rules == {"background", "accuracy_tables", "claim_background", "claims"}
+
+
+def test_a_changed_analysis_reruns_its_claim_alone(pending):
+    assert pending("analyses/low_pass/analysis.py", "/ (x[-1] - x[0])", "/ (x[-1] - x[0]) * 1.0") == {
+        "claim_low_pass",
+        "claims",
     }
-    assert "experiment=background" in pending and "experiment=locality" not in pending
+
+
+def test_a_changed_budget_reruns_that_experiment_and_no_other(pending):
+    rules = pending("workflow/scales/smoke.yaml", "low_pass: {images: 160}", "low_pass: {images: 150}")
+    assert rules == {"low_pass", "accuracy_tables", "claim_low_pass", "claims"}
+
+
+def test_what_files_and_command_line_say_together_reaches_the_jobs(finished, tmp_path):
+    more = tmp_path / "more.yaml"
+    more.write_text("experiments: {low_pass: {images: 24}}\n")
+    words = ["--configfile", "workflow/scales/smoke.yaml", str(more), "--config", "scale=merged", "data={count: 40}"]
+    table = "results/merged/low_pass/vit.parquet"
+    done = snakemake(finished, table, *words)
+    assert done.returncode == 0, said(done)[-3000:]
+    assert len(pd.read_parquet(finished / "results/merged/data/images.parquet")) == 40
+    assert pd.read_parquet(finished / table)["image"].nunique() == 24
+    shutil.rmtree(finished / "results/merged")
 
 
 def test_report_opens_without_a_network(finished):
@@ -112,35 +139,11 @@ def test_report_is_refused_while_something_is_left_to_do(finished):
     assert done.returncode == 2 and "not finished" in done.stderr
 
 
-def test_killed_run_ends_with_the_same_tables(finished, tmp_path):
-    folder = copy_of_project(tmp_path)
-    claims = [f"results/smoke/claims/{claim}.json" for claim in ("background", "isolated_cls")]
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE, "--", *claims]
-    with (folder / "killed.log").open("w") as log:
-        run = subprocess.Popen(
-            command, cwd=folder, env=environment(folder), stdout=log, stderr=log, start_new_session=True
-        )
-    deadline = time.monotonic() + 300
-    while len(list(folder.glob("results/smoke/*/*.parquet"))) < 5 and time.monotonic() < deadline:
-        time.sleep(0.5)
-    os.kill(run.pid, signal.SIGKILL)  # the jobs it started live on, as README says
-    run.wait()
-    subprocess.run(["pkill", "-9", "-s", str(run.pid)], check=False)
-    assert snakemake(folder, *SMOKE, "--unlock").returncode == 0
-    done = snakemake(folder, *SMOKE, "--rerun-incomplete", "--", *claims)
-    assert done.returncode == 0, said(done)[-3000:]
-    names = [path.relative_to(folder) for path in folder.glob("results/smoke/**/*.*")]
-    tables = [name for name in names if name.suffix in (".csv", ".parquet", ".json")]
-    assert len(tables) > 10
-    different = [name for name in tables if (finished / name).read_bytes() != (folder / name).read_bytes()]
-    assert different == []
-
-
 def test_unknown_key_stops_before_anything_runs(tmp_path):
     folder = copy_of_project(tmp_path)
-    done = snakemake(folder, *SMOKE, "--config", "devise=cpu")
+    done = snakemake(folder, *SMOKE, "--config", "claim=low_pass")
     assert done.returncode != 0
-    assert "unknown key 'devise'; did you mean device?" in said(done)
+    assert "top level: unknown key 'claim'; did you mean claims?" in said(done)
     assert not (folder / "results").exists()
 
 
@@ -159,8 +162,9 @@ def test_paper_scale_builds_its_graph_and_says_what_is_missing(tmp_path):
 @pytest.mark.skipif(not PHOTOS.exists(), reason="the folder of photographs is not there")
 def test_photographs_with_real_weights(tmp_path):
     folder = copy_of_project(tmp_path)
-    quick = "visualize: {features: 2, depths: [middle], recipes: [{name: ours, steps: 3, copies: 1}]}\n"
-    quick += "background: {images: 40}\ncollect: {images: 60}\nclaims: [ffn_over_qkv, background]\n"
+    quick = "experiments:\n  visualize: {features: 2, depths: [middle], recipes: [{name: ours, steps: 3, copies: 1}]}\n"
+    quick += "  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
+    quick += "claims: [ffn_over_qkv, background]\n"
     quick += "models: {efficientnet_lite1: {experiments: [low_pass]}, efficientnet_lite2: {experiments: [low_pass]}}\n"
     (folder / "quick.yaml").write_text(quick)
     scale = ["--configfile", "workflow/scales/photos.yaml", "quick.yaml", "--config", f"images={PHOTOS / 'images'}"]

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from vitexplore.data.captions import factor_prompts, phrases
+from vitexplore.data.loading import Loader
 from vitexplore.data.scene_sets import factors, scene_set
 from vitexplore.data.scenes import sample
-from vitexplore.experiments.factors import factors_of
-from vitexplore.experiments.zero_shot import zero_shot_table
+from vitexplore.measures.factors import factors_of
+from vitexplore.measures.zero_shot import zero_shot_table
 from vitexplore.models.lab import Tokenizer
-from vitexplore.models.registry import ModelSpec, load
+from vitexplore.models.registry import load
+from vitexplore.models.spec import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_prompts_say_what_captions_say():
 
 def test_zero_shot_of_class_is_the_heads_accuracy(few):
     clip = load(ModelSpec("clip", "lab", "lab_clip", "clip"))
-    found = zero_shot_table(clip, few, np.arange(len(few)), "own", 80).set_index("factor")
+    found = zero_shot_table(clip, Loader(few, batch=80)).set_index("factor")
     assert found.loc["class", "accuracy"] > 0.7
     assert found.loc["arrangement", "accuracy"] > found.loc["arrangement", "chance"] + 0.2
     assert found.loc["class", "low"] <= found.loc["class", "accuracy"] <= found.loc["class", "high"]

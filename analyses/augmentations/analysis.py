@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, NotTested, vits_and_control
+from vitexplore.figures import plots
 from vitexplore.stats import Estimate, bootstrap
 
 PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling")

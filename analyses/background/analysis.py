@@ -7,11 +7,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, pooled, seeds_of
+from vitexplore.claims.decide import Analysis, Measured, pooled, seeds_of
+from vitexplore.claims.paper import beside_paper
 from vitexplore.data.masks import CONDITIONS, FILLS
-from vitexplore.experiments.accuracy import accuracy_table
-from vitexplore.paper import beside_paper
+from vitexplore.figures import plots
+from vitexplore.measures.accuracy import accuracy_table
 from vitexplore.stats import Estimate, bootstrap
 
 REFERENCE = Path(__file__).parent / "reference.csv"
@@ -67,13 +67,14 @@ def analyse(table: pd.DataFrame) -> Analysis:
         statements[f"{condition}_alone"] = Measured(of_fill[FILLS[0]], control)
         statements[f"{condition}_other_fills"] = Measured(others, control)
     rows = summary(table, k, chance)
-    shown = pooled(rows[(rows["size"] == "own") & rows["fill"].isin([FILLS[0]]) & (rows["along"] == "boxes")])
+    named = pooled(table, rows)
+    shown = named[(named["size"] == "own") & named["fill"].isin([FILLS[0]]) & (named["along"] == "boxes")]
     figure = plots.bars(
         shown.groupby(["condition", "model"], sort=False)["retained"].mean().reset_index(),
         "condition", "retained", "model", "Accuracy kept without the rest of the image",
         ("what is left of the image", f"top-{k} above chance, of the full image's"),
     )  # fmt: skip
-    return Analysis(statements, rows, {"background": figure, "background_fills": fills(pooled(rows))})
+    return Analysis(statements, rows, {"background": figure, "background_fills": fills(named)})
 
 
 def summary(table: pd.DataFrame, k: int, chance: float) -> pd.DataFrame:

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, of_each, pooled, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, of_each, pooled, vits_and_control
+from vitexplore.figures import plots
 from vitexplore.stats import Estimate, bootstrap
 
 TOLD = {"class_rises": "class", "texture_falls": "texture"}
@@ -54,7 +54,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def shares(table: pd.DataFrame) -> Figure:
     """A panel a model, the first training seed of each: the share of each block's features that a factor explains."""
-    first = table[~table["model"].str.contains(r"_s\d+$")]
+    first = table[table["model"] == pooled(table)["model"]]
     models = list(dict.fromkeys(first["model"]))
     named = first.assign(factor=explained(first))
     found = pd.crosstab([named["model"], named["block"]], named["factor"], normalize="index")

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested, of_each, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each, vits_and_control
+from vitexplore.figures import plots
+from vitexplore.png import decode
 from vitexplore.stats import Estimate, bootstrap
 
 QKV = ("query", "key", "value")
@@ -80,7 +81,7 @@ def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
             rows = mine[(mine["site"] == site) & (mine["depth"] == depth)]
             axis.set_axis_off()
             if place % SHOWN < len(rows):
-                axis.imshow(plots.decode(rows["picture"].iloc[place % SHOWN]))
+                axis.imshow(decode(rows["picture"].iloc[place % SHOWN]))
             if row == 0 and place % SHOWN == 0:
                 axis.set_title(f"{depth} (block {rows['block'].iloc[0]})", fontsize=10, loc="left")
     return figure

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, of_each, vits_and_control
-from vitexplore.paper import beside_paper
+from vitexplore.claims.decide import Analysis, Measured, of_each, vits_and_control
+from vitexplore.claims.paper import beside_paper
 from vitexplore.stats import Estimate, bootstrap, halves
 
 REFERENCE = Path(__file__).parent / "reference.csv"
@@ -94,6 +94,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return beside_paper(pd.DataFrame(rows), REFERENCE, ["measure"], values, TOLERANCE)
 
 
+def grid_of(mine: pd.DataFrame) -> tuple[int, int]:
+    """Height and width of one model's grid of positions, which ``at`` counts row by row."""
+    return int(mine["grid_height"].iloc[0]), int(mine["grid_width"].iloc[0])
+
+
 def heat_maps(table: pd.DataFrame) -> Figure:
     """Fig. 5: top-1 of the head on each position, one panel a model, one scale for all."""
     models = list(table["model"].unique())
@@ -103,8 +108,7 @@ def heat_maps(table: pd.DataFrame) -> Figure:
     for axis, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         mine = table[table["model"] == model]
         each = 100 * hits(mine, "head_on_patch").mean(1)
-        side = round(len(each) ** 0.5)
-        picture = axis.imshow(each.reshape(side, -1), cmap="viridis", vmin=0, vmax=highest)
+        picture = axis.imshow(each.reshape(grid_of(mine)), cmap="viridis", vmin=0, vmax=highest)
         axis.set(title=f"{model}: whole {100 * hits(mine, 'natural')[0].mean():.0f}%", xticks=[], yticks=[])
     figure.colorbar(picture, ax=figure.axes, label="top-1, percent")
     figure.suptitle("Top-1 of the classifier on each position alone")

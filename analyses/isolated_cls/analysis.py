@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested, of_each, pooled
-from vitexplore.paper import beside_paper
+from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each, pooled
+from vitexplore.claims.paper import beside_paper
+from vitexplore.figures import plots
 from vitexplore.stats import Estimate, bootstrap
 
 HERE = Path(__file__).parent

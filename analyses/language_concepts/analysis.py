@@ -5,11 +5,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, NotTested, pooled, seeds_of
+from vitexplore.claims.decide import Analysis, Measured, NotTested, pooled, seeds_of
 from vitexplore.stats import LEVEL, Estimate
 
 CAPTIONS = {"many": "many", "before_and_after": "before and after", "from_above": "from above"}
-ORDER = ("clip", "clip_shuffled", "vit", "vit_random", "cnn")  # in figures, as far as a scale has them
+ORDER = ("clip", "clip_shuffled", "vit", "vit_random", "cnn")  # in figures; other models come after these
 SHUFFLED = "lab/lab_clip_shuffled"
 
 
@@ -54,7 +54,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
         for name in (*CAPTIONS, "category")
     }
     rows = summary(table)
-    return Analysis(statements, rows, {"language_concepts": panels(pooled(rows))})
+    return Analysis(statements, rows, {"language_concepts": panels(pooled(table, rows))})
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -84,7 +84,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def panels(rows: pd.DataFrame) -> Figure:
     """How many features, and how good the best one is; training seeds together."""
     figure = Figure(figsize=(11, 6), layout="constrained")
-    hues = [name for name in ORDER if name in set(rows["model"])]
+    named = set(rows["model"])
+    hues = [name for name in ORDER if name in named] + sorted(named - set(ORDER))
     titles = {"percent": "features that code it, percent", "held_out": "AUROC of the best, held out"}
     for axis, (column, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
         shown = {"y": "concept", "x": column, "hue": "model", "hue_order": hues}

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, NotTested, of_each, pooled, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each, pooled, vits_and_control
 from vitexplore.stats import Estimate, bootstrap
 
 PANELS = {"entropy": "entropy of attention, of a uniform one's", "r2": "R2 of the plain mean of the values"}
@@ -54,7 +54,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
         name: Measured(of_each(trained, statistic), statistic(random[0])) for name, statistic in statistics.items()
     }
     rows = summary(table)
-    return Analysis(statements, rows, {"learned_pooling": panels(pooled(rows))})
+    return Analysis(statements, rows, {"learned_pooling": panels(pooled(table, rows))})
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, of_each, pooled, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, of_each, pooled, vits_and_control
 from vitexplore.stats import Estimate, bootstrap
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
@@ -41,7 +41,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     }
     grouped = table[table["measure"].isin(TOWARDS_GLOBAL)].groupby(["model", "measure", "block"], sort=False)["value"]
     summary = grouped.agg(mean="mean", n="count").reset_index()
-    return Analysis(statements, summary, {"local_until_last": panels(pooled(summary))})
+    return Analysis(statements, summary, {"local_until_last": panels(pooled(table, summary))})
 
 
 def panels(summary: pd.DataFrame) -> Figure:

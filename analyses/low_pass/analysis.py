@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims import Analysis, Measured, pooled, seeds_of
+from vitexplore.claims.decide import Analysis, Measured, pooled, seeds_of
 from vitexplore.stats import Estimate, bootstrap
 
 FILTERS = {"ideal": "disc", "gaussian": "gaussian"}
@@ -61,7 +61,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
         control = difference(Curves(vit, filter, "rank_permuted"), Curves(cnn, filter, "rank_permuted"), chance)
         statements[name] = Measured(estimates, control)
     rows = summary(table, chance)
-    return Analysis(statements, rows, {"low_pass": panels(pooled(at_one_size(rows)))})
+    return Analysis(statements, rows, {"low_pass": panels(pooled(table, at_one_size(rows)))})
 
 
 def summary(table: pd.DataFrame, chance: float) -> pd.DataFrame:

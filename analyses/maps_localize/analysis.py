@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested, pooled
+from vitexplore.claims.decide import Analysis, Measured, NotTested, pooled
+from vitexplore.figures import plots
 from vitexplore.stats import Estimate, bootstrap, halves
 
 BEST = 0.1  # share of a block's features
@@ -83,5 +83,5 @@ def analyse(table: pd.DataFrame) -> Analysis:
                 rows.append({"model": model, "block": block, "maps": name, "auroc": value, "n": len(images)})
     summary = pd.DataFrame(rows)
     title = "The best tenth of the maps, against the object's mask"
-    figure = plots.lines(pooled(summary), "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
+    figure = plots.lines(pooled(table, summary), "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
     return Analysis(statements, summary, {"maps_localize": figure})

@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore import plots
-from vitexplore.claims import Analysis, Measured, NotTested, of_each
+from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each
+from vitexplore.figures import plots
 from vitexplore.stats import Estimate, bootstrap
 
 SHOWN = 6  # features of each family in the figure

@@ -1,78 +1,35 @@
 # What is measured about the suite itself; not part of `all`.
+BENCHES = ["visualize", "collect", "token_mixing"]
+
+
 rule bench:
     input:
-        "results/bench/visualize.csv",
-        "results/bench/collect.csv",
-        "results/bench/token_mixing.csv",
+        expand("results/bench/{bench}.csv", bench=BENCHES),
 
 
-rule bench_visualize:
+rule bench_one:
     input:
         multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),
     output:
-        table="results/bench/visualize.csv",
-        bars="results/bench/visualize_bars.csv",
+        table="results/bench/{bench}.csv",
+        bars="results/bench/{bench}_bars.csv",
     log:
-        "results/bench/logs/visualize.log",
+        "results/bench/logs/{bench}.log",
     benchmark:
-        "results/bench/benchmarks/visualize.tsv"
+        "results/bench/benchmarks/{bench}.tsv"
+    wildcard_constraints:
+        bench="|".join(BENCHES),
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: os.cpu_count()
     params:
-        device=config["device"],
-        code=code("commands.bench_visualize"),
+        code=lambda w: code(f"tools.bench_{w.bench}"),
     shell:
-        "python -m vitexplore --log {log} bench_visualize --device {params.device} --threads {threads}"
-        " --out {output.table} --bars {output.bars}"
-
-
-rule bench_collect:
-    input:
-        multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),
-    output:
-        table="results/bench/collect.csv",
-        bars="results/bench/collect_bars.csv",
-    log:
-        "results/bench/logs/collect.log",
-    benchmark:
-        "results/bench/benchmarks/collect.tsv"
-    conda:
-        "../../environment.yml"
-    threads: workflow.cores
-    params:
-        device=config["device"],
-        code=code("commands.bench_collect"),
-    shell:
-        "python -m vitexplore --log {log} bench_collect --device {params.device} --threads {threads}"
-        " --out {output.table} --bars {output.bars}"
-
-
-rule bench_token_mixing:
-    output:
-        table="results/bench/token_mixing.csv",
-        bars="results/bench/token_mixing_bars.csv",
-    log:
-        "results/bench/logs/token_mixing.log",
-    benchmark:
-        "results/bench/benchmarks/token_mixing.tsv"
-    conda:
-        "../../environment.yml"
-    threads: workflow.cores
-    params:
-        device=config["device"],
-        code=code("commands.bench_token_mixing"),
-    shell:
-        "python -m vitexplore --log {log} bench_token_mixing --device {params.device} --threads {threads}"
-        " --out {output.table} --bars {output.bars}"
+        "python -m vitexplore --log {log:q} job bench {wildcards.bench} --threads {threads}"
+        " --out {output.table:q} --bars {output.bars:q}"
 
 
 rule budget:
-    input:
-        "results/bench/budget.csv",
-
-
-rule visualization_budget:
     input:
         multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),
     output:
@@ -83,9 +40,8 @@ rule visualization_budget:
         "results/bench/benchmarks/budget.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: os.cpu_count()
     params:
-        spec=json.dumps({"name": "vit", "source": "lab", "architecture": "lab_vit", "family": "vit"}),
-        code=code("commands.budget"),
+        code=code("tools.budget"),
     shell:
-        "python -m vitexplore --log {log} budget --spec {params.spec:q} --device cpu --threads {threads} --out {output}"
+        "python -m vitexplore --log {log:q} job budget --threads {threads} --out {output:q}"

@@ -1,21 +1,22 @@
+# From tables to verdicts: one rule a claim (analyses/), then the table of all.
 for _claim in TESTED:
 
     rule:
         name:
             f"claim_{_claim}"
         input:
-            tables=tables_of(CLAIMS[_claim][0]),
-            yaml=f"analyses/{_claim}/claim.yaml",
-            analysis=f"analyses/{_claim}/analysis.py",
-            printed=sorted(f"analyses/{_claim}/{path.name}" for path in BASE.glob(f"analyses/{_claim}/*.csv")),
-            whose="src/vitexplore/models/catalogue.csv",  # says which weights are the paper's
-            schema="workflow/schemas/claim.schema.yaml",
+            tables=GRAPH.tables(CLAIMS[_claim].table),
+            # what the paper says, prints and its weights; the analysis itself is known by its meaning, below
+            yaml=ROOT / f"analyses/{_claim}/claim.yaml",
+            printed=sorted((ROOT / f"analyses/{_claim}").glob("*.csv")),
+            whose=ROOT / "src/vitexplore/models/catalogue.csv",
+            schema=ROOT / "workflow/schemas/claim.schema.yaml",
         output:
             rows=f"{OUT}/claims/{_claim}.json",
             table=f"{OUT}/tables/claim_{_claim}.csv",
             caption=f"{OUT}/claims/{_claim}.rst",
             figures=report(
-                expand(f"{OUT}/figures/{{figure}}.png", figure=CLAIMS[_claim][1]),
+                [GRAPH.figure(figure) for figure in CLAIMS[_claim].figures],
                 category="Claims",
                 caption="../report/claim.rst",
             ),
@@ -26,13 +27,11 @@ for _claim in TESTED:
         conda:
             "../../environment.yml"
         params:
-            folder=subpath(input.yaml, parent=True),
-            scale=config["scale"],
-            code=[code("commands.claim"), code(BASE / f"analyses/{_claim}/analysis.py")],
+            scale=scale_file,
+            claim=_claim,
+            code=[code("claims.write"), code(ROOT / f"analyses/{_claim}/analysis.py")],
         shell:
-            "python -m vitexplore --log {log} claim {params.folder} --schema {input.schema} --scale {params.scale}"
-            " --tables {input.tables} --out {output.rows} --table {output.table} --caption {output.caption}"
-            " --figures {output.figures}"
+            "python -m vitexplore --log {log:q} job claim {params.claim} --scale {params.scale:q}"
 
 
 rule claims:
@@ -48,11 +47,12 @@ rule claims:
     conda:
         "../../environment.yml"
     params:
-        not_tested=[claim for claim in CLAIMS if claim not in TESTED],
-        code=code("commands.claims"),
+        scale=scale_file,
+        claims=list(CLAIMS),
+        tested=TESTED,
+        code=code("claims.write"),
     shell:
-        "python -m vitexplore --log {log} claims {input} --not-tested {params.not_tested}"
-        " --csv {output.csv} --markdown {output.markdown}"
+        "python -m vitexplore --log {log:q} job claims --scale {params.scale:q}"
 
 
 rule check:
@@ -65,7 +65,7 @@ rule check:
     conda:
         "../../environment.yml"
     params:
-        scale=config["scale"],
+        analyses=ROOT / "analyses",
+        scale=GRAPH.scale.scale,
     shell:
-        "python -m vitexplore --log {log} check {input} --analyses analyses"
-        " --schema workflow/schemas/claim.schema.yaml --scale {params.scale}"
+        "python -m vitexplore --log {log:q} check {input:q} --analyses {params.analyses:q} --scale {params.scale}"

@@ -1,4 +1,5 @@
-if PHOTOS:
+# The images that experiments are shown: scenes that are rendered, or photographs that are listed.
+if GRAPH.scale.photos:
 
     rule index:
         output:
@@ -17,13 +18,13 @@ if PHOTOS:
             "../../environment.yml"
         threads: workflow.cores
         params:
-            folders=lambda w: folders(w.source),
-            state=lambda w: folder_state(w.source),
-            out=subpath(output.images, parent=True),
-            code=code("commands.index"),
+            scale=scale_file,
+            asked=lambda w: GRAPH.index(w.source),
+            state=lambda w: folder_state(GRAPH.indexed(w.source)),
+            code=code("data.index"),
         shell:
-            "python -m vitexplore --log {log.run} index {params.folders} --workers {threads}"
-            " --out {params.out} --broken {log.broken}"
+            "python -m vitexplore --log {log.run:q} job index {wildcards.source} --scale {params.scale:q}"
+            " --workers {threads} --broken {log.broken:q}"
 
 else:
 
@@ -41,28 +42,8 @@ else:
             "../../environment.yml"
         threads: workflow.cores
         params:
-            drawn_from=config["data"]["split"],
-            images=config["data"]["count"],
-            out=subpath(output.images, parent=True),
-            code=code("commands.scenes"),
+            scale=scale_file,
+            asked=GRAPH.scale.data.model_dump(),
+            code=code("data.scene_sets"),
         shell:
-            "python -m vitexplore --log {log} scenes --split {params.drawn_from} --count {params.images}"
-            " --workers {threads} --out {params.out}"
-
-
-rule contact_sheet:
-    input:
-        images=DATA,
-    output:
-        report(f"{OUT}/figures/{DATA_FIGURE}.png", category="Data", caption=f"../report/{DATA_FIGURE}.rst"),
-    log:
-        f"{OUT}/logs/contact_sheet.log",
-    benchmark:
-        f"{OUT}/benchmarks/contact_sheet.tsv"
-    conda:
-        "../../environment.yml"
-    params:
-        data=subpath(input.images, parent=True),
-        code=code("commands.contact_sheet"),
-    shell:
-        "python -m vitexplore --log {log} contact_sheet --data {params.data} --figure {output}"
+            "python -m vitexplore --log {log:q} job scenes --scale {params.scale:q} --workers {threads}"

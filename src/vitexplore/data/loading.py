@@ -1,9 +1,8 @@
 """From an image set to batches of pixels as a model wants them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,12 +12,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import center_crop, normalize, resize, to_tensor
 
-from vitexplore.data.images import ImageSet
+from vitexplore.data.images import ImageSet, spread
 from vitexplore.errors import InputError
+from vitexplore.models.spec import ModelSpec
 from vitexplore.progress import track
-
-if TYPE_CHECKING:  # the registry takes seconds to import, and a folder of images needs no model
-    from vitexplore.models.registry import ModelSpec
 
 PREPROCESSINGS = ("own", "paper_table2")
 
@@ -39,12 +36,12 @@ class Preprocess:
         return normalize(to_tensor(center_crop(image, [self.size])), self.mean, self.std)
 
 
-def preprocess(spec: "ModelSpec", how: str = "own") -> Preprocess:
+def preprocess(spec: ModelSpec, preprocessing: str = "own") -> Preprocess:
     """``own``: the model's resize, interpolation and crop. ``paper_table2``: shorter side to the input size itself,
     bilinear (paper section 5). Both normalise by the model's mean and std."""
-    if how not in PREPROCESSINGS:
-        raise InputError(f"preprocessing {how!r} is none of {', '.join(PREPROCESSINGS)}")
-    own = how == "own"
+    if preprocessing not in PREPROCESSINGS:
+        raise InputError(f"preprocessing {preprocessing!r} is none of {', '.join(PREPROCESSINGS)}")
+    own = preprocessing == "own"
     # rounded down, as timm does; the small addend keeps 224 / (224 / 232) at 232
     side = floor(spec.input_size / spec.crop + 1e-6) if own else spec.input_size
     mode = InterpolationMode(spec.interpolation) if own else InterpolationMode.BILINEAR
@@ -84,12 +81,45 @@ def batches(
     yield from loader
 
 
-def preprocessed(
-    spec: "ModelSpec", images: ImageSet, indices: np.ndarray, how: str, size: int, workers: int = 0
-) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """``batches`` of the images as the model of ``spec`` wants them (see ``preprocess``), with a progress line."""
-    stream = batches(Pictures(images, preprocess(spec, how)), indices, size, workers)
-    yield from track(stream, spec.name, len(indices) / size)
+@dataclass(frozen=True)
+class Loader:
+    """The images that an experiment is shown: ``indices`` int64 [n] of ``images``, in this order (all of them if left
+    out), under a named ``preprocessing`` (see ``preprocess``), ``batch`` at a time, read ahead by ``workers``
+    processes."""
+
+    images: ImageSet
+    preprocessing: str = "own"
+    batch: int = 64
+    workers: int = 0
+    indices: np.ndarray = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.indices is None:
+            object.__setattr__(self, "indices", np.arange(len(self.images)))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def of(self, indices: np.ndarray) -> "Loader":
+        """The same, of other ``indices``."""
+        return replace(self, indices=indices)
+
+    def sample(self, most: int | None) -> "Loader":
+        """At most ``most`` of the images, drawn once and for all, in random order (see ``spread``); all for None."""
+        return self.of(self.indices[spread(len(self), len(self) if most is None else most)])
+
+    def with_boxes(self) -> "Loader":
+        """Those of the images whose object's place is known."""
+        return self.of(self.indices[self.images.has_boxes[self.indices]])
+
+    def batches(self, spec: ModelSpec) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """(indices int64 [b], images float [b, 3, size, size]) as the model of ``spec`` wants them, with a progress
+        line."""
+        yield from self.loaded(Pictures(self.images, preprocess(spec, self.preprocessing)), spec.name, self.batch)
+
+    def loaded(self, load: Callable[[int], Tensor], what: str, size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """(indices int64 [b], ``load`` of each, stacked), ``size`` at a time, with a progress line of ``what``."""
+        yield from track(batches(load, self.indices, size, self.workers), what, len(self) / size)
 
 
 def _stack(loaded: list[tuple[int, Tensor]]) -> tuple[np.ndarray, Tensor]:

@@ -1,106 +1,45 @@
-"""Foreground and background reliance (paper section 5, Table 2): the class's rank on full images, on foregrounds
-alone and on backgrounds alone, whatever stands in for the rest."""
+"""Accuracy on full images, on foregrounds alone and on backgrounds alone (paper section 5, Table 2)."""
 
-from dataclasses import asdict, dataclass
-
-import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from vitexplore.data.images import ImageSet, spread
-from vitexplore.data.loading import Preprocess, batches, preprocess
-from vitexplore.data.masks import FILLS, cut
-from vitexplore.errors import InputError
-from vitexplore.experiments.ranks import rank_of_truth
-from vitexplore.models.heads import Head
-from vitexplore.models.registry import Model
-from vitexplore.progress import track
+from vitexplore.data.masks import FILLS
+from vitexplore.experiments import CommonSize, Cost, Experiment, Images, Options, sizes
+
+VIEWS = 1 + 2 * len(FILLS)  # the full image, and two cuts with each fill
 
 
-@dataclass(frozen=True)
-class View:
-    """What is shown of an image (a CONDITION), what stands in for the rest (a FILL), and what it was cut along: its
-    ``boxes``, the paper's way, or its object's ``pixels``."""
-
-    condition: str
-    fill: str = ""
-    along: str = ""
+class BackgroundOptions(Options):
+    images: Images = 50_000
+    common_size: CommonSize = 0
 
 
-FULL = View("full")
-MEAN_IMAGE = View("mean_image")  # the control: one and the same picture for every image
+def measure(model, loader, *, images: int, common_size: int) -> pd.DataFrame:
+    """The class's rank on each view of an image; see measures/background.py. ``cropped``: the share of the object's
+    box that the crop cuts away."""
+    from vitexplore.data.loading import preprocess
+    from vitexplore.measures.background import background_ranks, share_of_box_cropped
+    from vitexplore.measures.sizes import at_sizes
+    from vitexplore.models.heads import make_head
+
+    shown, frames = loader.with_boxes().sample(images), []
+    classes = loader.images.classes
+    for size, each in at_sizes(model, common_size).items():
+        ranks = background_ranks(each, make_head(each, classes), shown)
+        transform = preprocess(each.spec, loader.preprocessing)
+        cropped = pd.Series(share_of_box_cropped(loader.images, shown.indices, transform), index=shown.indices)
+        frames.append(ranks.assign(size=size, cropped=ranks["image"].map(cropped), classes=len(classes)))
+    return pd.concat(frames, ignore_index=True)
 
 
-def views_of(images: ImageSet) -> tuple[View, ...]:
-    """The full image; foreground and background along the boxes with each fill; and, where the objects' pixels are
-    known, along those in black."""
-    cuts = [(fill, "boxes") for fill in FILLS] + ([("black", "pixels")] if images.masks is not None else [])
-    return FULL, *(View(condition, *each) for each in cuts for condition in ("foreground", "background"))
+def cost(options: BackgroundOptions, family: str) -> Cost:
+    views = VIEWS * options.images * sizes(options.common_size, family)
+    return Cost(views, views)
 
 
-@dataclass(frozen=True)
-class Views:
-    """An image set as a function from an index to that image's ``views``, float [views, 3, size, size]."""
-
-    images: ImageSet
-    transform: Preprocess
-    views: tuple[View, ...]
-
-    def __call__(self, index: int) -> Tensor:
-        picture = self.images.image(index)
-        masks = {"": None, "boxes": self.images.box_mask(index), "pixels": self.images.mask(index)}
-        cuts = [cut(picture, masks[view.along], view.condition, view.fill or "black") for view in self.views]
-        return torch.stack([self.transform(each) for each in cuts])
-
-
-@torch.no_grad()
-def background_ranks(
-    model: Model,
-    head: Head,
-    images: ImageSet,
-    how: str,
-    batch: int = 64,
-    most: int | None = None,
-    workers: int = 0,
-) -> pd.DataFrame:
-    """Columns ``condition``, ``fill``, ``along``, ``image``, ``rank``: all views of each image in one pass and, as
-    control, the mean of all full images in place of each. Images without boxes are left out; of the others a fixed
-    sample of at most ``most`` is taken. ``how`` names the preprocessing; ``batch`` counts views. Raises InputError
-    where no image has a box."""
-    known = images.has_boxes.nonzero()[0]
-    if not len(known):
-        raise InputError("no image has a box: check that the boxes' files fit the pictures' names")
-    known = known[spread(len(known), most)] if most else known
-    labels = torch.tensor(images.labels)
-    views = views_of(images)
-    total = torch.zeros(3, model.spec.input_size, model.spec.input_size)
-    size = max(1, batch // len(views))
-    stream = batches(Views(images, preprocess(model.spec, how), views), known, size, workers)
-    frames = []
-    for index, pictures in track(stream, model.spec.name, len(known) / size):
-        logits = head(pictures.flatten(0, 1).to(model.device)).cpu().unflatten(0, pictures.shape[:2])
-        ranks = rank_of_truth(logits, labels[index][:, None])
-        frames += [_frame(view, index, ranks[:, place]) for place, view in enumerate(views)]
-        total += pictures[:, 0].sum(0)
-    constant = head((total / len(known))[None].to(model.device)).cpu()
-    control = rank_of_truth(constant.expand(len(known), -1), labels[known])
-    return pd.concat([*frames, _frame(MEAN_IMAGE, known, control)], ignore_index=True)
-
-
-def _frame(view: View, index: np.ndarray, ranks: Tensor) -> pd.DataFrame:
-    return pd.DataFrame({**asdict(view), "image": index, "rank": ranks.numpy()})
-
-
-def share_of_box_cropped(images: ImageSet, indices: np.ndarray, transform: Preprocess) -> np.ndarray:
-    """Of each image's box area (the union of its boxes), the share that the centre crop cuts away: float [n], 0 to 1.
-    Readers of the paper asked for it: an object that the crop has lost is not "removed with the background"."""
-    lost = []
-    for index in indices:
-        mask = images.box_mask(index)
-        height, width = mask.shape
-        half = transform.size / transform.side * min(mask.shape) / 2
-        top, left = max(0, round(height / 2 - half)), max(0, round(width / 2 - half))
-        inside = mask[top : max(top, round(height / 2 + half)), left : max(left, round(width / 2 + half))]
-        lost.append(1 - inside.sum() / max(mask.sum(), 1))
-    return np.array(lost)
+EXPERIMENT = Experiment(
+    measure,
+    BackgroundOptions,
+    tables={"background": ("condition", "fill", "along", "image", "rank", "size", "cropped", "classes")},
+    needs=("labels", "boxes"),
+    cost=cost,
+)

@@ -1,108 +1,63 @@
-"""Which features code which concepts (paper section 6, Figs. 8 and 9), as AUROCs on images that had no part in the
-choice of feature and sign."""
+"""What features mean: the concepts that each block's features tell (paper section 6, Figs. 8 and 9), the factor that
+explains each feature, and a CLIP's words for it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control, norm, rankdata
+from pydantic import Field
 
-from vitexplore.experiments.factors import Concept
-from vitexplore.stats import FALSE_DISCOVERIES, RESAMPLES
-
-CODED = 0.9  # AUROC from which on a feature is said to code a concept
+from vitexplore.experiments import Cost, Experiment, Images, Options
 
 
-def auroc(ranks_nf: np.ndarray, positive_nc: np.ndarray) -> np.ndarray:
-    """Probability that a feature is larger on an image that shows a concept than on one that does not, ties counting
-    half: float64 [c, f] (Mann and Whitney 1947). ``ranks_nf``: of each feature's activations, from 1, ties sharing the
-    mean; ``positive_nc`` bool. NaN where images are of one kind only."""
-    count = positive_nc.sum(0)[:, None]
-    wins = positive_nc.T.astype(np.float64) @ ranks_nf - count * (count + 1) / 2
-    with np.errstate(invalid="ignore"):
-        return wins / (count * (len(ranks_nf) - count))
+class ConceptsOptions(Options):
+    images: Images = 2000
+    judge: Annotated[str, Field(description="a CLIP of this scale, whose words name the features")]
+    words: Annotated[int, Field(ge=1, description="words for photographs; scenes have those of captions")] = 3000
 
 
-def placements(acts_nf: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
-    """What each image has to do with the AUROC, float64 [n, f]: for one that shows the concept the share of the others
-    that are below it, for another the share of those that are above it, ties counting half (DeLong, DeLong and
-    Clarke-Pearson 1988). The mean over either kind is the AUROC."""
-    shows, count = positive_n, positive_n.sum()
-    placed = rankdata(acts_nf, axis=0)
-    placed[shows] = (placed[shows] - rankdata(acts_nf[shows], axis=0)) / (len(placed) - count)
-    placed[~shows] = 1 - (placed[~shows] - rankdata(acts_nf[~shows], axis=0)) / count
-    return placed
+def given(session: Any, name: str) -> dict[str, Any]:
+    """The judge as a model and its words with their logits, for all models of the job, in place of their name and
+    number."""
+    from vitexplore.measures.dissect import judged
+
+    options, judge = session.options, session.model(session.options.judge)
+    shown = session.loader.sample(options.images)
+    return {"judge": judge, "words": session.once("words", lambda: judged(judge, shown, options.words))}
 
 
-def resampled_auroc(placed_nf: np.ndarray, positive_n: np.ndarray, seed: int) -> np.ndarray:
-    """The AUROC on RESAMPLES draws of as many images of either kind, with replacement: float64 [r, f]. Linear in the
-    images, as DeLong's variance is: to first order in 1/n the bootstrap itself, at the price of a product. The
-    same images are drawn for all models."""
-    rng = np.random.default_rng(seed)
-    means = []
-    for kind in (placed_nf[positive_n], placed_nf[~positive_n]):
-        drawn = rng.multinomial(len(kind), np.full(len(kind), 1 / len(kind)), size=RESAMPLES)
-        means.append(drawn @ kind / len(kind))
-    return means[0] + means[1] - placed_nf[positive_n].mean(0)
+def measure(model, loader, *, images: int, judge, words) -> dict[str, pd.DataFrame]:
+    """``concepts``: a row for each block, concept and fold (measures/concepts.py). ``features``: a row a feature
+    (measures/information.py), with its words (measures/dissect.py). ``words``: logits of the images that ``judge``, a
+    CLIP, gives its words, and those words (measures/dissect.py, `judged`)."""
+    from vitexplore.measures.concepts import activations_by_block, concept_scores
+    from vitexplore.measures.dissect import labels, soft_wpmi
+    from vitexplore.measures.factors import concepts_of, factors_of
+    from vitexplore.measures.information import information_table
+
+    shown, rows = loader.sample(images), []
+    factors, concepts = factors_of(shown.images, shown.indices), concepts_of(shown.images, shown.indices)
+    logits_nw, named = words
+    acts = activations_by_block(model, shown)
+    for block, acts_nf in acts.items():
+        rows.append(information_table(block, acts_nf, factors).join(labels(soft_wpmi(acts_nf, logits_nw), named)))
+    whose = {"judge": judge.spec.name, "judge_weights": judge.weight_hash[:16], "images": len(shown)}
+    return {
+        "concepts": concept_scores(acts.items(), concepts),
+        "features": pd.concat(rows, ignore_index=True).assign(**whose),
+    }
 
 
-def told_from_chance(auroc_f: np.ndarray, positives: int, others: int) -> np.ndarray:
-    """bool [f]: whether a feature's AUROC is above 0.5, at a false discovery rate of FALSE_DISCOVERIES among these
-    features (Benjamini and Hochberg 1995); by the normal limit of Mann and Whitney's statistic."""
-    deviation = np.sqrt((positives + others + 1) / (12 * positives * others))
-    return false_discovery_control(norm.sf((auroc_f - 0.5) / deviation)) <= FALSE_DISCOVERIES
+CONCEPTS = ("block", "concept", "kind", "fold", "features", "coded", "resamples", "threshold", "best", "found")
+CONCEPTS += ("held_out", "deviation", "positives", "others")
+FEATURES = ("block", "feature", "information_*", "explained_by", "bits", "value", "purity", "purity_class")
+FEATURES += ("purity_category", "word_[123]", "score_[123]", "judge", "judge_weights", "images")
 
-
-def concept_scores(blocks: Iterable[tuple[int, np.ndarray]], concepts: Sequence[Concept]) -> pd.DataFrame:
-    """A row for each block, concept and fold, from ``blocks``: (block, activations float [n, f]).
-
-    ``features``: how many there are; ``coded``: of those, how many have an AUROC of ``threshold`` at least where they
-    are found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
-    RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best``
-    is the one that fires most for it, with its AUROC where it was ``found``, that where it was ``held_out``, and the
-    standard error of the latter, ``deviation``. ``positives``, ``others``: held-out images of either kind."""
-    return pd.DataFrame([row for block, acts_nf in blocks for row in _of_block(block, acts_nf, concepts)])
-
-
-def _of_block(block: int, acts_nf: np.ndarray, concepts: Sequence[Concept]) -> Iterator[dict]:
-    features = acts_nf.shape[1]
-    drawn = np.random.default_rng(block).multinomial(features, np.full(features, 1 / features), size=RESAMPLES)
-    parts: dict[bytes, np.ndarray] = {}  # concepts share their parts of the images, and ranking is what takes time
-
-    def ranks(part: np.ndarray) -> np.ndarray:
-        key = part.tobytes()
-        if key not in parts:
-            parts[key] = rankdata(acts_nf[part], axis=0)
-        return parts[key]
-
-    for number, concept in enumerate(concepts):
-        held_on, positive = concept.held_on, concept.positive[concept.held_on]
-        found = auroc(ranks(concept.found_on), concept.positive[concept.found_on, None])[0]
-        held = auroc(ranks(held_on), positive[:, None])[0]
-        best, sign = int(found.argmax()), np.where(found >= 0.5, 1, -1)
-        positives, others = int(positive.sum()), int((~positive).sum())
-        told = told_from_chance(0.5 + sign * (held - 0.5), positives, others)
-        candidates = np.flatnonzero((np.abs(found - 0.5) >= CODED - 0.5) & told)
-        placed = placements(sign[candidates] * acts_nf[held_on][:, candidates], positive)
-        resamples = np.zeros(RESAMPLES, dtype=np.int64)
-        if len(candidates):
-            again = resampled_auroc(placed, positive, number) >= CODED
-            resamples = (again * drawn[:, candidates]).sum(1)
-        placed_best = placements(acts_nf[held_on][:, [best]], positive)[:, 0]
-        variances = [part.var(ddof=1) / len(part) for part in (placed_best[positive], placed_best[~positive])]
-        yield {
-            "block": block,
-            "concept": concept.name,
-            "kind": concept.kind,
-            "fold": concept.fold,
-            "features": features,
-            "coded": int((placed[positive].mean(0) >= CODED).sum()),
-            "resamples": resamples,
-            "threshold": CODED,
-            "best": best,
-            "found": found[best],
-            "held_out": held[best],
-            "deviation": np.sqrt(sum(variances)),
-            "positives": positives,
-            "others": others,
-        }
+EXPERIMENT = Experiment(
+    measure,
+    ConceptsOptions,
+    tables={"concepts": CONCEPTS, "features": FEATURES},
+    others=lambda scale, name: [scale.options("concepts").judge],
+    given=given,
+    # the model, and the judge; the detail of each photograph is measured apart
+    cost=lambda options, family: Cost(2 * options.images, 3 * options.images),
+)

@@ -1,46 +1,40 @@
-"""Reliance on fine detail (paper section 5, Fig. 14): the class's rank on images that were low-pass filtered."""
+"""Accuracy on low-pass filtered images (paper section 5, Fig. 14)."""
 
-import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from vitexplore.data.filters import CUTOFFS, SIGMAS, disc, filtered, gaussian
-from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import preprocessed
-from vitexplore.experiments.ranks import rank_of_truth
-from vitexplore.models.heads import Head
-from vitexplore.models.registry import Model
+from vitexplore.experiments import CommonSize, Cost, Experiment, Images, Options, sizes
 
-NONE, DISC, GAUSSIAN = "none", "disc", "gaussian"
+FILTERS = 13  # none, cut-offs, sigmas (data/filters.py)
 
 
-@torch.no_grad()
-def low_pass_ranks(
-    model: Model,
-    head: Head,
-    images: ImageSet,
-    indices: np.ndarray,
-    how: str = "own",
-    batch: int = 64,
-    workers: int = 0,
-) -> pd.DataFrame:
-    """Columns ``filter`` (none, disc, gaussian), ``strength`` (disc: the cut-off as a share of Nyquist; gaussian: sigma
-    in pixels of a 224 px image; none: 0), ``image``, ``rank`` and ``rank_permuted`` (the control: the rank of another
-    image's class). Filters act on the model's own input, after resize and crop."""
-    size, device = model.spec.input_size, model.device
-    filters: list[tuple[str, float, Tensor | None]] = [(NONE, 0.0, None)]
-    filters += [(DISC, cutoff, disc(size, cutoff, device)) for cutoff in CUTOFFS]
-    filters += [(GAUSSIAN, sigma, gaussian(size, sigma, device)) for sigma in SIGMAS]
-    labels = torch.tensor(images.labels)
-    other = torch.tensor(images.labels)
-    other[indices] = labels[np.random.default_rng(0).permutation(indices)]
-    frames = []
-    for index, pictures in preprocessed(model.spec, images, indices, how, batch, workers):
-        pictures = pictures.to(device)
-        for name, strength, gain in filters:
-            logits = head(pictures if gain is None else filtered(pictures, gain)).cpu()
-            ranks = {"rank": rank_of_truth(logits, labels[index]), "rank_permuted": rank_of_truth(logits, other[index])}
-            numbers = {column: values.numpy() for column, values in ranks.items()}
-            frames.append(pd.DataFrame({"filter": name, "strength": strength, "image": index, **numbers}))
+class LowPassOptions(Options):
+    images: Images = 50_000
+    common_size: CommonSize = 0
+
+
+def measure(model, loader, *, images: int, common_size: int) -> pd.DataFrame:
+    """The class's rank under each filter; see measures/low_pass.py."""
+    from vitexplore.measures.low_pass import low_pass_ranks
+    from vitexplore.measures.sizes import at_sizes
+    from vitexplore.models.heads import make_head
+
+    classes, frames = loader.images.classes, []
+    for size, each in at_sizes(model, common_size).items():
+        ranks = low_pass_ranks(each, make_head(each, classes), loader.sample(images))
+        frames.append(ranks.assign(size=size, classes=len(classes)))
     return pd.concat(frames, ignore_index=True)
+
+
+def cost(options: LowPassOptions, family: str) -> Cost:
+    shown = options.images * sizes(options.common_size, family)
+    return Cost(FILTERS * shown, shown)
+
+
+EXPERIMENT = Experiment(
+    measure,
+    LowPassOptions,
+    tables={"low_pass": ("filter", "strength", "image", "rank", "rank_permuted", "size", "classes")},
+    needs=("labels",),
+    validation=True,
+    cost=cost,
+)

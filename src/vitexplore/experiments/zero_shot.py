@@ -1,38 +1,28 @@
-"""What a CLIP of the lab understands of its captions: zero-shot accuracy for each factor, by prompt."""
+"""What a CLIP answers by prompt about each factor of the scenes."""
 
-import numpy as np
 import pandas as pd
-import torch
 
-from vitexplore.data.captions import factor_prompts
-from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import preprocessed
-from vitexplore.experiments.factors import factors_of
-from vitexplore.models.heads import text_embeddings
-from vitexplore.models.registry import Model, embed
-from vitexplore.stats import bootstrap
+from vitexplore.experiments import Cost, Experiment, Images, Options
+
+PROMPTS = 100  # passes of the text tower, about
 
 
-@torch.no_grad()
-def zero_shot_table(
-    model: Model, images: ImageSet, indices: np.ndarray, how: str, batch: int, workers: int = 0
-) -> pd.DataFrame:
-    """Columns ``factor``, ``accuracy`` with its interval ``low`` to ``high``, ``chance`` (the most frequent value's
-    share), ``images``. The value whose prompts' mean embedding is most like the image's is the answer (Radford et al.
-    2021, section 3.1)."""
-    prompts = factor_prompts()
-    texts = {factor: text_embeddings(model, list(values.values())) for factor, values in prompts.items()}
-    answers: dict[str, list[int]] = {factor: [] for factor in prompts}
-    for _, pictures in preprocessed(model.spec, images, indices, how, batch, workers):
-        embeddings = embed(model, pictures.to(model.device))
-        for factor, text in texts.items():
-            answers[factor] += (embeddings @ text).argmax(1).tolist()
-    truth = factors_of(images, indices)
-    rows = []
-    for factor, values in prompts.items():
-        hits = np.array(list(values))[answers[factor]] == truth[factor]
-        found = bootstrap(lambda drawn, hits=hits: float(hits[drawn].mean()), {"images": len(indices)})
-        chance = np.unique(truth[factor], return_counts=True)[1].max() / len(indices)
-        row = {"factor": factor, "accuracy": found.value, "low": found.low, "high": found.high}
-        rows.append(row | {"chance": chance, "images": len(indices)})
-    return pd.DataFrame(rows)
+class ZeroShotOptions(Options):
+    images: Images = 2000
+
+
+def measure(model, loader, *, images: int) -> pd.DataFrame:
+    """Zero-shot accuracy with its interval and chance; see measures/zero_shot.py."""
+    from vitexplore.measures.zero_shot import zero_shot_table
+
+    return zero_shot_table(model, loader.sample(images))
+
+
+EXPERIMENT = Experiment(
+    measure,
+    ZeroShotOptions,
+    tables={"zero_shot": ("factor", "accuracy", "low", "high", "chance", "images")},
+    families=("clip",),
+    needs=("captions",),
+    cost=lambda options, family: Cost(options.images + PROMPTS, options.images),
+)

@@ -11,7 +11,8 @@ import torch
 
 from vitexplore.errors import InputError
 from vitexplore.models.families import TRANSFORMERS
-from vitexplore.models.registry import SOURCES, ModelSpec
+from vitexplore.models.registry import Model, load, pick_device
+from vitexplore.models.spec import SOURCES, ModelSpec
 
 
 @cache
@@ -34,6 +35,11 @@ def named(name: str, **changes: Any) -> ModelSpec:
         near = ", ".join(difflib.get_close_matches(name, known.index, n=3, cutoff=0.2)) or "lab/vit"
         raise InputError(f"no model {name!r}; nearest names: {near}; see `vitexplore models`")
     return ModelSpec(name, source, architecture, _family(source, architecture), **changes)
+
+
+def load_named(name: str, device: str = "auto", **changes: Any) -> Model:
+    """The model of ``named``, built with its weights on ``device`` (auto takes the GPU where there is one)."""
+    return load(named(name, **changes), pick_device(device))
 
 
 def _family(source: str, architecture: str) -> str:

@@ -1,11 +1,11 @@
-"""What a model is (ModelSpec), and how it is built with its weights."""
+"""How a model is built with its weights, from what it is (see spec.py)."""
 
 import difflib
 import hashlib
 import json
 import math
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from importlib.util import find_spec
@@ -25,50 +25,9 @@ from vitexplore.errors import InputError
 from vitexplore.io import sha256
 from vitexplore.models import lab, variants
 from vitexplore.models.families import TRANSFORMERS
+from vitexplore.models.spec import ModelSpec
 
-SOURCES = ("timm", "open_clip", "torchvision", "lab")
-FAMILIES = ("vit", "clip", "cnn")
 OPENAI_MEAN, OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model by name, and the preprocessing that belongs to it.
-
-    ``architecture`` is a full weight tag (``vit_base_patch16_384.orig_in21k_ft_in1k``; open_clip:
-    ``ViT-B-16/openai``). ``weights`` is ``pretrained``, ``random`` (controls, tests of code), the path of a
-    local checkpoint, or ``package:NAME/FILE`` for a checkpoint inside an installed package. A checkpoint's
-    names become the model's by ``key_map`` (prefix to prefix), or by ``match: order`` where both list the
-    same tensors in the same order under other names.
-    ``input_size`` in pixels, 0 for the architecture's own; ``crop`` is the share of the resized image
-    that the centre crop keeps.
-    """
-
-    name: str
-    source: str
-    architecture: str
-    family: str
-    weights: str = "pretrained"
-    key_map: dict[str, str] = field(default_factory=dict)
-    match: str = "name"
-    input_size: int = 0
-    seed: int = 0
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    interpolation: str = ""
-    crop: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.source not in SOURCES:
-            raise InputError(f"model {self.name}: source {self.source!r} is none of {', '.join(SOURCES)}")
-        if self.family not in FAMILIES:
-            raise InputError(f"model {self.name}: family {self.family!r} is none of {', '.join(FAMILIES)}")
-        if self.match not in ("name", "order"):
-            raise InputError(f"model {self.name}: match {self.match!r} is neither name nor order")
-
-    @property
-    def random(self) -> bool:
-        return self.weights == "random"
 
 
 @dataclass(frozen=True)
@@ -90,6 +49,11 @@ class Model:
     def is_vit(self) -> bool:
         """Whether the trunk is a vision transformer whose token stream can be read."""
         return isinstance(self.trunk, TRANSFORMERS)
+
+    @property
+    def feature_site(self) -> str:
+        """The kind of site whose channels count as features: ``ffn`` of transformers, ``channel`` of CNNs."""
+        return "ffn" if self.is_vit else "channel"
 
     @property
     def device(self) -> torch.device:

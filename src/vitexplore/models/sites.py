@@ -19,7 +19,7 @@ from vitexplore.errors import InputError
 from vitexplore.models.families import TRANSFORMER_SITES, Activations, Tap, Taps, blocks_of, taps_of
 from vitexplore.models.registry import Model
 
-__all__ = ["TRANSFORMER_SITES", "Activations", "Site", "blocks_of", "channels", "read", "read_many", "sites"]
+__all__ = ["TRANSFORMER_SITES", "Activations", "Site", "blocks_of", "channels", "grid", "read", "read_many", "sites"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ def read_many(
 def channels(model: Model, site: Site) -> int:
     """How many features ``site`` has."""
     return _probe(model, site).bpc.shape[2]
+
+
+def grid(model: Model, site: Site) -> tuple[int, int]:
+    """Rows and columns of the positions at ``site``."""
+    return _probe(model, site).grid
 
 
 def _probe(model: Model, site: Site) -> Activations:

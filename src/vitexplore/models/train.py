@@ -22,6 +22,7 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from vitexplore.code_hash import code_hash
 from vitexplore.data.captions import class_prompts, short_caption
 from vitexplore.data.scenes import sample
 from vitexplore.data.shapes import CLASSES
@@ -29,7 +30,6 @@ from vitexplore.errors import InputError
 from vitexplore.io import write_atomically
 from vitexplore.models import lab, variants
 from vitexplore.models.heads import zero_shot
-from vitexplore.provenance import code_hash
 
 log = logging.getLogger(__name__)
 

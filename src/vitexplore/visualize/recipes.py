@@ -31,6 +31,7 @@ PAPER = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"))
 RELEASED = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"))
 OURS = Recipe("ours", ("gaussian_offset", "jitter"), parametrization="fourier", steps=100, copies=1, learning_rate=0.1)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, OURS)}
+DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
 
 def recipe_for(name: str, family: str, **changes: Any) -> Recipe:

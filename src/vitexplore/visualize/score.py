@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from vitexplore.activations.pooled import pooled
-from vitexplore.data.images import ImageSet
-from vitexplore.data.loading import preprocess
+from vitexplore.data.loading import Loader, Pictures, preprocess
 from vitexplore.models.registry import Model, embed
 from vitexplore.models.sites import Site, read, read_many
 from vitexplore.visualize.optimize import Visualization, normaliser
@@ -48,44 +46,25 @@ class Judge:
         return torch.from_numpy(flat).unflatten(0, images.shape)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Natural images to compare with: ``indices`` of a data set, drawn at random, and how they are preprocessed."""
-
-    images: ImageSet
-    indices: np.ndarray
-    how: str
-    batch: int
-
-    def scores(self, model: Model, wanted: Sequence[Site]) -> dict[Site, Tensor]:
-        """Mean activation over positions of every channel on every image: [n, c] for each site."""
-        return pooled(model, wanted, self.images, self.indices, self.how, self.batch)
-
-    def load(self, model: Model, images: np.ndarray) -> Tensor:
-        """Preprocessed [n, 3, h, w]."""
-        transform = preprocess(model.spec, self.how)
-        return torch.stack([transform(self.images.image(index)) for index in images]).to(model.device)
-
-
 def score_table(
     model: Model,
     site: Site,
     features: Sequence[int],
     runs: Sequence[Visualization],
-    sample: Sample,
+    loader: Loader,
     natural_nc: Tensor,
     top: pd.DataFrame,
     judge: Judge | None,
 ) -> pd.DataFrame:
     """A row for each of ``features``, channels of ``site``. ``runs``: their visualizations, one a seed; the first
-    is shown and scored. ``natural_nc``: ``sample.scores`` at the site. ``top``: the site's rows of what `collect`
-    wrote, for all its features.
+    is shown and scored. ``loader``: natural images to compare with; ``natural_nc``: ``pooled`` of them at the site.
+    ``top``: the site's rows of the table `top`, for all its features.
 
-    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among the sample's; ``score_other``: the
-    feature on the next feature's picture; ``high_frequency``; ``path_agreement``: over the blocks up to
-    the site; with a judge ``identification``, ``identification_natural`` (the last exemplar among sets of the others:
-    what a real image reaches) and ``interpretability``; with several seeds and features ``seed_agreement``. See
-    quality.py."""
+    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``;
+    ``score_other``: the feature on the next feature's picture; ``high_frequency``; ``path_agreement``: over the blocks
+    up to the site; with a judge ``identification``, ``identification_natural`` (the last exemplar among sets of the
+    others: what a real image reaches) and ``interpretability``; with several seeds and features ``seed_agreement``.
+    See quality.py."""
     pictures, own = runs[0].images, torch.tensor(features)
     exemplars_gk = np.stack([mine.to_numpy() for _, mine in top.sort_values("place").groupby("feature")["image"]])
     natural = top[top["place"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
@@ -101,7 +80,7 @@ def score_table(
             "percentile": percentile.numpy(),
             "score_other": _on_the_next(model, site, own, pictures),
             "high_frequency": high_frequency_share(pictures).numpy(),
-            "path_agreement": _path_agreement(model, site, pictures, sample, exemplars_gk[own, :QUERIES]),
+            "path_agreement": _path_agreement(model, site, pictures, loader, exemplars_gk[own, :QUERIES]),
             "identification": np.nan,
             "identification_natural": np.nan,
             "interpretability": np.nan,
@@ -114,7 +93,7 @@ def score_table(
     exemplars = judge.look_up(exemplars_gk)
     table["identification"] = identification(shown_sfc[0], exemplars, own).numpy()
     table["identification_natural"] = identification(exemplars[own, -1], exemplars[:, :-1], own).numpy()
-    table["interpretability"] = _interpretability(judge, shown_sfc, sample.indices, natural_nc[:, own].T)
+    table["interpretability"] = _interpretability(judge, shown_sfc, loader.indices, natural_nc[:, own].T)
     if len(runs) > 1 and len(features) > 1:
         table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
     return table
@@ -149,13 +128,20 @@ def _on_the_next(model: Model, site: Site, own: Tensor, pictures: Tensor) -> np.
 
 
 @torch.no_grad()
-def _path_agreement(model: Model, site: Site, pictures: Tensor, sample: Sample, exemplars_fk: np.ndarray) -> np.ndarray:
+def _path_agreement(model: Model, site: Site, pictures: Tensor, loader: Loader, exemplars_fk: np.ndarray) -> np.ndarray:
     """Mean over the blocks up to the site's, those left out at which it is not defined."""
     if len(pictures) < 2:
         return np.full(len(pictures), np.nan)
     layers = [Site("block" if model.is_vit else "channel", block) for block in range(site.block + 1)]
-    images = torch.cat([normaliser(model)(pictures.to(model.device)), sample.load(model, exemplars_fk.reshape(-1))])
+    natural = _preprocessed(model, loader, exemplars_fk.reshape(-1))
+    images = torch.cat([normaliser(model)(pictures.to(model.device)), natural])
     acts = {layer: found.bpc.mean(1).cpu() for layer, found in read_many(model, layers, images).items()}
     count = len(pictures)
     each = [path_agreement(acts[at][:count], acts[at][count:].unflatten(0, exemplars_fk.shape)) for at in layers]
     return torch.stack(each).nanmean(0).numpy()
+
+
+def _preprocessed(model: Model, loader: Loader, indices: np.ndarray) -> Tensor:
+    """Images of ``loader``'s set as ``model`` wants them: float [n, 3, h, w], on its device."""
+    load = Pictures(loader.images, preprocess(model.spec, loader.preprocessing))
+    return torch.stack([load(index) for index in indices]).to(model.device)

@@ -1,0 +1,97 @@
+"""What a claim says: ``analyses/<claim>/claim.yaml``, read and checked, and which claims a scale tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from vitexplore.errors import InputError
+from vitexplore.graph import Graph
+from vitexplore.scale import nearest
+
+SCHEMA = Path("workflow/schemas/claim.schema.yaml")  # in the checkout
+# the paper's claims in its order
+ORDER = (
+    "ffn_over_qkv",
+    "depth_progression",
+    "variants",
+    "augmentations",
+    "maps_localize",
+    "local_until_last",
+    "isolated_cls",
+    "head_on_patches",
+    "learned_pooling",
+    "background",
+    "low_pass",
+    "language_concepts",
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A parsed claim.yaml and the folder it came from."""
+
+    folder: Path
+    text: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def experiment(self) -> str:
+        return self.text["experiment"]
+
+    @property
+    def table(self) -> str:
+        """The table that its analysis is given, named like the experiment unless the claim names another."""
+        return self.text.get("table", self.experiment)
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures that its analysis draws."""
+        return self.text["figures"]
+
+    @property
+    def statements(self) -> dict[str, dict[str, Any]]:
+        """By id, the main one first."""
+        return {s["id"]: s for s in self.text["statements"]}
+
+
+def read_claim(folder: Path, schema: Path) -> Claim:
+    """The claim of a folder of analyses/. Raises InputError when its claim.yaml is not as ``schema`` wants it."""
+    path = folder / "claim.yaml"
+    try:
+        text = yaml.safe_load(path.read_text())
+        jsonschema.validate(text, yaml.safe_load(schema.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
+    except jsonschema.ValidationError as error:
+        raise InputError(f"{path}: {error.json_path}: {error.message}") from error
+    return Claim(folder, text)
+
+
+def claims_in_order(analyses: Path) -> dict[str, Claim | None]:
+    """All claims by name: the paper's in its order, None for one that awaits its analysis; then any other folder's of
+    ``analyses``, by name. Raises InputError as `read_claim` does."""
+    schema = analyses.parent / SCHEMA
+    found = {path.parent.name: read_claim(path.parent, schema) for path in sorted(analyses.glob("*/claim.yaml"))}
+    return dict.fromkeys(ORDER) | found
+
+
+def tested(graph: Graph, claims: Mapping[str, Claim | None]) -> list[str]:
+    """Those of ``claims``, in their order, that the scale names and of whose table it makes some part. Raises
+    InputError for a claim of the scale that is none of them, and for a table that its experiment does not make."""
+    known = [name for name, claim in claims.items() if claim]
+    for place, name in enumerate(graph.scale.claims):
+        if name not in known:
+            wrong = f"claims.{place}: {name!r} is not one of analyses/*"
+            raise InputError(f"{wrong}; did you mean {nearest(name, known)}?")
+        claim = claims[name]
+        maker = graph.source(claim.table)
+        if maker != claim.experiment:
+            raise InputError(f"{claim.folder}: the table {claim.table!r} is made by {maker}, not {claim.experiment}")
+    return [name for name in known if name in graph.scale.claims and graph.tables(claims[name].table)]

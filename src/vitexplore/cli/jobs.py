@@ -1,0 +1,130 @@
+"""The jobs that the workflow's rules call: `vitexplore job NAME`. Each is one call of the library."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from vitexplore.cli.options import Device, Threads
+from vitexplore.errors import InputError
+from vitexplore.graph import Graph
+from vitexplore.scale import read
+
+ScaleFile = Annotated[Path, Parameter(help="a scale file")]
+Workers = Annotated[int, Parameter(help="processes that read or render images; 0 for none beside the job itself")]
+Source = Literal["data", "validation"]
+Bench = Literal["visualize", "collect", "token_mixing"]
+
+
+def experiment(
+    name: Annotated[str, Parameter(help="one of `vitexplore experiments`")],
+    group: Annotated[str, Parameter(help="a model of the scale, with those that stand beside it")],
+    /,
+    *,
+    scale: ScaleFile,
+    threads: Threads = 1,
+    batch: Annotated[int, Parameter(help="images at once")] = 100,
+    workers: Workers = 0,
+    device: Device = "auto",
+) -> None:
+    """Measure an experiment on the models of a group; its tables go to results/SCALE/TABLE/GROUP.parquet."""
+    import torch
+
+    from vitexplore.job import How, run
+    from vitexplore.models.registry import pick_device
+
+    torch.set_num_threads(threads)
+    run(Graph(read(scale)), name, group, How(pick_device(device), batch, workers))
+
+
+def figure(name: Annotated[str, Parameter(help="a module of vitexplore/figures")], /, *, scale: ScaleFile) -> None:
+    """Draw all figures of a kind from finished tables."""
+    from vitexplore.figures import write
+
+    write(name, Graph(read(scale)))
+
+
+def scenes(*, scale: ScaleFile, workers: Workers = 1) -> None:
+    """Render the scale's scenes."""
+    from vitexplore.data.scene_sets import write_scenes
+
+    graph = Graph(read(scale))
+    data = graph.scale.data
+    write_scenes(data.split, data.count, workers, graph.out / "data")
+
+
+def index(
+    source: Source,
+    /,
+    *,
+    scale: ScaleFile,
+    broken: Annotated[Path, Parameter(help="CSV of pictures that cannot be read")],
+    workers: Workers = 1,
+) -> None:
+    """List the scale's photographs, with their classes and boxes."""
+    from vitexplore.data.index import write_index
+
+    graph = Graph(read(scale))
+    paths = {name: Path(value) if isinstance(value, str) else value for name, value in graph.index(source).items()}
+    write_index(**paths, out=graph.out / source, broken=broken, workers=workers)
+
+
+def claim(name: Annotated[str, Parameter(help="a folder of analyses/")], /, *, scale: ScaleFile) -> None:
+    """Decide a claim from its tables, and draw its figures."""
+    from vitexplore.claims.write import write_claim
+
+    write_claim(Graph(read(scale)), name)
+
+
+def claims(*, scale: ScaleFile) -> None:
+    """Join the claims' decisions to one table."""
+    from vitexplore.claims.write import write_claims
+
+    write_claims(Graph(read(scale)))
+
+
+def train(recipe: str, seed: int, /, *, out: Path, workers: Workers = 1) -> None:
+    """Train a model of the lab; goes on from its last epoch when it was interrupted."""
+    from vitexplore.tools.train import train_recipe
+
+    train_recipe(recipe, seed, workers, out)
+
+
+def promote(*folders: Path) -> None:
+    """Ship trained lab models with the package."""
+    from vitexplore.tools.promote import promote
+
+    promote(folders)
+
+
+def prefetch(
+    published: Annotated[str, Parameter(help="the file's name, without suffix, in the scale's folder of weights")],
+    /,
+    *,
+    scale: ScaleFile,
+) -> None:
+    """Download a model's weights into a file of their own."""
+    from vitexplore.tools.prefetch import prefetch
+
+    graph = Graph(read(scale))
+    for name, model in graph.scale.models.items():
+        if model.published and graph.published(name).stem == published:
+            return prefetch(model.spec, graph.published(name))
+    raise InputError(f"no model of {scale} has published weights {published}")
+
+
+def bench(name: Bench, /, *, out: Path, bars: Path, threads: Threads = 1, device: Device = "cpu") -> None:
+    """Time a part of the suite against the obvious way to do the same."""
+    from importlib import import_module
+
+    import_module(f"vitexplore.tools.bench_{name}").bench(device=device, threads=threads, out=out, bars=bars)
+
+
+def budget(*, out: Path, threads: Threads = 1) -> None:
+    """Compare cheaper visualization recipes with the full one."""
+    from vitexplore.tools.budget import budget
+
+    budget(device="cpu", threads=threads, out=out)
+
+
+JOBS = (experiment, figure, scenes, index, claim, claims, train, promote, prefetch, bench, budget)

@@ -1,0 +1,238 @@
+"""The commands for people. Each imports what it needs when it runs, for torch takes seconds."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from vitexplore.cli.options import CORES, Config, ConfigFiles, Device, Threads
+from vitexplore.errors import InputError
+from vitexplore.visualize.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from vitexplore.models.registry import Model
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A model by its name, and where it runs."""
+
+    model: Annotated[str, Parameter(help="such as lab/vit or timm/TAG; see `vitexplore models`")]
+    checkpoint: Annotated[
+        str, Parameter(show_default=False, help="your own weights: a safetensors file, or a plain state dict")
+    ] = ""
+    image_size: Annotated[int, Parameter(show_default=False, help="pixels; the model's own if left out")] = 0
+    device: Device = "auto"
+    threads: Threads = CORES
+
+    def load(self) -> "Model":
+        import torch
+
+        from vitexplore.models.catalogue import named
+        from vitexplore.models.registry import load, pick_device
+
+        torch.set_num_threads(self.threads)
+        weights = {"weights": self.checkpoint} if self.checkpoint else {}
+        return load(named(self.model, input_size=self.image_size, **weights), pick_device(self.device))
+
+
+def visualize(
+    *,
+    named: Named,
+    site: Annotated[str, Parameter(help="ffn, query, key, value, attention_out, block, channel; or logit")],
+    block: Annotated[
+        str, Parameter(show_default=False, help="counted from 0, such as 5, or 0:12, or 0,5,11; all if left out")
+    ] = "0:",
+    features: Annotated[
+        str, Parameter(help="channels (or classes), such as 7, or 0:32, or 3,17, or : for all")
+    ] = "0:16",
+    position: Annotated[int | None, Parameter(help="one of the grid, row-major, not the mean over all")] = None,
+    directions: Annotated[
+        Path | None, Parameter(help="an .npy of vectors [n, channels]; --features picks among them")
+    ] = None,
+    recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="the paper's, its released code's, or ours")] = "ours",
+    steps: Annotated[int | None, Parameter(help="in place of the recipe's")] = None,
+    copies: Annotated[int | None, Parameter(help="augmented copies a step, in place of the recipe's")] = None,
+    seed: Annotated[int, Parameter(help="of the first pixels and of the augmentations")] = 0,
+    batch: Annotated[int | None, Parameter(help="features at once; as many as fit the free memory if left out")] = None,
+    out: Annotated[Path, Parameter(help="folder for the pictures")],
+) -> None:
+    """Optimize images that show what features respond to.
+
+    Writes a PNG for each feature, sheet.png, features.parquet (scores), losses.parquet and recipe.json. A run that was
+    interrupted goes on when it is started again in the same way.
+    """
+    from vitexplore.tools.pictures import visualized
+    from vitexplore.visualize.gallery import objectives_of
+    from vitexplore.visualize.recipes import recipe_for
+
+    model = named.load()
+    if any(number is not None and number < 1 for number in (steps, copies, batch)):
+        raise InputError("--steps, --copies and --batch must be at least 1")
+    changes = {key: value for key, value in (("steps", steps), ("copies", copies)) if value is not None}
+    way = recipe_for(recipe, model.spec.family, **changes)
+    objectives = objectives_of(model, site, block, features, position, directions)
+    weights = f" ({Path(named.checkpoint).name})" if named.checkpoint else ""
+    visualized(model, objectives, way, out, seed, batch, f"{model.spec.name}{weights}, {site}")
+
+
+def top_images(
+    *,
+    named: Named,
+    site: Annotated[str, Parameter(help="ffn, query, key, value, attention_out, block or channel")],
+    block: Annotated[int, Parameter(help="counted from 0")],
+    features: Annotated[str, Parameter(help="channels, such as 7, or 0:32, or 3,17, or : for all")] = "0:8",
+    images: Annotated[Path | None, Parameter(help="folder of pictures, searched through")] = None,
+    scenes: Annotated[int | None, Parameter(help="in place of it: how many of the lab's test scenes to render")] = None,
+    k: Annotated[int, Parameter(help="images for each feature")] = 8,
+    batch: Annotated[int, Parameter(help="images at once")] = 32,
+    out: Annotated[Path, Parameter(help="folder for top.parquet and top.png")],
+) -> None:
+    """Find the images that activate features most, and draw them with the features' maps.
+
+    Writes top.parquet (feature, place, image, score) and top.png.
+    """
+    from vitexplore.data.photos import folder_of_photos
+    from vitexplore.data.scene_sets import scene_set
+    from vitexplore.models.sites import Site, channels
+    from vitexplore.selection import integers
+    from vitexplore.tools.pictures import top_images
+
+    if (images is None) == (scenes is None):
+        raise InputError("name either --images DIR or --scenes NUMBER")
+    if k < 1 or (scenes is not None and scenes < 1):
+        raise InputError("--k and --scenes must be at least 1")
+    model, place = named.load(), Site(site, block)
+    wanted = integers(features, channels(model, place), "--features")
+    top_images(model, folder_of_photos(images) if images else scene_set("test", scenes), place, wanted, k, batch, out)
+
+
+def replicate(
+    *,
+    configfile: ConfigFiles = (),
+    config: Config = (),
+    cores: Annotated[str, Parameter(help="how many, or all")] = "all",
+    profile: Annotated[Path | None, Parameter(help="a folder of workflow/profiles: how to run, not what")] = None,
+) -> int:
+    """Run a scale from end to end: the workflow, the report, the claims table."""
+    from vitexplore.tools.replicate import replicate
+
+    return replicate(configfile, config, cores, profile)
+
+
+def report(*, configfile: ConfigFiles = (), config: Config = ()) -> None:
+    """Write the HTML report of a finished run."""
+    from vitexplore.tools.report import write_report
+
+    sys.stdout.write(f"{write_report(configfile, config)}\n")
+
+
+def check(
+    table: Annotated[Path, Parameter(help="results/SCALE/claims.csv")],
+    /,
+    *,
+    scale: Annotated[str, Parameter(help="the scale's name")],
+    analyses: Annotated[Path, Parameter(help="folder of the claims")] = Path("analyses"),
+) -> int:
+    """Compare a run's numbers with the expected ones.
+
+    Exits with 1 when a number drifted beyond its tolerance, with 2 when one is missing, with 0 otherwise.
+    """
+    from vitexplore.claims.check import check
+
+    return check(table, analyses, scale)
+
+
+def keep(
+    finished: Annotated[Path, Parameter(help="results/SCALE of a finished run")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="folder to keep it in")],
+    readme: Annotated[Path | None, Parameter(help="bring the tables of this file up to date")] = None,
+) -> None:
+    """Copy a finished run's claims, tables and figures to a folder."""
+    from vitexplore.tools.reference import keep
+
+    keep(finished, out, readme)
+
+
+def convert(
+    *,
+    source: Annotated[str, Parameter(help="an ONNX file, or package:NAME/FILE for one inside a package")],
+    architecture: Annotated[str, Parameter(help="timm's name of the ViT that it holds")],
+    out: Annotated[Path, Parameter(help="safetensors; the record goes beside it, as JSON")],
+) -> None:
+    """Convert a ViT's weights from ONNX, and compare what both compute."""
+    from vitexplore.tools.convert import convert
+
+    convert(source, architecture, out)
+
+
+def models(*, like: Annotated[str, Parameter(show_default=False, help="only names that contain this")] = "") -> None:
+    """List the models that have names, with their family, input size and sites."""
+    from rich.table import Table
+
+    from vitexplore.models.catalogue import catalogue
+
+    found = catalogue()
+    table = Table("name", "family", "pixels", "blocks", "sites")
+    for row in found[found["name"].str.contains(like, regex=False)].itertuples():
+        table.add_row(row.name, row.family, str(row.input_size), str(row.blocks), row.sites)
+    console = Console()
+    console.print(table, width=console.width if console.is_terminal else 160)
+
+
+def experiments(
+    *,
+    json: Annotated[bool, Parameter(negative="", help="for programs, with what an image costs")] = False,
+) -> None:
+    """List the experiments, with their tables and options."""
+    from vitexplore.tools.listing import as_json, as_text
+
+    sys.stdout.write(as_json() if json else as_text())
+
+
+def estimate(
+    scale: Annotated[Path, Parameter(help="a scale file")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="CSV: a row an experiment")] = None,
+    page: Annotated[Path | None, Parameter(help="bring the table of this page up to date")] = None,
+) -> None:
+    """Estimate what a scale asks of a machine; nothing is run."""
+    from vitexplore.io import write_atomically, write_text
+    from vitexplore.scale import read
+    from vitexplore.tools.estimate import estimate, to_markdown
+    from vitexplore.tools.reference import with_table
+
+    table = estimate(read(scale))
+    if out:
+        write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4f"))
+    if page:
+        write_text(page, with_table(page.read_text(), "estimates", to_markdown(table)))
+    sys.stdout.write(f"{table.to_string(index=False, float_format='%.3g')}\n")
+
+
+# each with an example, by what they are for
+COMMANDS = {
+    "See features": {
+        visualize: "visualize --model lab/vit --site ffn --block 5 --features 0:32 --recipe paper --out pictures",
+        top_images: "top-images --model lab/vit --site ffn --block 5 --features 0:8 --scenes 500 --out top",
+    },
+    "Run the suite": {
+        replicate: "replicate --configfile workflow/scales/photos.yaml --config images=photos",
+        report: "report --configfile workflow/scales/photos.yaml --config images=photos",
+        check: "check results/lab/claims.csv --scale lab",
+        keep: "keep results/lab --out results/reference --readme README.md",
+        convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",
+    },
+    "Look things up": {
+        models: "models --like swin",
+        experiments: "experiments --json",
+        estimate: "estimate workflow/scales/paper.yaml --out estimates.csv",
+    },
+}

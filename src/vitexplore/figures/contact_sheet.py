@@ -1,0 +1,25 @@
+"""A sheet of a data set's images with their captions or names."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vitexplore.data.images import ImageSet
+from vitexplore.figures import plots
+from vitexplore.graph import Graph
+
+SHOWN, COLUMNS, SIDE = 32, 8, 160
+
+
+def show(graph: Graph) -> dict[Path, Figure]:
+    return {graph.data_figure(): draw(ImageSet.read(graph.out / "data"))}
+
+
+def draw(images: ImageSet) -> Figure:
+    """SHOWN images at most, evenly spread."""
+    chosen = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
+    resized = [images.image(i).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for i in chosen]
+    text = images.table["caption" if "caption" in images.table else "name"].iloc[chosen]
+    return plots.contact_sheet(np.stack(resized), list(text), COLUMNS, wrap=22)

@@ -1,0 +1,33 @@
+"""What figures read of the tables."""
+
+import numpy as np
+import pandas as pd
+
+from vitexplore.data.images import ImageSet
+from vitexplore.graph import Graph
+from vitexplore.io import read_tables
+
+OWN_SITES = ("ffn", "channel")  # the one of transformers, the one of CNNs
+
+
+def rows_of(graph: Graph, table: str, model: str) -> pd.DataFrame:
+    """A model's rows of a table."""
+    found = read_tables([graph.table(table, model)])
+    return found[found["model"] == model].reset_index(drop=True)
+
+
+def winners_of(graph: Graph, model: str) -> pd.DataFrame:
+    """The most activating images of a model's features, best first: rows of the table `top`."""
+    top = rows_of(graph, "top", model)
+    return top[top["site"].isin(OWN_SITES)].sort_values("place", kind="stable")
+
+
+def maps_of(graph: Graph, model: str, site: str, block: int, feature: int) -> np.ndarray:
+    """float16 [k, h, w]: a feature's maps of its most activating images, best first."""
+    with np.load(graph.table("maps", model)) as maps:
+        return maps[f"{model}/{site}_{block}"][feature]
+
+
+def collected_images(graph: Graph) -> ImageSet:
+    """The images among which the most activating ones were found."""
+    return ImageSet.read(graph.images("collect").parent)

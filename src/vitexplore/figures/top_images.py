@@ -1,0 +1,34 @@
+"""Features' most activating images, each with the feature's map over it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vitexplore.data.images import ImageSet
+from vitexplore.figures import plots
+from vitexplore.figures.tables import collected_images, maps_of, winners_of
+from vitexplore.graph import Graph
+
+SHOWN = 5  # images a feature; one feature of each of some blocks
+
+
+def show(graph: Graph) -> dict[Path, Figure]:
+    images, found = collected_images(graph), {}
+    for model in graph.top_images_models():
+        maps = partial(maps_of, graph, model)
+        found[graph.figure(f"top_images_{model}")] = draw(images, winners_of(graph, model), maps)
+    return found
+
+
+def draw(images: ImageSet, winners: pd.DataFrame, maps: Callable[[str, int, int], np.ndarray]) -> Figure:
+    """Rows: the first feature of up to six blocks, evenly spread; columns: its best images, map laid over. ``winners``:
+    one model's, best first; ``maps``: of a site, block and feature."""
+    site, rows = winners["site"].iloc[0], []
+    for block in np.unique(np.linspace(0, winners["block"].max(), 6).round().astype(int)):
+        mine = winners[(winners["block"] == block) & (winners["feature"] == 0)]["image"][:SHOWN]
+        rows.append((f"{site} {block}.0", [images.image(image) for image in mine], maps(site, block, 0)))
+    return plots.images_with_maps(rows, f"{winners['model'].iloc[0]}: most activating images and the feature's map")

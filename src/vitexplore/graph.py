@@ -1,0 +1,241 @@
+"""What a scale asks for: which models take part in which experiment, which jobs that makes, which files they read and
+write. Pure functions of the scale; the rules, the jobs and the figures ask here for their paths."""
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vitexplore.errors import InputError
+from vitexplore.experiments import Experiment
+from vitexplore.models.spec import ModelSpec
+from vitexplore.scale import Scale
+
+SHIPPED = Path(__file__).parent / "experiments"
+BACKGROUND = "background_feature"
+CHECKOUT = Path(__file__).parents[2]
+
+
+def table_file(out: Path, name: str, group: str) -> Path:
+    """Where the table ``name`` of a group of models lies, under the results' folder ``out``."""
+    return out / name / f"{group}.parquet"
+
+
+def array_file(out: Path, name: str, group: str) -> Path:
+    return out / name / f"{group}.npz"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A scale's jobs and files. ``root``: the checkout, from which the shipped files' paths start; results' paths
+    start where the run does."""
+
+    scale: Scale
+    root: Path = CHECKOUT
+
+    @property
+    def out(self) -> Path:
+        return Path("results") / self.scale.scale
+
+    @property
+    def shipped_weights(self) -> Path:
+        return self.root / "src/vitexplore/models/weights"
+
+    # models
+
+    @cached_property
+    def experiments(self) -> dict[str, Experiment]:
+        """Those that run, by name: some model takes part."""
+        return {name: entry for name, entry in self.scale.registry.items() if self.models(name)}
+
+    def models(self, experiment: str) -> list[str]:
+        """Names of the models that take part in an experiment, in the scale's order."""
+        return self.scale.taking_part(experiment)
+
+    def groups(self, experiment: str) -> dict[str, list[str]]:
+        """The models that take part, together those of one job: each with the ones beside it, under its own name, or
+        under the first one's where it does not take part itself."""
+        groups: dict[str, list[str]] = {}
+        for name in self.models(experiment):
+            groups.setdefault(self.scale.models[name].beside or name, []).append(name)
+        return {leader if leader in members else members[0]: members for leader, members in groups.items()}
+
+    def members(self, experiment: str, group: str) -> list[str]:
+        """The models of one job. Raises InputError for a group that does not exist."""
+        groups = self.groups(experiment)
+        if group not in groups:
+            raise InputError(f"{experiment}: no group of models {group!r}; there are {', '.join(groups) or 'none'}")
+        return groups[group]
+
+    def spec(self, name: str) -> ModelSpec:
+        """The model as jobs load it: only the target prefetch reads weights from the network."""
+        model = self.scale.models[name]
+        return replace(model.spec, weights=str(self.published(name))) if model.published else model.spec
+
+    # files
+
+    def images(self, experiment: str) -> Path:
+        """The index of an experiment's images."""
+        of_validation = self.scale.registry[experiment].validation and self.scale.validation
+        return self.out / ("validation" if of_validation else "data") / "images.parquet"
+
+    def index(self, source: str) -> dict[str, Any]:
+        """What is listed of photographs for ``source`` (data or validation): the arguments of `write_index`. ``labels``
+        is for the validation photographs, where the scale names them."""
+        scale = self.scale
+        labelled = source == ("validation" if scale.validation else "data")
+        return {
+            "photos": scale.images if source == "data" else scale.validation,
+            "boxes": scale.boxes if source == "data" else None,
+            "labels": scale.labels if labelled else None,
+            "expected": scale.expected.data if source == "data" else scale.expected.validation,
+            "classes": scale.expected.classes,
+        }
+
+    def indexed(self, source: str) -> list[Path]:
+        """The files and folders that are read for it."""
+        found = self.index(source)
+        return [Path(found[name]) for name in ("photos", "boxes", "labels") if found[name]]
+
+    def published(self, name: str) -> Path:
+        """The file that the target prefetch makes of a model's published weights."""
+        model = self.scale.models[name]
+        return Path(self.scale.weights) / f"{'_'.join([model.source, *Path(model.architecture).parts])}.safetensors"
+
+    def weights(self, name: str) -> list[Path]:
+        """The files that a model's weights are read from; none for random ones and those inside packages."""
+        model = self.scale.models[name]
+        if model.random or model.weights.startswith("package:"):
+            return []
+        if model.published:
+            return [self.published(name)]
+        if model.source != "lab" or model.weights != "pretrained":
+            return [Path(model.weights)]
+        stem = self.shipped_weights / f"{model.architecture}_s{model.seed}"
+        return [stem.with_suffix(".safetensors"), stem.with_suffix(".json")]
+
+    def training_curves(self) -> list[Path]:
+        """Of the scale's trained lab models."""
+        lab = [self.weights(name)[1] for name, model in self.scale.models.items() if _shipped(model)]
+        return sorted({record.with_suffix(".csv") for record in lab})
+
+    def outputs(self, experiment: str, group: str = "{group}") -> list[Path]:
+        """What one job writes: the experiment's tables, then its arrays."""
+        entry = self.scale.registry[experiment]
+        tables = [table_file(self.out, name, group) for name in entry.tables]
+        return tables + [array_file(self.out, name, group) for name in entry.arrays]
+
+    def source(self, table: str) -> str:
+        """The experiment that makes a table or array. Raises InputError where none does."""
+        for name, entry in self.scale.registry.items():
+            if table in entry.tables or table in entry.arrays:
+                return name
+        raise InputError(f"no experiment makes a table {table!r}")
+
+    def tables(self, table: str) -> list[Path]:
+        """The files of a table, one a group of models."""
+        experiment = self.source(table)
+        place = table_file if table in self.scale.registry[experiment].tables else array_file
+        return [place(self.out, table, group) for group in self.groups(experiment)]
+
+    def table(self, table: str, model: str) -> Path:
+        """The file in which a model's rows stand."""
+        groups = self.groups(self.source(table)).values()
+        return next(path for path, members in zip(self.tables(table), groups, strict=True) if model in members)
+
+    def inputs(self, experiment: str, group: str) -> list[Path]:
+        """What one job reads beside the images: weights, and other experiments' tables."""
+        entry, found = self.experiments[experiment], []
+        for name in self.members(experiment, group):
+            for other in (name, *entry.others(self.scale, name)):
+                found += self.weights(other)
+            found += [self.table(table, model) for table, model in entry.reads(self.scale, name)]
+        return list(dict.fromkeys(found))
+
+    def asked(self, experiment: str, group: str) -> dict[str, Any]:
+        """What of the scale one job depends on, as plain values: a change of anything else reruns nothing of it."""
+        return {name: self.asked_of(experiment, name) for name in self.members(experiment, group)}
+
+    def asked_of(self, experiment: str, name: str) -> dict[str, Any]:
+        """The same for one model of the job."""
+        entry = self.experiments[experiment]
+        return {
+            "options": self.scale.options(experiment).model_dump(mode="json"),
+            "settings": entry.settings(self.scale, name),
+            "preprocessing": self.preprocessing(experiment),
+            "models": [asdict(self.spec(each)) for each in (name, *entry.others(self.scale, name))],
+        }
+
+    def preprocessing(self, experiment: str) -> str:
+        found = self.scale.preprocessing
+        return found.background if experiment == "background" else found.others
+
+    def sheets(self) -> list[tuple[str, str]]:
+        """Model and depth of each sheet of visualizations."""
+        entry = self.experiments.get("visualize")
+        models = self.models("visualize")
+        return [(name, depth) for name in models for depth in entry.settings(self.scale, name)["depths"]]
+
+    def portrayed(self, what: str) -> list[str]:
+        """Models of which pictures of chosen features are shown: by depth, by concepts, or for the background."""
+        models, entry = self.models("portraits"), self.scale.registry["portraits"]
+        if what != BACKGROUND:
+            return models
+        return [name for name in models if ("localization", name) in entry.reads(self.scale, name)]
+
+    def figure(self, name: str) -> Path:
+        return self.out / "figures" / f"{name}.png"
+
+    def summary(self, name: str) -> Path:
+        """A table for people."""
+        return self.out / "tables" / f"{name}.csv"
+
+    def data_figure(self) -> Path:
+        return self.figure("photos" if self.scale.photos else "scenes")
+
+    def training(self) -> list[Path]:
+        return [self.figure("training"), self.summary("training")] if self.training_curves() else []
+
+    def sheet_figures(self) -> list[Path]:
+        return [self.figure(f"visualizations_{name}_{depth}") for name, depth in self.sheets()]
+
+    def top_images_models(self) -> list[str]:
+        """Models whose most activating images are shown."""
+        visualized = self.models("visualize")
+        return [name for name in self.models("collect") if name in visualized]
+
+    def top_images_figures(self) -> list[Path]:
+        return [self.figure(f"top_images_{name}") for name in self.top_images_models()]
+
+    def portrait_figures(self, what: str) -> list[Path]:
+        """Of ``what``: depth, concepts or background_feature."""
+        return [self.figure(f"{what}_{name}") for name in self.portrayed(what)]
+
+    def portrait_tables(self) -> list[Path]:
+        return [self.summary(f"{what}_{name}") for what in ("depth", BACKGROUND) for name in self.portrayed(what)]
+
+    def zero_shot(self) -> list[Path]:
+        return [self.figure("zero_shot"), self.summary("zero_shot")] if self.models("zero_shot") else []
+
+    def accuracies(self) -> list[Path]:
+        return [self.summary(name) for name in ("background", "low_pass") if self.models(name)]
+
+    def results(self) -> list[Path]:
+        """All that a whole run makes."""
+        own = [name for name, entry in self.experiments.items() if entry.path.parent != SHIPPED]
+        return [
+            self.out / "claims.csv",
+            self.out / "claims.md",
+            *self.accuracies(),
+            self.data_figure(),
+            *self.training(),
+            *self.sheet_figures(),
+            *self.top_images_figures(),
+            *(path for what in ("depth", "concepts", BACKGROUND) for path in self.portrait_figures(what)),
+            *self.zero_shot(),
+            *(path for name in own for group in self.groups(name) for path in self.outputs(name, group)),
+        ]
+
+
+def _shipped(model: Any) -> bool:
+    return model.source == "lab" and model.weights == "pretrained"

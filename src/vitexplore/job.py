@@ -1,0 +1,146 @@
+"""One job: an experiment on the models of a group, each measured once, their tables under each other.
+
+What a model yields is kept, under a key of all that it rests on, until the job's tables are whole: a job that was
+killed goes on with the models that it has.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from vitexplore.code_hash import code_hash
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import Loader
+from vitexplore.experiments import Experiment, Options
+from vitexplore.graph import Graph
+from vitexplore.io import read_tables, write_atomically, write_tables
+from vitexplore.models.registry import Model, load
+from vitexplore.provenance import of_model
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class How:
+    """How a job runs, which moves no number: the device, images at once, processes that read ahead."""
+
+    device: torch.device
+    batch: int
+    workers: int
+
+
+class Session:
+    """What the models of one job share: the images, and models that are loaded once."""
+
+    def __init__(self, graph: Graph, experiment: str, how: How) -> None:
+        self.graph, self.scale, self.how = graph, graph.scale, how
+        self.experiment: Experiment = graph.experiments[experiment]
+        self.options: Options = graph.scale.options(experiment)
+        self._models: dict[str, Model] = {}
+        self._made: dict[str, Any] = {}
+
+    @property
+    def _folder(self) -> Path:
+        return self.graph.images(self.experiment.name).parent
+
+    @cached_property
+    def loader(self) -> Loader:
+        preprocessing = self.graph.preprocessing(self.experiment.name)
+        return Loader(ImageSet.read(self._folder), preprocessing, self.how.batch, self.how.workers)
+
+    @cached_property
+    def data_hash(self) -> str:
+        return json.loads((self._folder / "provenance.json").read_text())["hash"]
+
+    def model(self, name: str) -> Model:
+        """A model of the scale, on the job's device."""
+        if name not in self._models:
+            self._models[name] = load(self.graph.spec(name), self.how.device)
+        return self._models[name]
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made once for all models of the job."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def table(self, name: str, model: str) -> pd.DataFrame:
+        """A model's rows of another experiment's table."""
+        found = read_tables([self.graph.table(name, model)])
+        return found[found["model"] == model].reset_index(drop=True)
+
+    def key(self, name: str) -> str:
+        """Changes with all that a model's numbers rest on: the code, the scale, the images, tables that are read."""
+        read = [self.graph.table(*pair) for pair in self.experiment.reads(self.scale, name)]
+        rests_on = {
+            "code": code_hash(self.experiment.path),
+            "asked": self.graph.asked_of(self.experiment.name, name),
+            "images": self.data_hash,
+            "tables": [hashlib.sha256(path.read_bytes()).hexdigest() for path in read],
+        }
+        return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run(graph: Graph, experiment: str, group: str, how: How) -> None:
+    """Write the tables and arrays of one job. Raises InputError for an experiment or group that the scale has not."""
+    members = graph.members(experiment, group)
+    session = Session(graph, experiment, how)
+    kept = graph.out / "unfinished" / experiment
+    parts = [_part(session, name, kept) for name in members]
+    entry, outputs = session.experiment, graph.outputs(experiment, group)
+    for path, name in zip(outputs, [*entry.tables, *entry.arrays], strict=True):
+        if name in entry.tables:
+            frames = [(pd.read_parquet(part / f"{name}.parquet"), _provenance(part)) for part in parts]
+            write_tables(path, frames)
+        else:
+            arrays = {key: array for part in parts for key, array in _arrays(part / f"{name}.npz").items()}
+            write_atomically(path, lambda temporary, arrays=arrays: np.savez_compressed(temporary, **arrays))
+    for part in parts:
+        shutil.rmtree(part)
+
+
+def _part(session: Session, name: str, kept: Path) -> Path:
+    """The folder of what a model yields: as it was kept, or measured now."""
+    part = kept / f"{name}-{session.key(name)}"
+    for old in kept.glob(f"{name}-*"):
+        if old.name.partition(".")[0] != part.name:
+            shutil.rmtree(old)
+    if part.exists():
+        log.info("%s: %s is there already", session.experiment.name, name)
+        return part
+    log.info("%s: measuring %s", session.experiment.name, name)
+    entry, unfinished = session.experiment, part.with_name(f"{part.name}.unfinished")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    wanted = dict(session.options) | entry.settings(session.scale, name) | entry.given(session, name)
+    if entry.scratch:
+        wanted["scratch"] = unfinished / "scratch"
+    model = session.model(name)
+    found = entry.found(entry.measure(model, session.loader, **wanted))
+    for table in entry.tables:
+        found[table].to_parquet(unfinished / f"{table}.parquet", index=False)
+    for array in entry.arrays:
+        np.savez(unfinished / f"{array}.npz", **found[array])
+    provenance = of_model(model, session.data_hash, session.loader.preprocessing)
+    (unfinished / "provenance.json").write_text(json.dumps(provenance))
+    shutil.rmtree(unfinished / "scratch", ignore_errors=True)
+    unfinished.rename(part)
+    return part
+
+
+def _provenance(part: Path) -> dict[str, Any]:
+    return json.loads((part / "provenance.json").read_text())
+
+
+def _arrays(path: Path) -> Mapping[str, np.ndarray]:
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,0 +1,261 @@
+"""A scale: the models, the data and the budgets of a run. How to run (threads, device, batch) is no part of it.
+
+The documentation's schema, ``workflow/schemas/scale.schema.json``, is made from the types here.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+
+from vitexplore.errors import InputError
+from vitexplore.experiments import Experiment, Options, registry
+from vitexplore.models.spec import ModelSpec
+from vitexplore.visualize.recipes import DEPTHS
+
+Depth = Literal[tuple(DEPTHS)]
+Preprocessing = Literal["own", "paper_table2"]
+Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+MODULES = "modules"
+
+
+class Part(BaseModel):
+    """A part of a scale file: fixed once read, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Part):
+    """What is looked at: ``count`` scenes of a ``split``, or photographs."""
+
+    kind: Literal["scenes", "photos"]
+    split: Literal["train", "easy", "validation", "test"] = "test"
+    count: Annotated[int, Field(ge=16)] = 2000
+
+
+class Expected(Part):
+    """How many pictures ``images`` and ``validation`` hold, and of how many classes; unchecked where left out."""
+
+    data: Annotated[int, Field(ge=1)] | None = None
+    validation: Annotated[int, Field(ge=1)] | None = None
+    classes: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class Preprocessings(Part):
+    """How images are brought to a model's input size: for ``background`` (Table 2), and for the ``others``."""
+
+    background: Preprocessing = "own"
+    others: Preprocessing = "own"
+
+
+@dataclass(frozen=True)
+class ScaleModel(ModelSpec):
+    """A model of a scale. ``experiments``: those that it takes part in, all that suit it if left out. ``depths``:
+    where its features are visualized. ``beside``: another model, in whose jobs this one's experiments run, and in
+    whose tables its rows stand."""
+
+    experiments: tuple[str, ...] | None = None
+    depths: tuple[Depth, ...] | None = None
+    beside: str | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        return ModelSpec(**{each.name: getattr(self, each.name) for each in fields(ModelSpec)})
+
+
+class Scale(Part):
+    """A scale file."""
+
+    scale: Annotated[Name, Field(description="results go to results/<scale>")]
+    data: Data
+    images: Annotated[str | None, Field(description="folder of photographs: <WordNet id>/*.JPEG, *.JPEG or *.tar")] = (
+        None
+    )
+    validation: Annotated[
+        str | None, Field(description="another such folder, for Table 1 and Fig. 14; may be left out")
+    ] = None
+    labels: Annotated[str | None, Field(description="classes of photographs that lie flat, in a file")] = None
+    boxes: Annotated[str | None, Field(description="folder of Pascal VOC files, or Kaggle's CSV; may be left out")] = (
+        None
+    )
+    expected: Expected = Expected()
+    weights: Annotated[str, Field(description="folder of published weights, which the target prefetch fills")] = (
+        "weights"
+    )
+    modules: Annotated[tuple[str, ...], Field(description="Python files with experiments of your own")] = ()
+    models: Annotated[dict[Name, ScaleModel], Field(min_length=1)]
+    judges: Annotated[dict[str, str], Field(description="the model that judges a model's visualizations")] = {}
+    preprocessing: Preprocessings = Preprocessings()
+    experiments: Annotated[Any, Field(description="the experiments that run, each with its options")]
+    claims: Annotated[tuple[str, ...], Field(description="folders of analyses/")]
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _named(cls, models: Any) -> Any:
+        if not isinstance(models, dict):
+            return models
+        return {name: {**model, "name": name} if isinstance(model, dict) else model for name, model in models.items()}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for problem in _problems(self):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def photos(self) -> bool:
+        return self.data.kind == "photos"
+
+    @property
+    def registry(self) -> dict[str, Experiment]:
+        """All experiments by name, those of ``modules`` too."""
+        return registry(self.modules)
+
+    def options(self, experiment: str) -> Options | None:
+        """The options that the scale gives an experiment; None where it does not run."""
+        return getattr(self.experiments, experiment, None)
+
+    def taking_part(self, experiment: str) -> list[str]:
+        """Names of the models that take part in an experiment, in their order: none where it has no options, or where
+        the data lack what it needs. Raises InputError for an experiment that does not exist."""
+        entry = self.registry.get(experiment)
+        if entry is None:
+            raise InputError(f"no experiment {experiment!r}; did you mean {nearest(experiment, self.registry)}?")
+        lacking = {"boxes": self.photos and not self.boxes, "captions": self.photos}
+        if self.options(experiment) is None or any(lacking.get(need) for need in entry.needs):
+            return []
+        if entry.models is not None:
+            chosen = set(entry.models(self))
+            return [name for name in self.models if name in chosen]
+        return [name for name, model in self.models.items() if _takes_part(entry, model)]
+
+
+def _takes_part(entry: Experiment, model: ScaleModel) -> bool:
+    """Whether a model names the experiment, or names none and suits it."""
+    if model.experiments is not None:
+        return entry.name in model.experiments
+    return model.family in entry.families and not entry.named_only
+
+
+def _problems(scale: Scale) -> Iterable[str]:
+    """What no single key shows, each as ``key: what is wrong; the mend``."""
+    models = scale.models
+    for model, judge in scale.judges.items():
+        for name in (model, judge):
+            if name not in models:
+                yield f"judges: {name!r} is not among the models"
+        if model == judge or models[judge].random:
+            yield f"judges: {model} needs a judge that is another model with trained weights"
+    for name, model in models.items():
+        for experiment in model.experiments or ():
+            if scale.options(experiment) is None:
+                known = scale.registry
+                mend = "give it some" if experiment in known else f"did you mean {nearest(experiment, known)}?"
+                yield f"models.{name}.experiments: {experiment!r} has no options under experiments; {mend}"
+    leaders = [name for name, model in models.items() if model.beside is None]
+    for name, model in models.items():
+        if model.beside is not None and model.beside not in leaders:
+            wrong = f"models.{name}.beside: {model.beside!r} is no other model that stands by itself"
+            yield f"{wrong}; did you mean {nearest(model.beside, leaders)}?"
+    concepts = scale.options("concepts")
+    if concepts and (concepts.judge not in models or models[concepts.judge].family != "clip"):
+        yield f"experiments.concepts.judge: {concepts.judge!r} is no CLIP among the models; name one whose words count"
+    if scale.photos and not scale.images:
+        yield "images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG"
+
+
+def scale_type(modules: Sequence[str] = ()) -> type[Scale]:
+    """The type of scales whose experiments are the project's and those of ``modules``."""
+    budgets = {name: (entry.options | None, None) for name, entry in registry(modules).items()}
+    experiments = create_model("Experiments", __base__=Part, **budgets)
+    described = Annotated[experiments, Field(description="the experiments that run, each with its options")]
+    return create_model("Scale", __base__=Scale, __doc__=Scale.__doc__, experiments=(described, ...))
+
+
+def parse(config: dict[str, Any], files: Sequence[Path] = ()) -> Scale:
+    """The scale that ``config`` describes, merged from ``files``. Raises InputError, which names the file, the key and
+    the mend in one line, for the first thing that is wrong."""
+    modules = config.get(MODULES) or []
+    if not isinstance(modules, list):
+        raise InputError(f"{_file_of((MODULES,), files)}: {MODULES}: {modules!r} is no list of Python files")
+    kind = scale_type(modules)
+    try:
+        return kind.model_validate(config)
+    except ValidationError as error:
+        # a misspelt key is also a missing one: the misspelling says more
+        worst = min(error.errors(), key=lambda each: "extra" not in each["type"] and "unexpected" not in each["type"])
+        raise InputError(_line(worst, kind, files)) from None
+
+
+def read(path: Path) -> Scale:
+    """The scale of one file. Raises InputError for a file that cannot be read, or is not as it must be."""
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: no scale; see workflow/scales/lab.yaml")
+    return parse(config, [path])
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that is most like ``name``, or all where none is like it."""
+    known = list(known)
+    return " or ".join(difflib.get_close_matches(name, known, n=1) or known)
+
+
+def _line(error: Any, kind: type[BaseModel], files: Sequence[Path]) -> str:
+    where = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
+    file = _file_of(tuple(where), files)
+    if "extra" in error["type"] or "unexpected" in error["type"]:
+        unknown = where.pop()
+        place = ".".join(where) or "top level"
+        return f"{file}: {place}: unknown key {unknown!r}; did you mean {nearest(unknown, _keys(kind, where))}?"
+    message = error["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(error["input"], dict | BaseModel) else f" (not {error['input']!r})"
+    return f"{file}: {'.'.join(where)}: {message}{given}" if where else f"{file}: {message}"
+
+
+def _keys(kind: type[BaseModel], where: Sequence[str]) -> list[str]:
+    """The keys that a scale may have at ``where``."""
+    if not where:
+        return sorted(kind.model_fields)
+    if where[0] == "models":
+        return [each.name for each in fields(ScaleModel) if each.name != "name"]
+    schema = kind.model_json_schema()
+    found: dict[str, Any] = schema
+    for part in where:
+        found = _resolved(found, schema)
+        found = found.get("properties", {}).get(part) or found.get("items") or found.get("additionalProperties") or {}
+    return sorted(_resolved(found, schema).get("properties", {}))
+
+
+def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """``part`` of a JSON schema, or what it refers to."""
+    for option in part.get("anyOf", [part]):
+        if "$ref" in option:
+            return schema["$defs"][option["$ref"].rpartition("/")[2]]
+        if option.get("type") != "null":
+            return option
+    return part
+
+
+def _file_of(where: tuple[str, ...], files: Sequence[Path]) -> str:
+    """The last of ``files`` that has the key ``where``, or the deepest part of it."""
+    for depth in range(len(where), 0, -1):
+        for path in reversed(files):
+            found: Any = yaml.safe_load(path.read_text())
+            for part in where[:depth]:
+                if isinstance(found, list) and part.isdigit() and int(part) < len(found):
+                    found = found[int(part)]
+                elif isinstance(found, dict) and part in found:
+                    found = found[part]
+                else:
+                    break
+            else:
+                return str(path)
+    return ", ".join(map(str, files)) or "config"

@@ -1,0 +1,34 @@
+"""What the benches share: their device, and how their tables are written."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from vitexplore.io import write_atomically
+from vitexplore.models.registry import pick_device
+
+log = logging.getLogger(__name__)
+
+
+def bench_device(device: str, threads: int) -> torch.device | None:
+    """The device of that name, ready; None, and a sentence in the log, where a GPU is wanted and there is none."""
+    torch.set_num_threads(threads)
+    found = pick_device(device)
+    if found.type == "cuda" and not torch.cuda.is_available():
+        log.info("no GPU here: its part of the bench is skipped")
+        return None
+    return found
+
+
+def reached(wanted: list[tuple[str, float, float]]) -> pd.DataFrame:
+    """What was to be reached, and what was: columns what, bar, measured, reached."""
+    found = pd.DataFrame(wanted, columns=["what", "bar", "measured"])
+    return found.assign(reached=found["measured"] >= found["bar"])
+
+
+def write_bench(table: pd.DataFrame, out: Path, reached: pd.DataFrame, bars: Path) -> None:
+    """Write both as CSV: ``table`` to ``out``, ``reached`` to ``bars``."""
+    write_atomically(bars, lambda path: reached.to_csv(path, index=False, float_format="%.4f"))
+    write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))

@@ -1,0 +1,122 @@
+"""A scale from end to end: the workflow, the report, the claims table. After a crash it goes on by itself."""
+
+import re
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from vitexplore.errors import InputError
+from vitexplore.folder_lock import held
+from vitexplore.tools.orphans import end_orphans, recorded, refuse_beside_another
+from vitexplore.tools.report import results_folder, snakemake_command, write_report
+
+LAST = 6  # lines of Snakemake's output that say why it did not start
+STATE = Path(".snakemake")
+
+
+def replicate(
+    configfiles: Sequence[Path], config: Sequence[str], cores: str = "all", profile: Path | None = None
+) -> int:
+    """Run a scale in the current folder; Snakemake's exit code. What an earlier run that was killed left behind, its
+    jobs and its lock, goes first. Raises InputError where another run is at work in the folder."""
+    console, began = Console(soft_wrap=True, highlight=False), time.time()
+    command, folder = snakemake_command(configfiles, config), results_folder(configfiles, config)
+    with held(STATE / "vitexplore"), _ended_by_signals():
+        recover(command)
+        words = [*command, "--cores", cores, "--rerun-incomplete", "--scheduler", "greedy"]
+        words += ["--profile", str(profile)] if profile else []
+        code, last = _run(words, console)
+    if code:
+        console.print(first_error(folder / "logs", began) or "".join(last).rstrip(), markup=False)
+        return code
+    report = write_report(configfiles, config)
+    console.print(Markdown((folder / "claims.md").read_text()))
+    console.print(f"Report: {report} ({(time.time() - began) / 60:.1f} minutes)")
+    return 0
+
+
+def recover(command: Sequence[str]) -> None:
+    """End what an earlier run of the current folder left behind, and unlock the folder. ``command``: the start of a
+    Snakemake command. Raises InputError where another run is at work here, or the folder stays locked."""
+    refuse_beside_another(Path())
+    end_orphans(Path())
+    if not any((STATE / "locks").glob("*")):
+        return
+    done = subprocess.run([*command, "--cores", "1", "--unlock"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"this folder cannot be unlocked: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
+
+
+def _run(command: Sequence[str], console: Console) -> tuple[int, deque[str]]:
+    """Run Snakemake, show its progress; its exit code and last lines. However this ends, Snakemake does not go on."""
+    last: deque[str] = deque(maxlen=LAST)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        try:
+            with recorded(Path(), running.pid):
+                for line in progress(remember(running.stdout, last)):
+                    console.print(line, markup=False)
+                return running.wait(), last
+        except BaseException:
+            running.send_signal(signal.SIGINT)  # it ends its jobs, and unlocks
+            raise
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does: by an exception."""
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def progress(lines: Iterable[str], clock=time.monotonic) -> Iterator[str]:
+    """From Snakemake's output, a line for each job that starts: how many are done, the time left at the pace so
+    far, the rule and its wildcards. Errors of jobs pass through."""
+    began, done, total, rule = clock(), 0, 0, ""
+    for line in lines:
+        if found := re.match(r"total\s+(\d+)", line):
+            total = int(found[1])
+        elif found := re.match(r"(\d+) of \d+ steps", line):
+            done = int(found[1])
+        elif found := re.match(r"(?:local)?rule (\w+):", line):
+            rule = found[1]
+        elif line.startswith("error: "):
+            yield line.rstrip()
+        elif rule and line.startswith("    resources:"):  # the last that Snakemake says of a job that starts
+            minutes = (clock() - began) / 60
+            left = f"about {minutes / done * (total - done):.1f} min left" if done else "starting"
+            yield f"[{done}/{total} done, {left}] {rule}"
+            rule = ""
+        elif rule and (found := re.match(r"\s+wildcards: (.+)", line)):
+            rule += " " + " ".join(part.partition("=")[2] for part in found[1].split(", "))
+
+
+def remember(lines: Iterable[str], last: deque[str]) -> Iterator[str]:
+    """Pass ``lines`` on; ``last`` keeps what Snakemake said in the end, should no job have failed."""
+    for line in lines:
+        last.append(line)
+        yield line
+
+
+def first_error(logs: Path, since: float) -> str | None:
+    """The earliest error line that a job of this run has left in its log."""
+    fresh = sorted((path.stat().st_mtime, path) for path in logs.glob("*.log") if path.stat().st_mtime >= since)
+    for _, path in fresh:
+        for line in path.read_text().splitlines():
+            if "error: " in line:
+                return line[line.index("error: ") :]
+    return None

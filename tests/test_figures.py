@@ -1,0 +1,189 @@
+"""Every kind of figure is drawn from tables alone, into the files that the scale asks for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from vitexplore import figures
+from vitexplore.data.scene_sets import write_scenes
+from vitexplore.errors import InputError
+from vitexplore.figures.tables import rows_of
+from vitexplore.figures.visualizations import draw
+from vitexplore.graph import Graph
+from vitexplore.io import write_tables
+from vitexplore.png import encode
+from vitexplore.scale import parse
+
+IMAGES, K, FEATURES, BLOCKS = 16, 3, 2, 3
+LAB = {"source": "lab", "architecture": "lab_vit", "family": "vit"}
+DRAWN = {"features": 2, "depths": ["early", "late"], "images": 20, "recipes": [{"name": "ours"}]}
+SCALE = {
+    "scale": "drawn",
+    "data": {"kind": "scenes", "count": IMAGES},
+    "models": {
+        "vit": LAB,
+        "vit_s1": {**LAB, "seed": 1, "beside": "vit"},
+        "clip": {"source": "lab", "architecture": "lab_clip", "family": "clip", "experiments": ["zero_shot"]},
+    },
+    "experiments": {
+        "collect": {},
+        "visualize": DRAWN,
+        "localization": {},
+        "background": {},
+        "low_pass": {},
+        "concepts": {"judge": "clip"},
+        "zero_shot": {},
+        "portraits": {"recipe": {"name": "ours"}},
+    },
+    "claims": [],
+}
+
+
+def grid(**columns) -> pd.DataFrame:
+    """Each combination of the columns' values."""
+    return pd.MultiIndex.from_product(columns.values(), names=columns).to_frame(index=False)
+
+
+def png(_row) -> bytes:
+    return encode(torch.rand(3, 8, 8))
+
+
+def top() -> pd.DataFrame:
+    table = grid(site=["ffn", "query"], block=range(BLOCKS), feature=range(FEATURES), place=range(K))
+    return table.assign(image=np.arange(len(table)) % IMAGES, score=1.0)
+
+
+def visualized() -> pd.DataFrame:
+    table = grid(depth=["early", "late"], variant=["ours"], site=["query", "ffn"], feature=range(FEATURES))
+    return table.assign(block=table["depth"].map({"early": 1, "late": 6}), picture=list(map(png, table.index)))
+
+
+def portraits() -> pd.DataFrame:
+    depth = grid(chosen_for=["depth"], block=range(BLOCKS), feature=range(FEATURES))
+    depth = depth.assign(explained_by="class", value="car", bits=0.123456, word_1="wheel")
+    concept = pd.DataFrame({"chosen_for": "concept", "block": [1], "feature": [0], "concept": "many", "held_out": 0.9})
+    ground = pd.DataFrame({"chosen_for": "background", "block": [2], "feature": [1], "chosen_by": 0.04, "auroc": 0.05})
+    table = pd.concat([depth, concept, ground], ignore_index=True)
+    return table.assign(centroid=0.25, picture=list(map(png, table.index)))
+
+
+def ranks(**kinds) -> pd.DataFrame:
+    table = grid(size=["own"], **kinds, image=range(IMAGES))
+    return table.assign(rank=np.arange(len(table)) % 3)
+
+
+def answers() -> pd.DataFrame:
+    numbers = {"accuracy": 0.51239, "low": 0.4, "high": 0.6, "chance": 0.25, "images": IMAGES}
+    return grid(factor=["class", "time"]).assign(**numbers)
+
+
+TABLES = {
+    "top": top,
+    "visualize": visualized,
+    "portraits": portraits,
+    "background": lambda: ranks(condition=["full"], fill=[""], along=[""]),
+    "low_pass": lambda: ranks(filter=["none", "disc"], strength=[0.5]),
+    "zero_shot": answers,
+}
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory) -> Graph:
+    """A scale whose tables are made; its results lie in the folder in which the tests run."""
+    graph, folder = Graph(parse(SCALE)), tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_scenes("test", IMAGES, 1, graph.out / "data")
+        for table, make in TABLES.items():
+            for path, members in zip(graph.tables(table), graph.groups(graph.source(table)).values(), strict=True):
+                write_tables(path, [(make(), {"model": name}) for name in members])
+        (path,) = graph.tables("maps")
+        path.parent.mkdir()
+        maps = np.random.default_rng(0).random((FEATURES, K, 4, 4)).astype(np.float16)
+        np.savez(path, **{f"{name}/ffn_{block}": maps for name in ("vit", "vit_s1") for block in range(BLOCKS)})
+        yield graph
+
+
+def files(graph: Graph) -> dict[str, list[Path]]:
+    """What the rules want of each kind."""
+    portraits = [path for what in ("depth", "concepts", "background_feature") for path in graph.portrait_figures(what)]
+    return {
+        "contact_sheet": [graph.data_figure()],
+        "top_images": graph.top_images_figures(),
+        "visualizations": graph.sheet_figures(),
+        "training": graph.training(),
+        "zero_shot": graph.zero_shot(),
+        "portraits": [*portraits, *graph.portrait_tables()],
+        "accuracy": graph.accuracies(),
+    }
+
+
+@pytest.mark.parametrize("kind", figures.KINDS)
+def test_a_kind_writes_the_files_that_the_scale_asks_for(graph, kind):
+    wanted = files(graph)[kind]
+    assert wanted
+    for path in wanted:
+        path.unlink(missing_ok=True)
+    before = set(graph.out.rglob("*.*"))
+    figures.write(kind, graph)
+    assert set(graph.out.rglob("*.*")) - before == set(wanted)
+    assert all(path.stat().st_size > 0 for path in wanted)
+
+
+def first_lines(graph: Graph, kind: str, name: str) -> list[str]:
+    figures.write(kind, graph)
+    return graph.summary(name).read_text().splitlines()[:2]
+
+
+def test_tables_have_todays_columns_and_digits(graph):
+    assert first_lines(graph, "zero_shot", "zero_shot") == [
+        "model,factor,accuracy,low,high,chance,images",
+        "clip,class,0.5124,0.4000,0.6000,0.2500,16",
+    ]
+    assert first_lines(graph, "portraits", "depth_vit_s1") == [
+        "block,feature,explained_by,value,bits,centroid,word_1",
+        "0,0,class,car,0.1235,0.2500,wheel",
+    ]
+    assert first_lines(graph, "portraits", "background_feature_vit") == [
+        "site,block,feature,chosen_by,auroc",
+        "ffn,2,1,0.0400,0.0500",
+    ]
+    intervals = ",".join(f"top{k},top{k}_low,top{k}_high" for k in (1, 2, 5))
+    head, row = first_lines(graph, "accuracy", "low_pass")
+    assert head == f"model,size,filter,strength,{intervals},n"
+    assert row.startswith("vit,own,none,0.50,37.50,") and row.endswith(",16")
+    assert first_lines(graph, "accuracy", "background")[0] == f"model,size,condition,fill,along,{intervals},n"
+
+
+def test_training_curves_are_kept_as_they_are(graph):
+    figures.write("training", graph)
+    table = pd.read_csv(graph.summary("training"))
+    assert list(table["model"].unique()) == ["lab_clip_s0", "lab_vit_s0", "lab_vit_s1"]
+    mine = table[table["model"] == "lab_vit_s1"].drop(columns="model").reset_index(drop=True)
+    written = pd.read_csv(graph.shipped_weights / "lab_vit_s1.csv")
+    pd.testing.assert_frame_equal(mine[list(written)], written)
+
+
+def test_models_in_one_file_are_told_apart(graph):
+    assert graph.table("visualize", "vit") == graph.table("visualize", "vit_s1")
+    mine = rows_of(graph, "visualize", "vit_s1")
+    assert set(mine["model"]) == {"vit_s1"} and len(mine) == len(visualized())
+    assert draw(mine[mine["depth"] == "late"]).get_suptitle() == "vit_s1, late block (6)"
+
+
+def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(graph):
+    with pytest.raises(InputError, match="no figures 'plots'; there are accuracy, contact_sheet"):
+        figures.write("plots", graph)
+
+
+def test_figures_and_claims_need_no_torch():
+    modules = [f"vitexplore.figures.{kind}" for kind in figures.KINDS] + ["vitexplore.claims.write"]
+    asks = f"import sys, {', '.join(modules)}; vitexplore.figures.portraits.class_names()"
+    words = [sys.executable, "-c", f"{asks}; sys.exit('torch' in sys.modules)"]
+    done = subprocess.run(words, cwd=Path(__file__).parent.parent, check=False)
+    assert done.returncode == 0

@@ -1,0 +1,220 @@
+"""What a scale asks for: which models take part, which jobs and files that makes, where they lie."""
+
+from pathlib import Path
+
+import pytest
+
+from vitexplore.errors import InputError
+from vitexplore.graph import Graph
+from vitexplore.scale import parse
+
+OUT = Path("results/made")
+ROOT = Path("checkout")
+
+
+def lab(family: str, **more) -> dict:
+    return {"source": "lab", "architecture": f"lab_{family}", "family": family, **more}
+
+
+def graph_of(models: dict, experiments: dict, **more) -> Graph:
+    scale = {"scale": "made", "data": {"kind": "scenes"}, "claims": []}
+    return Graph(parse(scale | {"models": models, "experiments": experiments} | more), ROOT)
+
+
+def photos(**more) -> dict:
+    return {"data": {"kind": "photos"}, "images": "photos", **more}
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        ("abc", {"a": ["a", "b"], "c": ["c"]}),
+        ("bac", {"a": ["b", "a"], "c": ["c"]}),
+        ("cdb", {"c": ["c"], "d": ["d", "b"]}),  # without a, the first of those beside it
+        ("c", {"c": ["c"]}),
+    ],
+)
+def test_models_beside_another_are_of_its_group(names, groups):
+    in_order = [*names, *(name for name in "abcd" if name not in names)]
+    models = {name: lab("vit", experiments=["locality"] if name in names else []) for name in in_order}
+    for name in "bd":
+        models[name]["beside"] = "a"
+    graph = graph_of(models, {"locality": {}})
+    assert graph.groups("locality") == groups
+    assert graph.tables("locality") == [OUT / f"locality/{group}.parquet" for group in groups]
+    for group, members in groups.items():
+        assert graph.members("locality", group) == members
+        assert {graph.table("locality", name) for name in members} == {OUT / f"locality/{group}.parquet"}
+
+
+def test_a_group_that_does_not_exist_is_refused_with_those_that_do():
+    graph = graph_of({"vit": lab("vit"), "cnn": lab("cnn")}, {"locality": {}})
+    with pytest.raises(InputError, match="locality: no group of models 'vti'; there are vit, cnn"):
+        graph.members("locality", "vti")
+
+
+def test_models_take_part_where_they_suit_or_where_they_say_so():
+    models = {"vit": lab("vit"), "cnn": lab("cnn"), "clip": lab("clip"), "one": lab("vit", experiments=["variants"])}
+    recipes = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}
+    graph = graph_of(models, {"token_mixing": {}, "low_pass": {}, "zero_shot": {}, "variants": recipes})
+    assert graph.models("token_mixing") == ["vit", "clip"]  # no CNNs
+    assert graph.models("low_pass") == ["vit", "cnn", "clip"]
+    assert graph.models("zero_shot") == ["clip"]
+    assert graph.models("variants") == ["one"]  # only where it is named
+    assert graph.models("locality") == []  # the scale gives it no options
+    assert list(graph.experiments) == ["low_pass", "token_mixing", "variants", "zero_shot"]
+
+
+def test_experiments_that_need_boxes_or_captions_have_no_models_without():
+    models, wanted = {"vit": lab("vit"), "clip": lab("clip")}, {"localization": {}, "background": {}, "zero_shot": {}}
+    assert list(graph_of(models, wanted).experiments) == ["background", "localization", "zero_shot"]
+    assert list(graph_of(models, wanted, **photos()).experiments) == []
+    assert list(graph_of(models, wanted, **photos(boxes="boxes")).experiments) == ["background", "localization"]
+
+
+def test_the_validation_images_are_for_experiments_about_them_where_there_are_some():
+    models, wanted = {"vit": lab("vit")}, {"low_pass": {}, "locality": {}}
+    without = graph_of(models, wanted, **photos())
+    assert {without.images(name) for name in wanted} == {OUT / "data/images.parquet"}
+    with_some = graph_of(models, wanted, **photos(validation="val"))
+    assert with_some.images("low_pass") == OUT / "validation/images.parquet"
+    assert with_some.images("locality") == OUT / "data/images.parquet"
+
+
+def test_what_is_listed_of_photographs():
+    more = {"boxes": "boxes", "labels": "labels.csv", "expected": {"data": 9, "validation": 5, "classes": 3}}
+    data = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(**more))
+    assert data.index("data") == {
+        "photos": "photos", "boxes": "boxes", "labels": "labels.csv", "expected": 9, "classes": 3,
+    }  # fmt: skip
+    assert data.indexed("data") == [Path("photos"), Path("boxes"), Path("labels.csv")]
+    both = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(validation="val", **more))
+    assert both.index("validation") == {
+        "photos": "val", "boxes": None, "labels": "labels.csv", "expected": 5, "classes": 3,
+    }  # fmt: skip
+    assert both.indexed("data") == [Path("photos"), Path("boxes")]  # the labels are the validation pictures'
+
+
+DRAWN = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}
+SHIPPED = ROOT / "src/vitexplore/models/weights"
+
+
+def test_a_visualization_reads_its_model_its_judge_and_their_tables():
+    models = {"vit": lab("vit", seed=1), "cnn": lab("cnn", experiments=[])}
+    wanted = {"visualize": DRAWN, "collect": {}, "embed": {}}
+    graph = graph_of(models, wanted, judges={"vit": "cnn"})
+    read = graph.inputs("visualize", "vit")
+    weights = [SHIPPED / f"{name}{end}" for name in ("lab_vit_s1", "lab_cnn_s0") for end in (".safetensors", ".json")]
+    assert sorted(read) == sorted([*weights, OUT / "top/vit.parquet", OUT / "embed/cnn.parquet"])
+    unjudged = graph_of(models, {"visualize": DRAWN})
+    assert sorted(unjudged.inputs("visualize", "vit")) == sorted(weights[:2])
+
+
+def test_weights_are_files_unless_they_are_random_or_inside_a_package():
+    timm = {"source": "timm", "architecture": "vit_tiny_patch16_224.augreg_in21k", "family": "vit"}
+    models = {
+        "published": timm,
+        "clip": {"source": "open_clip", "architecture": "ViT-B-16/openai", "family": "clip"},
+        "mine": timm | {"weights": "mine.safetensors"},
+        "packed": timm | {"weights": "package:some_package/weights.pth"},
+        "random": timm | {"weights": "random"},
+        "lab_random": lab("vit", weights="random"),
+    }
+    graph = graph_of(models, {"low_pass": {}}, weights="hub")
+    published = Path("hub/timm_vit_tiny_patch16_224.augreg_in21k.safetensors")
+    assert graph.weights("published") == [published]
+    assert graph.spec("published").weights == str(published)  # jobs read no network
+    assert graph.weights("clip") == [Path("hub/open_clip_ViT-B-16_openai.safetensors")]
+    assert graph.weights("mine") == [Path("mine.safetensors")]
+    assert [graph.weights(name) for name in ("packed", "random", "lab_random")] == [[], [], []]
+    assert graph.training_curves() == []
+
+
+def test_a_table_is_found_by_its_name_and_an_array_beside_it():
+    graph = graph_of({"vit": lab("vit"), "two": lab("vit", beside="vit")}, {"collect": {}})
+    assert graph.source("statistics") == graph.source("maps") == "collect"
+    assert graph.table("statistics", "two") == OUT / "statistics/vit.parquet"
+    assert graph.table("maps", "two") == OUT / "maps/vit.npz"
+    tables = [OUT / "top/{group}.parquet", OUT / "statistics/{group}.parquet", OUT / "maps/{group}.npz"]
+    assert graph.outputs("collect") == tables
+    with pytest.raises(InputError, match="no experiment makes a table 'features_of_nothing'"):
+        graph.source("features_of_nothing")
+
+
+def test_a_job_depends_on_what_it_reads_of_the_scale_and_on_nothing_else():
+    models = {"vit": lab("vit"), "cnn": lab("cnn")}
+    asked = graph_of(models, {"locality": {}, "low_pass": {}}).asked("locality", "vit")
+    assert asked == graph_of(models | {"new": lab("vit")}, {"locality": {}}).asked("locality", "vit")
+    assert asked != graph_of(models, {"locality": {"patch": 8}}).asked("locality", "vit")
+    assert asked != graph_of(models | {"vit": lab("vit", seed=2)}, {"locality": {}}).asked("locality", "vit")
+    beside = models | {"new": lab("vit", beside="vit")}
+    assert list(graph_of(beside, {"locality": {}}).asked("locality", "vit")) == ["vit", "new"]
+
+
+def test_tables_2_images_are_brought_to_size_in_a_way_of_its_own():
+    how = {"background": "paper_table2", "others": "own"}
+    graph = graph_of({"vit": lab("vit")}, {"background": {}, "low_pass": {}}, preprocessing=how)
+    assert graph.preprocessing("background") == "paper_table2"
+    assert graph.preprocessing("low_pass") == "own"
+
+
+WHOLE = {
+    "collect": {},
+    "visualize": DRAWN,
+    "localization": {},
+    "background": {},
+    "low_pass": {},
+    "concepts": {"judge": "clip"},
+    "zero_shot": {},
+    "portraits": {"recipe": {"name": "ours"}},
+}
+
+
+def test_the_results_of_a_whole_run():
+    vit = lab("vit", depths=["early", "late"])
+    graph = graph_of({"vit": vit, "clip": lab("clip", experiments=["zero_shot", "concepts"])}, WHOLE)
+    figures = ["scenes", "training", "visualizations_vit_early", "visualizations_vit_late", "top_images_vit"]
+    figures += ["depth_vit", "concepts_vit", "background_feature_vit", "zero_shot"]
+    tables = ["background", "low_pass", "training", "zero_shot"]
+    wanted = {OUT / "claims.csv", OUT / "claims.md", *(OUT / f"figures/{name}.png" for name in figures)}
+    assert set(graph.results()) == wanted | {OUT / f"tables/{name}.csv" for name in tables}
+    assert graph.sheets() == [("vit", "early"), ("vit", "late")]
+    assert [path.stem for path in graph.portrait_tables()] == ["depth_vit", "background_feature_vit"]
+
+
+def test_photographs_without_boxes_lack_the_results_that_need_them():
+    names = ["collect", "visualize", "background", "low_pass"]
+    models = {"cnn": {"source": "timm", "architecture": "resnet50.tv_in1k", "family": "cnn", "experiments": names}}
+    wanted = {name: WHOLE[name] for name in names}
+    without = graph_of(models, wanted, **photos()).results()
+    assert without == [
+        OUT / "claims.csv",
+        OUT / "claims.md",
+        OUT / "tables/low_pass.csv",
+        OUT / "figures/photos.png",
+        OUT / "figures/visualizations_cnn_late.png",
+        OUT / "figures/top_images_cnn.png",
+    ]
+    with_boxes = graph_of(models, wanted, **photos(boxes="boxes")).results()
+    assert set(with_boxes) - set(without) == {OUT / "tables/background.csv"}
+
+
+OWN = '''"""Means of pixels."""
+from vitexplore.experiments import Cost, Experiment, Options
+
+def measure(model, loader):
+    return None
+
+EXPERIMENT = Experiment(measure, Options, tables={"means": ("image", "value")}, cost=lambda o, f: Cost(0, 0))
+'''
+
+
+def test_an_experiment_of_ones_own_is_one_of_the_scales(tmp_path):
+    path = tmp_path / "pixels.py"
+    path.write_text(OWN)
+    models = {"vit": lab("vit"), "cnn": lab("cnn"), "other": lab("vit", experiments=[])}
+    graph = graph_of(models, {"pixels": {}}, modules=[str(path)])
+    assert graph.groups("pixels") == {"vit": ["vit"], "cnn": ["cnn"]}
+    assert graph.experiments["pixels"].path == path
+    assert graph.source("means") == "pixels"
+    assert {OUT / "means/vit.parquet", OUT / "means/cnn.parquet"} <= set(graph.results())

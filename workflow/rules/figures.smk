@@ -1,0 +1,134 @@
+# From tables to figures: one job draws all figures of a kind, for drawing takes less than starting.
+rule contact_sheet:
+    input:
+        DATA,
+    output:
+        report(GRAPH.data_figure(), category="Data", caption=f"../report/{GRAPH.data_figure().stem}.rst"),
+    log:
+        f"{OUT}/logs/contact_sheet.log",
+    benchmark:
+        f"{OUT}/benchmarks/contact_sheet.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        scale=scale_file,
+        figure="contact_sheet",
+        code=code("figures.contact_sheet"),
+    shell:
+        "python -m vitexplore --log {log:q} job figure {params.figure} --scale {params.scale:q}"
+
+
+if GRAPH.top_images_figures():
+
+    use rule contact_sheet as top_images_figures with:
+        input:
+            DATA,
+            GRAPH.tables("top"),
+            GRAPH.tables("maps"),
+        output:
+            report(GRAPH.top_images_figures(), category="Features", caption="../report/top_images.rst"),
+        log:
+            f"{OUT}/logs/top_images_figures.log",
+        benchmark:
+            f"{OUT}/benchmarks/top_images_figures.tsv"
+        params:
+            scale=scale_file,
+            figure="top_images",
+            code=code("figures.top_images"),
+
+
+if GRAPH.sheet_figures():
+
+    use rule contact_sheet as visualization_sheets with:
+        input:
+            GRAPH.tables("visualize"),
+        output:
+            report(GRAPH.sheet_figures(), category="Features", caption="../report/visualizations.rst"),
+        log:
+            f"{OUT}/logs/visualization_sheets.log",
+        benchmark:
+            f"{OUT}/benchmarks/visualization_sheets.tsv"
+        params:
+            scale=scale_file,
+            figure="visualizations",
+            code=code("figures.visualizations"),
+
+
+if GRAPH.models("portraits"):
+
+    use rule contact_sheet as portrait_figures with:
+        input:
+            DATA,
+            GRAPH.tables("portraits"),
+            GRAPH.tables("top"),
+            GRAPH.tables("maps"),
+        output:
+            report(GRAPH.portrait_figures("depth"), category="Features", caption="../report/depth.rst"),
+            report(GRAPH.portrait_figures("concepts"), category="Features", caption="../report/concepts.rst"),
+            report(
+                GRAPH.portrait_figures("background_feature"),
+                category="Features",
+                caption="../report/background_feature.rst",
+            ),
+            GRAPH.portrait_tables(),
+        log:
+            f"{OUT}/logs/portrait_figures.log",
+        benchmark:
+            f"{OUT}/benchmarks/portrait_figures.tsv"
+        params:
+            scale=scale_file,
+            figure="portraits",
+            code=code("figures.portraits"),
+
+
+if GRAPH.zero_shot():
+
+    use rule contact_sheet as zero_shot_figure with:
+        input:
+            GRAPH.tables("zero_shot"),
+        output:
+            report(GRAPH.zero_shot()[0], category="Training", caption="../report/zero_shot.rst"),
+            GRAPH.zero_shot()[1:],
+        log:
+            f"{OUT}/logs/zero_shot_figure.log",
+        benchmark:
+            f"{OUT}/benchmarks/zero_shot_figure.tsv"
+        params:
+            scale=scale_file,
+            figure="zero_shot",
+            code=code("figures.zero_shot"),
+
+
+if GRAPH.training():
+
+    use rule contact_sheet as training_figure with:
+        input:
+            GRAPH.training_curves(),
+        output:
+            report(GRAPH.training()[0], category="Data", caption="../report/training.rst"),
+            GRAPH.training()[1:],
+        log:
+            f"{OUT}/logs/training_figure.log",
+        benchmark:
+            f"{OUT}/benchmarks/training_figure.tsv"
+        params:
+            scale=scale_file,
+            figure="training",
+            code=code("figures.training"),
+
+
+if GRAPH.accuracies():
+
+    use rule contact_sheet as accuracy_tables with:
+        input:
+            [GRAPH.tables(path.stem) for path in GRAPH.accuracies()],
+        output:
+            GRAPH.accuracies(),
+        log:
+            f"{OUT}/logs/accuracy_tables.log",
+        benchmark:
+            f"{OUT}/benchmarks/accuracy_tables.tsv"
+        params:
+            scale=scale_file,
+            figure="accuracy",
+            code=code("figures.accuracy"),
