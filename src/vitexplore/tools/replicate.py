@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,9 +57,12 @@ def recover(command: Sequence[str]) -> None:
 
 
 def _run(command: Sequence[str], console: Console) -> tuple[int, deque[str]]:
-    """Run Snakemake, show its progress; its exit code and last lines. However this ends, Snakemake does not go on."""
+    """Run Snakemake, show its progress; its exit code and last lines. However this ends, neither Snakemake nor its jobs
+    go on."""
     last: deque[str] = deque(maxlen=LAST)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        # a Snakemake that is killed leaves its jobs, which hold the pipe that is read here
+        threading.Thread(target=lambda: (running.wait(), end_orphans(Path())), daemon=True).start()
         try:
             with recorded(Path(), running.pid):
                 for line in progress(remember(running.stdout, last)):
