@@ -122,8 +122,8 @@ def test_a_frame_has_a_row_for_each_feature_and_place_best_first(shared_vit, sce
     site = Site("ffn", 1)
     top = collect(shared_vit, Loader(scenes), [site], k=3)[site].of((7, 2))
     table = frame(site, top)
-    assert list(table.columns) == ["site", "block", "feature", "place", "image", "score"]
-    assert table[["feature", "place"]].to_numpy().tolist() == [[7, 0], [7, 1], [7, 2], [2, 0], [2, 1], [2, 2]]
+    assert list(table.columns) == ["site", "block", "feature", "rank", "image", "score"]
+    assert table[["feature", "rank"]].to_numpy().tolist() == [[7, 0], [7, 1], [7, 2], [2, 0], [2, 1], [2, 2]]
     assert np.array_equal(table["image"], top.images.reshape(-1))
     assert np.array_equal(table["score"], top.scores.reshape(-1))
 

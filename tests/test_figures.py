@@ -54,7 +54,7 @@ def png(_row) -> bytes:
 
 
 def top() -> pd.DataFrame:
-    table = grid(site=["ffn", "query"], block=range(BLOCKS), feature=range(FEATURES), place=range(K))
+    table = grid(site=["ffn", "query"], block=range(BLOCKS), feature=range(FEATURES), rank=range(K))
     return table.assign(image=np.arange(len(table)) % IMAGES, score=1.0)
 
 

@@ -218,3 +218,13 @@ def test_an_experiment_of_ones_own_is_one_of_the_scales(tmp_path):
     assert graph.experiments["pixels"].path == path
     assert graph.source("means") == "pixels"
     assert {OUT / "means/vit.parquet", OUT / "means/cnn.parquet"} <= set(graph.results())
+
+
+def test_the_longest_jobs_start_first_and_before_them_what_they_read():
+    models = {"vit": lab("vit", experiments=["collect", "visualize", "locality"]), "cnn": lab("cnn", experiments=[])}
+    drawn = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}
+    wanted = {"collect": {}, "embed": {}, "visualize": drawn, "locality": {}}
+    graph = graph_of(models, wanted, judges={"vit": "cnn"})
+    assert {name: graph.priority(name) for name in graph.experiments} == {
+        "collect": 2, "embed": 2, "visualize": 1, "locality": 0
+    }  # fmt: skip

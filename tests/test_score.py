@@ -140,7 +140,7 @@ def described(judge: Judge, run: Visualization) -> torch.Tensor:
 
 
 def test_identification_is_among_the_exemplars_of_all_features_of_the_layer(table, runs, judge, top):
-    by_feature = top.sort_values(["feature", "place"])["image"].to_numpy().reshape(-1, QUERIES + 1)
+    by_feature = top.sort_values(["feature", "rank"])["image"].to_numpy().reshape(-1, QUERIES + 1)
     exemplars = torch.stack([torch.tensor(np.stack([judge.embeddings[i] for i in row])) for row in by_feature])
     own = torch.tensor(FEATURES)
     assert np.allclose(table["identification"], identification(described(judge, runs[0]), exemplars, own), atol=0.01)

@@ -93,7 +93,7 @@ def test_each_feature_has_a_row_with_its_file_its_scores_and_where_they_come_fro
     table = pd.read_parquet(out / "features.parquet")
     for block in BLOCKS:
         found = optimize(lab_vit, Channels(Site("ffn", block), FEATURES), recipe, 0, 3)
-        mine = table[table["place"] == f"ffn_{block}"]
+        mine = table[table["site"] == f"ffn_{block}"]
         assert mine["feature"].tolist() == list(FEATURES)
         assert mine["file"].tolist() == [f"ffn_{block}_{feature:05d}.png" for feature in FEATURES]
         assert np.allclose(mine["score"], found.score) and np.allclose(mine["loss"], found.loss[-1])
@@ -108,7 +108,7 @@ def test_losses_are_those_of_each_step_and_feature(out, lab_vit, recipe):
     assert len(table) == len(BLOCKS) * len(FEATURES) * recipe.steps
     for block in BLOCKS:
         loss = optimize(lab_vit, Channels(Site("ffn", block), FEATURES), recipe, 0, 3).loss
-        mine = table[table["place"] == f"ffn_{block}"].set_index(["feature", "step"])["loss"]
+        mine = table[table["site"] == f"ffn_{block}"].set_index(["feature", "step"])["loss"]
         for place, feature in enumerate(FEATURES):
             assert mine[feature].sort_index().tolist() == loss[:, place].tolist()
 
@@ -300,7 +300,7 @@ def scores_nc(lab_vit) -> tuple[list[Image.Image], torch.Tensor]:
 
 
 def assert_best(found: pd.DataFrame, names: list[str], scores_nc: torch.Tensor, k: int) -> None:
-    assert found[["feature", "place"]].to_numpy().tolist() == [[f, place] for f in (7, 200) for place in range(k)]
+    assert found[["feature", "rank"]].to_numpy().tolist() == [[f, place] for f in (7, 200) for place in range(k)]
     for feature, mine in found.groupby("feature"):
         order = scores_nc[:, feature].argsort(descending=True)[:k].tolist()
         assert mine["image"].tolist() == [names[i] for i in order]

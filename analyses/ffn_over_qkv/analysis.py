@@ -76,13 +76,13 @@ def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
     figure.suptitle(f"{mine['model'].iloc[0]}, recipe {recipe}")
     for row, (panel, site) in enumerate(zip(figure.subfigures(len(SITES), 1), SITES, strict=True)):
         panel.supylabel(site)
-        for axis, place in zip(panel.subplots(1, SHOWN * len(depths)), range(SHOWN * len(depths)), strict=True):
-            depth = depths[place // SHOWN]
+        for axis, column in zip(panel.subplots(1, SHOWN * len(depths)), range(SHOWN * len(depths)), strict=True):
+            depth = depths[column // SHOWN]
             rows = mine[(mine["site"] == site) & (mine["depth"] == depth)]
             axis.set_axis_off()
-            if place % SHOWN < len(rows):
-                axis.imshow(decode(rows["picture"].iloc[place % SHOWN]))
-            if row == 0 and place % SHOWN == 0:
+            if column % SHOWN < len(rows):
+                axis.imshow(decode(rows["picture"].iloc[column % SHOWN]))
+            if row == 0 and column % SHOWN == 0:
                 axis.set_title(f"{depth} (block {rows['block'].iloc[0]})", fontsize=10, loc="left")
     return figure
 

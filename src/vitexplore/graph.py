@@ -135,8 +135,8 @@ class Graph:
     def tables(self, table: str) -> list[Path]:
         """The files of a table, one a group of models."""
         experiment = self.source(table)
-        place = table_file if table in self.scale.registry[experiment].tables else array_file
-        return [place(self.out, table, group) for group in self.groups(experiment)]
+        file_of = table_file if table in self.scale.registry[experiment].tables else array_file
+        return [file_of(self.out, table, group) for group in self.groups(experiment)]
 
     def table(self, table: str, model: str) -> Path:
         """The file in which a model's rows stand."""
@@ -165,6 +165,15 @@ class Graph:
             "preprocessing": self.preprocessing(experiment),
             "models": [asdict(self.spec(each)) for each in (name, *entry.others(self.scale, name))],
         }
+
+    def priority(self, experiment: str) -> int:
+        """Which jobs start first, the higher: those that keep scratch are the longest, and none is to be left alone at
+        the end; before them what they read."""
+        read = set()
+        for name, entry in self.experiments.items():
+            if entry.scratch:
+                read |= {self.source(table) for model in self.models(name) for table, _ in entry.reads(self.scale, model)}
+        return 2 if experiment in read else int(self.experiments[experiment].scratch)
 
     def preprocessing(self, experiment: str) -> str:
         found = self.scale.preprocessing

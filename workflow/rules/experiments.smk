@@ -13,8 +13,7 @@ for _experiment, _entry in GRAPH.experiments.items():
             f"{OUT}/logs/{_experiment}_{{group}}.log",
         benchmark:
             f"{OUT}/benchmarks/{_experiment}_{{group}}.tsv"
-        # the longest jobs first: none is left alone at the end
-        priority: 1 if _entry.scratch else 0
+        priority: GRAPH.priority(_experiment)
         conda:
             "../../environment.yml"
         threads: 1

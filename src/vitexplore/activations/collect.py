@@ -139,14 +139,14 @@ def maps_of(model: Model, loader: Loader, rankings: dict[Site, Ranking]) -> dict
 
 
 def frame(site: Site, ranking: Ranking) -> pd.DataFrame:
-    """One row for each feature and place, best first: columns site, block, feature, place, image, score."""
+    """One row for each feature and rank, best first: columns site, block, feature, rank, image, score."""
     features, k = ranking.scores.shape
     return pd.DataFrame(
         {
             "site": site.kind,
             "block": np.int16(site.block),
             "feature": np.repeat(ranking.features.astype(np.int32), k),
-            "place": np.tile(np.arange(k, dtype=np.int16), features),
+            "rank": np.tile(np.arange(k, dtype=np.int16), features),
             "image": ranking.images.reshape(-1),
             "score": ranking.scores.reshape(-1),
         }

@@ -86,9 +86,9 @@ def tested(graph: Graph, claims: Mapping[str, Claim | None]) -> list[str]:
     """Those of ``claims``, in their order, that the scale names and of whose table it makes some part. Raises
     InputError for a claim of the scale that is none of them, and for a table that its experiment does not make."""
     known = [name for name, claim in claims.items() if claim]
-    for place, name in enumerate(graph.scale.claims):
+    for number, name in enumerate(graph.scale.claims):
         if name not in known:
-            wrong = f"claims.{place}: {name!r} is not one of analyses/*"
+            wrong = f"claims.{number}: {name!r} is not one of analyses/*"
             raise InputError(f"{wrong}; did you mean {nearest(name, known)}?")
         claim = claims[name]
         maker = graph.source(claim.table)

@@ -29,8 +29,8 @@ def commands(jobs: bool) -> App:
         version_flags=[],
     )
     app["--help"].group = Group("Other", sort_key=len(COMMANDS))
-    for place, (title, members) in enumerate(COMMANDS.items()):
-        group = Group(title, sort_key=place)
+    for number, (title, members) in enumerate(COMMANDS.items()):
+        group = Group(title, sort_key=number)
         for order, (command, example) in enumerate(members.items()):
             app.command(command, group=group, sort_key=order, help_epilogue=f"Example:\n\n    {NAME} {example}")
     job = App("job", help="Run one job of the workflow, as its rules do.", group=app["--help"].group)

@@ -94,7 +94,7 @@ def top_images(
 ) -> None:
     """Find the images that activate features most, and draw them with the features' maps.
 
-    Writes top.parquet (feature, place, image, score) and top.png.
+    Writes top.parquet (feature, rank, image, score) and top.png.
     """
     from vitexplore.data.photos import folder_of_photos
     from vitexplore.data.scene_sets import scene_set
@@ -106,9 +106,11 @@ def top_images(
         raise InputError("name either --images DIR or --scenes NUMBER")
     if k < 1 or (scenes is not None and scenes < 1):
         raise InputError("--k and --scenes must be at least 1")
-    model, place = named.load(), Site(site, block)
-    wanted = integers(features, channels(model, place), "--features")
-    top_images(model, folder_of_photos(images) if images else scene_set("test", scenes), place, wanted, k, batch, out)
+    model, wanted_site = named.load(), Site(site, block)
+    wanted = integers(features, channels(model, wanted_site), "--features")
+    top_images(
+        model, folder_of_photos(images) if images else scene_set("test", scenes), wanted_site, wanted, k, batch, out
+    )
 
 
 def replicate(

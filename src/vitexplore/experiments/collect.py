@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Images, Options
 
-TOP = ("site", "block", "feature", "place", "image", "score")
+TOP = ("site", "block", "feature", "rank", "image", "score")
 
 
 class CollectOptions(Options):
@@ -24,7 +24,7 @@ def settings(scale: Any, name: str) -> dict[str, Any]:
 
 
 def measure(model, loader, *, images: int, k: int, shards: int, sites: list[str], scratch: Path) -> dict[str, Any]:
-    """``top``: a row for each feature and place, best first. ``statistics``: a row for each feature. ``maps``: the
+    """``top``: a row for each feature and rank, best first. ``statistics``: a row for each feature. ``maps``: the
     winners' maps, float16 [f, k, h, w] of each site, such as ``vit/ffn_3``."""
     from vitexplore.activations.collect import frame, layout_of, maps_of, ranked, statistics, streamed_in_parts
 

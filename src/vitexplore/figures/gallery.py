@@ -11,15 +11,15 @@ from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
 from vitexplore.png import decode
 
-SHOWN = 64  # features of each place on a sheet
+SHOWN = 64  # features of each site on a sheet
 
 
 def sheet(table: pd.DataFrame, folder: Path, title: str) -> Figure:
-    """A contact sheet of the first features of each place: rows of ``visualize_to_folder``, whose files lie in
+    """A contact sheet of the first features of each site: rows of ``visualize_to_folder``, whose files lie in
     ``folder``."""
-    shown = table.groupby("place", sort=False).head(SHOWN)
+    shown = table.groupby("site", sort=False).head(SHOWN)
     pictures = [decode((folder / file).read_bytes()) for file in shown["file"]]
-    captions = [f"{row.place}.{row.feature}  {row.score:.2f}" for row in shown.itertuples()]
+    captions = [f"{row.site}.{row.feature}  {row.score:.2f}" for row in shown.itertuples()]
     return plots.contact_sheet(pictures, captions, columns=8, wrap=30, title=title)
 
 

@@ -19,7 +19,7 @@ def rows_of(graph: Graph, table: str, model: str) -> pd.DataFrame:
 def winners_of(graph: Graph, model: str) -> pd.DataFrame:
     """The most activating images of a model's features, best first: rows of the table `top`."""
     top = rows_of(graph, "top", model)
-    return top[top["site"].isin(OWN_SITES)].sort_values("place", kind="stable")
+    return top[top["site"].isin(OWN_SITES)].sort_values("rank", kind="stable")
 
 
 def maps_of(graph: Graph, model: str, site: str, block: int, feature: int) -> np.ndarray:

@@ -24,9 +24,9 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     axis = figure.subplots()
     sns.barplot(table, x="factor", y="accuracy", hue="model", errorbar=None, ax=axis)
-    for place, factor in enumerate(table["factor"].unique()):
+    for position, factor in enumerate(table["factor"].unique()):
         chance = table.loc[table["factor"] == factor, "chance"].iloc[0]
-        axis.hlines(chance, place - 0.42, place + 0.42, color="black", label="chance" if place == 0 else None)
+        axis.hlines(chance, position - 0.42, position + 0.42, color="black", label="chance" if position == 0 else None)
     axis.set(title="What CLIP answers by prompt", xlabel="", ylabel="zero-shot accuracy", ylim=(0, 1))
     axis.legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -54,7 +54,7 @@ def labels(scores_fw: np.ndarray, words: list[str]) -> pd.DataFrame:
     """The SHOWN best words of each feature: ``word_1`` with ``score_1``, and so on."""
     order = np.argsort(-scores_fw, axis=1, kind="stable")[:, :SHOWN]
     columns = {}
-    for place in range(order.shape[1]):
-        columns[f"word_{place + 1}"] = np.array(words)[order[:, place]]
-        columns[f"score_{place + 1}"] = np.take_along_axis(scores_fw, order[:, [place]], 1)[:, 0]
+    for rank in range(order.shape[1]):
+        columns[f"word_{rank + 1}"] = np.array(words)[order[:, rank]]
+        columns[f"score_{rank + 1}"] = np.take_along_axis(scores_fw, order[:, [rank]], 1)[:, 0]
     return pd.DataFrame(columns)

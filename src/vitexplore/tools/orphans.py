@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from vitexplore.io import write_json
 log = logging.getLogger(__name__)
 RECORDS = Path(".snakemake/vitexplore/running")  # in the folder of the run
 PATIENCE = 5.0  # seconds between asking a process to end and ending it
-SAME = 1.0  # seconds by which two readings of a start time may differ
+SAME = 1.5  # seconds by which two readings of a start time may differ: the boot's, in whole seconds, is part of it
 
 
 @contextmanager
@@ -42,13 +42,14 @@ def recorded(folder: Path, pid: int | None = None) -> Iterator[None]:
 
 def end_orphans(folder: Path) -> list[int]:
     """End the recorded processes of ``folder`` that still run on this machine, with all that they started, and forget
-    those that do not. Returns the numbers of those that were ended."""
+    those that do not. Jobs of a Snakemake that lives are its own to end. Returns the ended processes' numbers."""
     ended = []
-    for path in sorted((folder / RECORDS).glob("*.json")):
-        record = json.loads(path.read_text())
+    for path, record in _records(folder):
         if record["host"] != socket.gethostname():
             continue
         if process := _alive(record):
+            if any(map(_is_snakemake, process.parents())):
+                continue
             log.info("ending process %d, which an earlier run left behind", process.pid)
             _end(process)
             ended.append(process.pid)
@@ -59,8 +60,8 @@ def end_orphans(folder: Path) -> list[int]:
 def refuse_beside_another(folder: Path) -> None:
     """Raises InputError where a Snakemake that is none of ``end_orphans``'s is at work in ``folder``: its jobs and its
     lock are not ours to end."""
-    recorded_pids = {json.loads(path.read_text())["pid"] for path in (folder / RECORDS).glob("*.json")}
-    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())} | recorded_pids
+    ours = {process.pid for _, record in _records(folder) if (process := _alive(record))}
+    ours |= {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.pid not in ours and _is_snakemake(process) and Path(process.cwd()) == folder.resolve():
@@ -71,27 +72,39 @@ def refuse_beside_another(folder: Path) -> None:
 
 def _is_snakemake(process: psutil.Process) -> bool:
     """Whether it is a Python that runs Snakemake, as a module or as a script."""
-    words = process.cmdline()
-    program = next((word for word in words[1:] if not word.startswith("-")), "")
-    return "python" in process.name() and Path(program).name == "snakemake"
+    try:
+        python, *words = process.cmdline() or [""]  # nothing of a process that has ended
+    except psutil.Error:
+        return False
+    program = next((word for word in words if not word.startswith("-")), "")
+    return "python" in Path(python).name and Path(program).name == "snakemake"
+
+
+def _records(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted((folder / RECORDS).glob("[!.]*.json")):  # a hidden one is half written
+        with suppress(FileNotFoundError):  # its process has just ended
+            yield path, json.loads(path.read_text())
 
 
 def _alive(record: dict[str, Any]) -> psutil.Process | None:
     with suppress(psutil.Error):
         process = psutil.Process(record["pid"])
-        if abs(process.create_time() - record["started"]) < SAME and process.status() != psutil.STATUS_ZOMBIE:
+        here = record["host"] == socket.gethostname()
+        same = abs(process.create_time() - record["started"]) < SAME
+        if here and same and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
 
 
 def _end(process: psutil.Process) -> None:
     with suppress(psutil.Error):
-        family = [*process.children(recursive=True), process]
-        for each in family:
+        end([*process.children(recursive=True), process])
+
+
+def end(processes: Sequence[psutil.Process]) -> None:
+    """Ask processes to end, and kill those that still live some seconds later."""
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
             with suppress(psutil.Error):
-                each.terminate()
-        _, left = psutil.wait_procs(family, PATIENCE)
-        for each in left:
-            with suppress(psutil.Error):
-                each.kill()
-        psutil.wait_procs(left, PATIENCE)
+                ask(process)
+        _, processes = psutil.wait_procs(processes, PATIENCE)

@@ -36,7 +36,7 @@ def visualized(
 def top_images(
     model: Model, images: ImageSet, site: Site, features: Sequence[int], k: int, batch: int, out: Path
 ) -> None:
-    """Write to the folder ``out`` which ``k`` of ``images`` activate each feature most, top.parquet (feature, place,
+    """Write to the folder ``out`` which ``k`` of ``images`` activate each feature most, top.parquet (feature, rank,
     image, score), and show them with the features' maps, top.png."""
     loader = Loader(images, batch=batch)
     top = collect(model, loader, [site], min(k, len(images)))[site].of(features)
@@ -44,7 +44,7 @@ def top_images(
     table = pd.DataFrame(
         {
             "feature": np.repeat(top.features, top.images.shape[1]),
-            "place": np.tile(np.arange(top.images.shape[1]), len(features)),
+            "rank": np.tile(np.arange(top.images.shape[1]), len(features)),
             "image": images.table["name"].to_numpy()[top.images.reshape(-1)],
             "score": top.scores.reshape(-1),
         }

@@ -7,34 +7,41 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.markdown import Markdown
 
 from vitexplore.errors import InputError
 from vitexplore.folder_lock import held
-from vitexplore.tools.orphans import end_orphans, recorded, refuse_beside_another
+from vitexplore.tools.orphans import end, end_orphans, recorded, refuse_beside_another
 from vitexplore.tools.report import results_folder, snakemake_command, write_report
 
 LAST = 6  # lines of Snakemake's output that say why it did not start
 STATE = Path(".snakemake")
+PAUSE = 0.2  # seconds between looks at Snakemake
+INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
 
 def replicate(
     configfiles: Sequence[Path], config: Sequence[str], cores: str = "all", profile: Path | None = None
 ) -> int:
-    """Run a scale in the current folder; Snakemake's exit code. What an earlier run that was killed left behind, its
-    jobs and its lock, goes first. Raises InputError where another run is at work in the folder."""
+    """Run a scale in the current folder; Snakemake's exit code, or 130 after SIGINT or SIGTERM. What an earlier run
+    that was killed left behind, its jobs and its lock, goes first. Raises InputError where another run is at work in
+    the folder."""
     console, began = Console(soft_wrap=True, highlight=False), time.time()
     command, folder = snakemake_command(configfiles, config), results_folder(configfiles, config)
-    with held(STATE / "vitexplore"), _ended_by_signals():
-        recover(command)
-        words = [*command, "--cores", cores, "--rerun-incomplete", "--scheduler", "greedy"]
-        words += ["--profile", str(profile)] if profile else []
-        code, last = _run(words, console)
+    words = [*command, "--cores", cores, "--rerun-incomplete", "--scheduler", "greedy"]
+    words += ["--profile", str(profile)] if profile else []
+    try:
+        with held(STATE / "vitexplore"), _ended_by_signals():
+            recover(command)
+            code, last = _run(words, console)
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on from here")
+        return INTERRUPTED
     if code:
         console.print(first_error(folder / "logs", began) or "".join(last).rstrip(), markup=False)
         return code
@@ -60,27 +67,39 @@ def _run(command: Sequence[str], console: Console) -> tuple[int, deque[str]]:
     """Run Snakemake, show its progress; its exit code and last lines. However this ends, neither Snakemake nor its jobs
     go on."""
     last: deque[str] = deque(maxlen=LAST)
+    stopping = threading.Event()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        # a Snakemake that is killed leaves its jobs, which hold the pipe that is read here
-        threading.Thread(target=lambda: (running.wait(), end_orphans(Path())), daemon=True).start()
+        watcher = threading.Thread(target=_watch, args=(running, stopping))
+        watcher.start()
         try:
             with recorded(Path(), running.pid):
                 for line in progress(remember(running.stdout, last)):
                     console.print(line, markup=False)
-                return running.wait(), last
         except BaseException:
-            running.send_signal(signal.SIGINT)  # it ends its jobs, and unlocks
+            stopping.set()
+            deque(running.stdout, maxlen=0)  # read on, or Snakemake stands still at a full pipe
             raise
+        finally:
+            watcher.join()
+    return running.returncode, last
+
+
+def _watch(running: subprocess.Popen, stopping: threading.Event) -> None:
+    """Wait for Snakemake; end it and its jobs once ``stopping`` is set. Then end the jobs that outlive it: they hold
+    the pipe that is read, and would write into the next run's outputs."""
+    while running.poll() is None:
+        time.sleep(PAUSE)
+        if stopping.is_set():
+            running.terminate()  # it starts no more jobs, and waits for those that run: SIGINT does no more
+            with suppress(psutil.Error):
+                end(psutil.Process(running.pid).children(recursive=True))
+    end_orphans(Path())
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl-C does: by an exception."""
-
-    def interrupt(_number: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    """SIGTERM ends the program as Ctrl-C does: by KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -37,7 +37,7 @@ def visualize_to_folder(
     write to ``out``: a PNG for each, features.parquet, losses.parquet and recipe.json. ``batch``: features at once, as
     many as fit the free memory for None. A run that was interrupted goes on when it is started again.
 
-    A row for each feature: place, feature, file, score, high_frequency, loss (the last), batch. Raises InputError where
+    A row for each feature: site, feature, file, score, high_frequency, loss (the last), batch. Raises InputError where
     another process writes to ``out``, or another run left something there."""
     with held(out):
         return _visualized(model, objectives, recipe, out, seed, batch)
@@ -52,7 +52,7 @@ def _visualized(
         for name, objective in objectives.items():
             found = visualize(model, objective, recipe, seed, batch, Checkpoint(unfinished / name, keep=True), tell)
             rows.append(_save(out, name, objective, found))
-            losses.append(loss_table(objective.labels, found, place=name))
+            losses.append(loss_table(objective.labels, found, site=name))
     provenance = of_model(model, "", "none", seed)
     table = pd.concat(rows, ignore_index=True)
     write_table(out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)
@@ -84,12 +84,12 @@ def objectives_of(
     vectors = _vectors(directions) if directions else None
     found: dict[str, Objective] = {}
     for block in integers(blocks, available[site], "--block"):
-        place = Site(site, block)
-        labels = integers(features, channels(model, place) if vectors is None else len(vectors), "--features")
+        where = Site(site, block)
+        labels = integers(features, channels(model, where) if vectors is None else len(vectors), "--features")
         objective = (
-            Channels(place, labels, position)
+            Channels(where, labels, position)
             if vectors is None
-            else Directions(place, labels, vectors[list(labels)], position)
+            else Directions(where, labels, vectors[list(labels)], position)
         )
         objective.bind(model)  # says what is wrong before anything is written
         found[f"{site}_{block}"] = objective
@@ -111,7 +111,7 @@ def _save(out: Path, name: str, objective: Objective, found: Visualization) -> p
         write_atomically(out / file, lambda path, png=png: path.write_bytes(png))
     return pd.DataFrame(
         {
-            "place": name,
+            "site": name,
             "feature": objective.labels,
             "file": files,
             "score": found.score.numpy(),

@@ -66,8 +66,8 @@ def score_table(
     others: what a real image reaches) and ``interpretability``; with several seeds and features ``seed_agreement``.
     See quality.py."""
     pictures, own = runs[0].images, torch.tensor(features)
-    exemplars_gk = np.stack([mine.to_numpy() for _, mine in top.sort_values("place").groupby("feature")["image"]])
-    natural = top[top["place"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
+    exemplars_gk = np.stack([mine.to_numpy() for _, mine in top.sort_values("rank").groupby("feature")["image"]])
+    natural = top[top["rank"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
     ratio, percentile = relative_activation(runs[0].score, natural_nc[:, own].T)
     table = pd.DataFrame(
         {
