@@ -169,10 +169,10 @@ class Graph:
     def priority(self, experiment: str) -> int:
         """Which jobs start first, the higher: those that keep scratch are the longest, and none is to be left alone at
         the end; before them what they read."""
-        read = set()
+        read: set[str] = set()
         for name, entry in self.experiments.items():
-            if entry.scratch:
-                read |= {self.source(table) for model in self.models(name) for table, _ in entry.reads(self.scale, model)}
+            pairs = [pair for model in self.models(name) for pair in entry.reads(self.scale, model)]
+            read |= {self.source(table) for table, _ in pairs if entry.scratch}
         return 2 if experiment in read else int(self.experiments[experiment].scratch)
 
     def preprocessing(self, experiment: str) -> str:
