@@ -101,8 +101,10 @@ rule claims:
     shell: "sleep 120; touch {output}"
 """
 REPLICATE = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background without it
 from vitexplore.tools.replicate import replicate
 sys.exit(replicate([Path("toy.yaml")], [], "1"))
 """
