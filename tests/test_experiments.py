@@ -124,6 +124,11 @@ def test_an_experiment_that_is_not_there_is_refused_with_those_that_are():
         ("missing", None, "modules: no file .*missing.py"),
         ("empty", "X = 1\n", "empty.py: declares no EXPERIMENT"),
         ("locality", "X = 1\n", "there is an experiment locality already"),
+        (
+            "mine",
+            "from vitexplore.experiments.embed import EXPERIMENT\n",
+            "mine.py: there is a table embed already; give it another name",
+        ),
     ],
 )
 def test_a_users_module_that_is_none_is_refused(tmp_path, name, text, message):

@@ -127,12 +127,16 @@ def shipped() -> dict[str, Experiment]:
 
 def registry(modules: Sequence[str | Path] = ()) -> dict[str, Experiment]:
     """The project's experiments and those of ``modules``, files of a user's. Raises InputError for a file that does not
-    exist, declares no experiment, or takes a name that is taken."""
+    exist, declares no experiment, or takes a name that is taken, of an experiment or of a table."""
     found = dict(shipped())
     for path in map(Path, modules):
         if path.stem in found:
             raise InputError(f"{path}: there is an experiment {path.stem} already; give the file another name")
-        found[path.stem] = _entry(_imported(path), path.stem)
+        entry = _entry(_imported(path), path.stem)
+        taken = {table for each in found.values() for table in (*each.tables, *each.arrays)}
+        if twice := taken & {*entry.tables, *entry.arrays}:
+            raise InputError(f"{path}: there is a table {min(twice)} already; give it another name")
+        found[path.stem] = entry
     return found
 
 

@@ -19,9 +19,10 @@ class PortraitsOptions(Options):
 
 
 def models(scale: Any) -> Iterable[str]:
-    """Trained models of which both `concepts` and `visualize` are asked."""
-    visualized = scale.taking_part("visualize")
-    return [name for name in scale.taking_part("concepts") if name in visualized and not scale.models[name].random]
+    """Trained models of which `concepts`, `visualize` and `collect` are all asked: their most activating images are
+    shown too."""
+    asked = [set(scale.taking_part(name)) for name in ("concepts", "visualize", "collect")]
+    return [name for name in set.intersection(*asked) if not scale.models[name].random]
 
 
 def reads(scale: Any, name: str) -> list[tuple[str, str]]:
