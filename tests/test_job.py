@@ -1,5 +1,6 @@
 """One job: models of a group in one table, and what is left of it when it is killed."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
@@ -126,3 +128,34 @@ def test_a_group_that_is_not_there_is_refused_with_those_that_are(graph):
 def test_nothing_of_a_job_is_written_outside_its_scale(graph):
     run(graph(), "low_pass", "vit", HOW)
     assert {path.name for path in Path().iterdir()} == {"results"}
+
+
+def test_other_weights_under_the_same_name_are_another_key(graph):
+    path = Path("mine.safetensors")
+    mine = {"vit": VIT | {"weights": str(path)}}
+    keys = set()
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        save_file({"anything": torch.rand(3)}, path)
+        keys.add(Session(graph(models=mine), "low_pass", HOW).key("vit"))
+    assert len(keys) == 2
+
+
+def test_a_part_that_was_being_removed_is_measured_anew(graph, measured, monkeypatch):
+    """Killed after the tables were written, while the first of the parts was removed."""
+    found = graph()
+    removing = shutil.rmtree
+
+    def killed(folder, *options, **more):
+        if Path(folder).name.startswith("vit-") and not Path(folder).name.endswith(("scratch", "unfinished")):
+            next(Path(folder).iterdir()).unlink()
+            raise KeyboardInterrupt
+        removing(folder, *options, **more)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("vitexplore.job.shutil.rmtree", killed)
+        run(found, "low_pass", "vit", HOW)
+    measured.clear()
+    run(found, "low_pass", "vit", HOW)
+    assert measured == ["vit"]
+    assert not list((found.out / "unfinished/low_pass").iterdir())

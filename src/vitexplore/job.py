@@ -1,6 +1,6 @@
 """One job: an experiment on the models of a group, each measured once, their tables under each other.
 
-What a model yields is kept, under a key of all that it rests on, until the job's tables are whole: a job that was
+What a model yields is kept, under a hash of everything it depends on, until the job's tables are whole: a job that was
 killed goes on with the models that it has.
 """
 
@@ -23,11 +23,12 @@ from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
 from vitexplore.experiments import Experiment, Options
 from vitexplore.graph import Graph
-from vitexplore.io import read_tables, write_atomically, write_tables
-from vitexplore.models.registry import Model, load
-from vitexplore.provenance import of_model
+from vitexplore.io import read_tables, sha256, write_atomically, write_tables
+from vitexplore.models.registry import Model, checkpoint_path, load
+from vitexplore.provenance import of_model, versions
 
 log = logging.getLogger(__name__)
+GONE = ".gone"  # how the name of a folder ends that is being removed
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,24 @@ class Session:
         return found[found["model"] == model].reset_index(drop=True)
 
     def key(self, name: str) -> str:
-        """Changes with all that a model's numbers rest on: the code, the scale, the images, tables that are read."""
-        read = [self.graph.table(*pair) for pair in self.experiment.reads(self.scale, name)]
-        rests_on = {
+        """A hash of everything that a model's numbers depend on: code, scale, images, weights, tables that are read,
+        libraries, the kind of device."""
+        models = (name, *self.experiment.others(self.scale, name))
+        files = [path for each in models for path in self._weight_files(each)]
+        files += [self.graph.table(*pair) for pair in self.experiment.reads(self.scale, name)]
+        depends_on = {
             "code": code_hash(self.experiment.path),
             "asked": self.graph.asked_of(self.experiment.name, name),
             "images": self.data_hash,
-            "tables": [hashlib.sha256(path.read_bytes()).hexdigest() for path in read],
+            "files": [sha256(path) for path in files],
+            "libraries": versions(),
+            "device": self.how.device.type,
         }
-        return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _weight_files(self, name: str) -> list[Path]:
+        weights = self.graph.spec(name).weights
+        return [checkpoint_path(weights)] if weights.startswith("package:") else self.graph.weights(name)
 
 
 def run(graph: Graph, experiment: str, group: str, how: How) -> None:
@@ -106,15 +116,15 @@ def run(graph: Graph, experiment: str, group: str, how: How) -> None:
             arrays = {key: array for part in parts for key, array in _arrays(part / f"{name}.npz").items()}
             write_atomically(path, lambda temporary, arrays=arrays: np.savez_compressed(temporary, **arrays))
     for part in parts:
-        shutil.rmtree(part)
+        _remove(part)
 
 
 def _part(session: Session, name: str, kept: Path) -> Path:
     """The folder of what a model yields: as it was kept, or measured now."""
     part = kept / f"{name}-{session.key(name)}"
     for old in kept.glob(f"{name}-*"):
-        if old.name.partition(".")[0] != part.name:
-            shutil.rmtree(old)
+        if old.name.partition(".")[0] != part.name or old.suffix == GONE:
+            _remove(old)
     if part.exists():
         log.info("%s: %s is there already", session.experiment.name, name)
         return part
@@ -135,6 +145,12 @@ def _part(session: Session, name: str, kept: Path) -> Path:
     shutil.rmtree(unfinished / "scratch", ignore_errors=True)
     unfinished.rename(part)
     return part
+
+
+def _remove(part: Path) -> None:
+    """Remove a folder, under another name: half removed by a killed job, it would pass for a whole one."""
+    gone = part if part.suffix == GONE else part.rename(part.with_name(f"{part.name}{GONE}"))
+    shutil.rmtree(gone)
 
 
 def _provenance(part: Path) -> dict[str, Any]:

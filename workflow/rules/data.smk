@@ -16,7 +16,7 @@ if GRAPH.scale.photos:
             source="data|validation",
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: os.cpu_count()
         params:
             scale=scale_file,
             asked=lambda w: GRAPH.index(w.source),
@@ -40,7 +40,7 @@ else:
             f"{OUT}/benchmarks/scenes.tsv"
         conda:
             "../../environment.yml"
-        threads: workflow.cores
+        threads: os.cpu_count()
         params:
             scale=scale_file,
             asked=GRAPH.scale.data.model_dump(),
