@@ -228,3 +228,10 @@ def test_the_longest_jobs_start_first_and_before_them_what_they_read():
     assert {name: graph.priority(name) for name in graph.experiments} == {
         "collect": 2, "embed": 2, "visualize": 1, "locality": 0
     }  # fmt: skip
+
+
+def test_images_are_collected_for_every_site_that_is_visualized():
+    models = {"vit": lab("vit", experiments=["collect", "ablation"]), "plain": lab("vit", experiments=["collect"])}
+    graph = graph_of(models, {"collect": {}, "ablation": {**DRAWN, "sites": ["value", "block"]}})
+    collected = {name: graph.asked_of("collect", name)["settings"]["sites"] for name in models}
+    assert collected == {"vit": ["ffn", "value", "block", "channel"], "plain": ["ffn", "channel"]}

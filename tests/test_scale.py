@@ -99,6 +99,15 @@ WRONG = [
     (lambda c: c["models"]["vit_s1"].update(beside="vit_s2"), "'vit_s2' is no other model that stands by itself"),
     (lambda c: c["data"].update(kind="photos"), "images is missing: add --config images=DIR"),
     (lambda c: c["data"].update(count="many"), "data.count: Input should be a valid integer"),
+    (
+        lambda c: experiments(c, "visualize").update(recipes=[{"name": "ours"}, {"name": "ours", "steps": 3}]),
+        "experiments.visualize.recipes: ours stands there twice; keep one of them",
+    ),
+    (
+        lambda c: experiments(c, "embed").update(images=999),
+        "experiments.embed.images: 999 are fewer than the 1000 that judges are asked about",
+    ),
+    (lambda c: c["experiments"].pop("embed"), "experiments.embed is missing: judges look at images"),
     (lambda c: c.update(modules="mine.py"), "modules: 'mine.py' is no list of Python files"),
     (lambda c: c.update(modules=["mine.py"]), "modules: no file mine.py"),
     (lambda c: c.update(experiments=3), "experiments: Input should be a valid dictionary"),

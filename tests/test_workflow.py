@@ -76,7 +76,7 @@ def test_nothing_is_left_to_do(finished):
     [
         ("measures/background.py", "FULL = View", "# a comment\nFULL = View"),
         ("measures/background.py", '"""Foreground and background reliance', '"""Another docstring. Foreground'),
-        ("job.py", 'log.info("%s: measuring %s"', 'log.info("%s: now measuring %s"'),
+        ("visualize/optimize.py", 'log.warning("out of memory: going on', 'log.warning("no memory left: going on'),
         ("progress.py", "EVERY = 10.0", "EVERY = 20.0"),
     ],
 )

@@ -167,8 +167,7 @@ class Graph:
         }
 
     def priority(self, experiment: str) -> int:
-        """Which jobs start first, the higher: those that keep scratch are the longest, and none is to be left alone at
-        the end; before them what they read."""
+        """Higher starts earlier. Experiments with scratch take longest, so they start first, after what they read."""
         read: set[str] = set()
         for name, entry in self.experiments.items():
             pairs = [pair for model in self.models(name) for pair in entry.reads(self.scale, model)]

@@ -33,7 +33,9 @@ GONE = ".gone"  # how the name of a folder ends that is being removed
 
 @dataclass(frozen=True)
 class How:
-    """How a job runs, which moves no number: the device, images at once, processes that read ahead."""
+    """How a job runs: the device, images at once, processes that read ahead. Images of one batch exchange patches and
+    maps with each other in `locality`, `localization` and `token_mixing`, so that ``batch`` moves these numbers a
+    little."""
 
     device: torch.device
     batch: int
@@ -93,6 +95,7 @@ class Session:
             "files": [sha256(path) for path in files],
             "libraries": versions(),
             "device": self.how.device.type,
+            "batch": self.how.batch,
         }
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -113,7 +116,8 @@ def run(graph: Graph, experiment: str, group: str, how: How) -> None:
             frames = [(pd.read_parquet(part / f"{name}.parquet"), _provenance(part)) for part in parts]
             write_tables(path, frames)
         else:
-            arrays = {key: array for part in parts for key, array in _arrays(part / f"{name}.npz").items()}
+            named = zip(members, parts, strict=True)
+            arrays = {f"{of}/{key}": each for of, part in named for key, each in _arrays(part / f"{name}.npz").items()}
             write_atomically(path, lambda temporary, arrays=arrays: np.savez_compressed(temporary, **arrays))
     for part in parts:
         _remove(part)

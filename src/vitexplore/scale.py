@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from vitexplore.errors import InputError
 from vitexplore.experiments import Experiment, Options, registry
+from vitexplore.experiments.collect import DRAWN
 from vitexplore.models.spec import ModelSpec
 from vitexplore.visualize.recipes import DEPTHS
 
@@ -161,11 +162,31 @@ def _problems(scale: Scale) -> Iterable[str]:
         if model.beside is not None and model.beside not in leaders:
             wrong = f"models.{name}.beside: {model.beside!r} is no other model that stands by itself"
             yield f"{wrong}; did you mean {nearest(model.beside, leaders)}?"
+    yield from _of_visualizing(scale)
     concepts = scale.options("concepts")
     if concepts and (concepts.judge not in models or models[concepts.judge].family != "clip"):
         yield f"experiments.concepts.judge: {concepts.judge!r} is no CLIP among the models; name one whose words count"
     if scale.photos and not scale.images:
         yield "images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG"
+
+
+def _of_visualizing(scale: Scale) -> Iterable[str]:
+    """What experiments that visualize need of each other."""
+    looked_at = [0]
+    for name in DRAWN:
+        options = scale.options(name)
+        if options is None:
+            continue
+        looked_at.append(options.images)
+        labels = [(recipe.name, recipe.tv) for recipe in options.recipes]
+        if twice := [label for number, label in enumerate(labels) if label in labels[:number]]:
+            yield f"experiments.{name}.recipes: {twice[0][0]} stands there twice; keep one of them"
+    embed, collect = scale.options("embed"), scale.options("collect")
+    if scale.judges and len(looked_at) > 1:
+        if embed is None:
+            yield "experiments.embed is missing: judges look at images; add embed: {images: N}"
+        elif embed.images < (most := max(*looked_at, collect.images if collect else 0)):
+            yield f"experiments.embed.images: {embed.images} are fewer than the {most} that judges are asked about"
 
 
 def scale_type(modules: Sequence[str] = ()) -> type[Scale]:

@@ -49,8 +49,8 @@ wildcard_constraints:
 
 
 def scale_file(wildcards, output):
-    """Where a job reads the scale. It asks for `output`, for Snakemake does not compare such params with an earlier
-    run's: of the scale just what a rule says (`asked`) makes it run again."""
+    """Where a job reads the scale. The unused `output` keeps Snakemake from comparing this path with the last run's:
+    only `asked` triggers a rerun."""
     return SCALE
 
 

@@ -117,7 +117,7 @@ def replicate(
     *,
     configfile: ConfigFiles = (),
     config: Config = (),
-    cores: Annotated[str, Parameter(help="how many, or all")] = "all",
+    cores: Annotated[str | None, Parameter(help="how many; all, or as the profile says, if left out")] = None,
     profile: Annotated[Path | None, Parameter(help="a folder of workflow/profiles: how to run, not what")] = None,
 ) -> int:
     """Run a scale from end to end: the workflow, the report, the claims table."""

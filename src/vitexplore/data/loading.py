@@ -109,8 +109,11 @@ class Loader:
         return self.of(self.indices[spread(len(self), len(self) if most is None else most)])
 
     def with_boxes(self) -> "Loader":
-        """Those of the images whose object's place is known."""
-        return self.of(self.indices[self.images.has_boxes[self.indices]])
+        """Those of the images whose object's place is known. Raises InputError where there are none."""
+        known = self.indices[self.images.has_boxes[self.indices]]
+        if not len(known):
+            raise InputError("no image has a box: check that the boxes' files fit the pictures' names")
+        return self.of(known)
 
     def batches(self, spec: ModelSpec) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(indices int64 [b], images float [b, 3, size, size]) as the model of ``spec`` wants them, with a progress

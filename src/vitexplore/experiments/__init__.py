@@ -72,14 +72,14 @@ class Experiment:
     its columns, ``*`` standing for any letters) and of ``arrays`` (numpy arrays by name). ``cost(options, family)``
     says what one model takes.
 
-    Whom it suits: ``families`` of models; ``needs`` of the data (labels of a classifier's classes, boxes, captions).
-    With ``named_only`` models take part only where they name it; ``models(scale)`` chooses them in another way.
-    ``validation``: it is about the validation images, where the scale names some.
+    Which models and data it suits: ``families`` of models; ``needs`` of the data (labels of a classifier's classes,
+    boxes, captions). With ``named_only`` models take part only where they name it; ``models(scale)`` chooses them in
+    another way. ``validation``: it is about the validation images, where the scale names some.
 
-    What it is handed beside its options, by keyword: ``settings(scale, model)``, plain values from elsewhere in the
-    scale; ``given(session, model)``, what is made of the tables of ``reads(scale, model)`` (pairs of table and model)
-    and of ``others(scale, model)``, other models; with ``scratch`` a folder in which it leaves what a run that was
-    killed need not do again.
+    What ``measure`` gets besides its options, by keyword: ``settings(scale, model)``, plain values from elsewhere in
+    the scale; ``given(session, model)``, what is made of the tables of ``reads(scale, model)`` (pairs of table and
+    model) and of ``others(scale, model)``, other models; with ``scratch`` a folder in which it leaves what a run that
+    was killed need not do again.
 
     The registry fills in ``name`` and ``path``, of its module, and ``title``, the module's first sentence.
     """

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Images, Options
 
+SITES = ("ffn", "query", "key", "value", "attention_out", "block", "channel")
+DRAWN = ("visualize", "variants", "ablation")
 TOP = ("site", "block", "feature", "rank", "image", "score")
 
 
@@ -18,14 +20,17 @@ class CollectOptions(Options):
 
 
 def settings(scale: Any, name: str) -> dict[str, Any]:
-    """``sites``: ffn alone (CNNs: channel) where no other site is visualized."""
-    visualized = name in scale.taking_part("visualize")
-    return {"sites": ["ffn", *(["query", "key", "value"] if visualized else []), "channel"]}
+    """``sites``: ffn (CNNs: channel), and what other sites the experiments that read `top` of the model visualize."""
+    wanted = {"ffn", "channel"}
+    for experiment in DRAWN:
+        if name in scale.taking_part(experiment):
+            wanted |= set(scale.options(experiment).sites)
+    return {"sites": [site for site in SITES if site in wanted]}
 
 
 def measure(model, loader, *, images: int, k: int, shards: int, sites: list[str], scratch: Path) -> dict[str, Any]:
     """``top``: a row for each feature and rank, best first. ``statistics``: a row for each feature. ``maps``: the
-    winners' maps, float16 [f, k, h, w] of each site, such as ``vit/ffn_3``."""
+    winners' maps, float16 [f, k, h, w] of each site, such as ``ffn_3``."""
     from vitexplore.activations.collect import frame, layout_of, maps_of, ranked, statistics, streamed_in_parts
 
     shown, layout = loader.sample(images), layout_of(model, sites)
@@ -35,7 +40,7 @@ def measure(model, loader, *, images: int, k: int, shards: int, sites: list[str]
     return {
         "top": pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True),
         "statistics": statistics(running, layout),
-        "maps": {f"{model.spec.name}/{site.kind}_{site.block}": found for site, found in maps.items()},
+        "maps": {f"{site.kind}_{site.block}": found for site, found in maps.items()},
     }
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader, Preprocess, preprocess
 from vitexplore.data.masks import FILLS, cut
-from vitexplore.errors import InputError
 from vitexplore.measures.ranks import rank_of_truth
 from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
@@ -57,9 +56,7 @@ class Views:
 def background_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame:
     """Columns ``condition``, ``fill``, ``along``, ``image``, ``rank``: all views of each image in one pass and, as
     control, the mean of all full images in place of each. ``loader`` holds images with boxes alone; its batch counts
-    views. Raises InputError where it holds none."""
-    if not len(loader):
-        raise InputError("no image has a box: check that the boxes' files fit the pictures' names")
+    views."""
     labels = torch.tensor(loader.images.labels)
     views = views_of(loader.images)
     shown = Views(loader.images, preprocess(model.spec, loader.preprocessing), views)

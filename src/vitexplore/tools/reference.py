@@ -50,7 +50,9 @@ def experiments_table() -> str:
     for claim in claims:
         lines.append(_row(f"[{claim.name}](analyses/{claim.name}/claim.yaml)", claim.experiment, [claim.table]))
     decided = {claim.experiment for claim in claims}
-    lines += [_row("", name, entry.tables) for name, entry in shipped().items() if name not in decided]
+    lines += [
+        _row("", name, (*entry.tables, *entry.arrays)) for name, entry in shipped().items() if name not in decided
+    ]
     return "\n".join(lines)
 
 

@@ -26,15 +26,16 @@ INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
 
 def replicate(
-    configfiles: Sequence[Path], config: Sequence[str], cores: str = "all", profile: Path | None = None
+    configfiles: Sequence[Path], config: Sequence[str], cores: str | None = None, profile: Path | None = None
 ) -> int:
     """Run a scale in the current folder; Snakemake's exit code, or 130 after SIGINT or SIGTERM. What an earlier run
     that was killed left behind, its jobs and its lock, goes first. Raises InputError where another run is at work in
     the folder."""
     console, began = Console(soft_wrap=True, highlight=False), time.time()
     command, folder = snakemake_command(configfiles, config), results_folder(configfiles, config)
-    words = [*command, "--cores", cores, "--rerun-incomplete", "--scheduler", "greedy"]
+    words = [*command, "--rerun-incomplete", "--scheduler", "greedy"]
     words += ["--profile", str(profile)] if profile else []
+    words += ["--cores", cores or "all"] if cores or not profile else []
     try:
         with held(STATE / "vitexplore"), _ended_by_signals():
             recover(command)

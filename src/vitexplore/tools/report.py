@@ -31,7 +31,8 @@ def snakemake_command(configfiles: Sequence[Path], config: Sequence[str]) -> lis
 def results_folder(configfiles: Sequence[Path], config: Sequence[str]) -> Path:
     """Where the scale's results go: its name is what ``config`` says of it, or the last file that does."""
     given = [word.partition("=")[2] for word in config if word.startswith("scale=")]
-    named = [text["scale"] for path in configfiles or [LAB] if "scale" in (text := yaml.safe_load(path.read_text()))]
+    texts = [yaml.safe_load(path.read_text()) or {} for path in configfiles or [LAB]]
+    named = [text["scale"] for text in texts if "scale" in text]
     return Path("results") / (given or named or ["lab"])[-1]
 
 
