@@ -12,7 +12,7 @@ from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, compare
 from vitexplore.cli import commands
 from vitexplore.cli.people import COMMANDS
 from vitexplore.errors import InputError
-from vitexplore.experiments import shipped
+from vitexplore.registry import shipped
 from vitexplore.tools.reference import bench_table, keep, with_table
 
 EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]

@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitexplore import experiments
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
-from vitexplore.experiments import shipped
 from vitexplore.graph import Graph
 from vitexplore.job import How, Session, run
+from vitexplore.registry import find, registry, shipped
 from vitexplore.scale import parse
 
 IMAGES = 100
@@ -115,7 +114,7 @@ def test_the_cost_is_within_a_factor_of_two_of_counted_passes(measured, name):
 
 def test_an_experiment_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(InputError, match=r"no experiment 'localty'; there are ablation, .*locality"):
-        experiments.find("localty")
+        find("localty")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_a_users_module_that_is_none_is_refused(tmp_path, name, text, message):
     if text:
         path.write_text(text)
     with pytest.raises(InputError, match=message):
-        experiments.registry([path])
+        registry([path])
 
 
 def test_tables_other_than_declared_are_refused():

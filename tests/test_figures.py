@@ -8,20 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_graph import WHOLE
 
 from vitexplore import figures
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
-from vitexplore.figures.tables import rows_of
 from vitexplore.figures.visualizations import draw
 from vitexplore.graph import Graph
-from vitexplore.io import write_tables
+from vitexplore.io import rows_of, write_tables
 from vitexplore.png import encode
 from vitexplore.scale import parse
 
 IMAGES, K, FEATURES, BLOCKS = 16, 3, 2, 3
 LAB = {"source": "lab", "architecture": "lab_vit", "family": "vit"}
-DRAWN = {"features": 2, "depths": ["early", "late"], "images": 20, "recipes": [{"name": "ours"}]}
 SCALE = {
     "scale": "drawn",
     "data": {"kind": "scenes", "count": IMAGES},
@@ -30,16 +29,7 @@ SCALE = {
         "vit_s1": {**LAB, "seed": 1, "beside": "vit"},
         "clip": {"source": "lab", "architecture": "lab_clip", "family": "clip", "experiments": ["zero_shot"]},
     },
-    "experiments": {
-        "collect": {},
-        "visualize": DRAWN,
-        "localization": {},
-        "background": {},
-        "low_pass": {},
-        "concepts": {"judge": "clip"},
-        "zero_shot": {},
-        "portraits": {"recipe": {"name": "ours"}},
-    },
+    "experiments": {**WHOLE, "visualize": {**WHOLE["visualize"], "depths": ["early", "late"]}},
     "claims": [],
 }
 
@@ -171,7 +161,7 @@ def test_training_curves_are_kept_as_they_are(graph):
 
 def test_models_in_one_file_are_told_apart(graph):
     assert graph.table("visualize", "vit") == graph.table("visualize", "vit_s1")
-    mine = rows_of(graph, "visualize", "vit_s1")
+    mine = rows_of(graph.table("visualize", "vit_s1"), "vit_s1")
     assert set(mine["model"]) == {"vit_s1"} and len(mine) == len(visualized())
     assert draw(mine[mine["depth"] == "late"]).get_suptitle() == "vit_s1, late block (6)"
 

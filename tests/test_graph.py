@@ -75,24 +75,24 @@ def test_experiments_that_need_boxes_or_captions_have_no_models_without():
 def test_the_validation_images_are_for_experiments_about_them_where_there_are_some():
     models, wanted = {"vit": lab("vit")}, {"low_pass": {}, "locality": {}}
     without = graph_of(models, wanted, **photos())
-    assert {without.images(name) for name in wanted} == {OUT / "data/images.parquet"}
+    assert {without.image_index(name) for name in wanted} == {OUT / "data/images.parquet"}
     with_some = graph_of(models, wanted, **photos(validation="val"))
-    assert with_some.images("low_pass") == OUT / "validation/images.parquet"
-    assert with_some.images("locality") == OUT / "data/images.parquet"
+    assert with_some.image_index("low_pass") == OUT / "validation/images.parquet"
+    assert with_some.image_index("locality") == OUT / "data/images.parquet"
 
 
 def test_what_is_listed_of_photographs():
     more = {"boxes": "boxes", "labels": "labels.csv", "expected": {"data": 9, "validation": 5, "classes": 3}}
     data = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(**more))
-    assert data.index("data") == {
-        "photos": "photos", "boxes": "boxes", "labels": "labels.csv", "expected": 9, "classes": 3,
+    assert data.index_arguments("data") == {
+        "photos": Path("photos"), "boxes": Path("boxes"), "labels": Path("labels.csv"), "expected": 9, "classes": 3,
     }  # fmt: skip
-    assert data.indexed("data") == [Path("photos"), Path("boxes"), Path("labels.csv")]
+    assert data.indexed_paths("data") == [Path("photos"), Path("boxes"), Path("labels.csv")]
     both = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(validation="val", **more))
-    assert both.index("validation") == {
-        "photos": "val", "boxes": None, "labels": "labels.csv", "expected": 5, "classes": 3,
+    assert both.index_arguments("validation") == {
+        "photos": Path("val"), "boxes": None, "labels": Path("labels.csv"), "expected": 5, "classes": 3,
     }  # fmt: skip
-    assert both.indexed("data") == [Path("photos"), Path("boxes")]  # the labels are the validation pictures'
+    assert both.indexed_paths("data") == [Path("photos"), Path("boxes")]  # the labels are the validation pictures'
 
 
 DRAWN = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}

@@ -34,7 +34,7 @@ from vitexplore.visualize.optimize import Checkpoint, Engine
 from vitexplore.visualize.optimize import visualize as optimize
 from vitexplore.visualize.quality import high_frequency_share
 from vitexplore.visualize.recipes import PAPER, recipe_for, without
-from vitexplore.visualize.study import draw_features, top_images
+from vitexplore.visualize.study import draw_features, exemplars
 
 BLOCKS, FEATURES = (1, 3), (0, 1, 2)
 WORDS = {"--site": "ffn", "--block": "1,3", "--features": "0:3", "--recipe": "paper", "--steps": 2, "--batch": 3}
@@ -422,7 +422,7 @@ def test_an_experiment_that_was_interrupted_is_gone_on_with(asked, tmp_path, lab
 def test_without_a_collected_table_the_same_images_are_found(asked, tmp_path, lab_vit, loader):
     found, _ = measure(lab_vit, loader, **asked | {"top": None}, scratch=tmp_path / "found")
     pd.testing.assert_frame_equal(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "collected")[0])
-    mine = top_images(lab_vit, loader, [Site("ffn", 4), Site("key", 4)], 6)
+    mine = exemplars(lab_vit, loader, [Site("ffn", 4), Site("key", 4)], 6)
     collected = asked["top"]
     pd.testing.assert_frame_equal(mine, collected[collected["block"] == 4].reset_index(drop=True))
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from project import ROOT, SMOKE, copy_of_project, environment, said, snakemake
 
-from vitexplore.experiments import shipped
+from vitexplore.registry import shipped
 
 PHOTOS = ROOT.parent / "shared" / "photos"
 

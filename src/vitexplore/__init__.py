@@ -10,7 +10,7 @@ from typing import Any
 # imported where they are asked for: torch takes seconds
 _HOME = {
     "Loader": ("vitexplore.data.loading", "Loader"),
-    "experiment": ("vitexplore.experiments", "find"),
+    "experiment": ("vitexplore.registry", "find"),
     "folder_of_photos": ("vitexplore.data.photos", "folder_of_photos"),
     "load_named": ("vitexplore.models.catalogue", "load_named"),
     "scene_set": ("vitexplore.data.scene_sets", "scene_set"),

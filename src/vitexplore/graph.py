@@ -74,28 +74,28 @@ class Graph:
 
     # files
 
-    def images(self, experiment: str) -> Path:
+    def image_index(self, experiment: str) -> Path:
         """The index of an experiment's images."""
         of_validation = self.scale.registry[experiment].validation and self.scale.validation
         return self.out / ("validation" if of_validation else "data") / "images.parquet"
 
-    def index(self, source: str) -> dict[str, Any]:
+    def index_arguments(self, source: str) -> dict[str, Any]:
         """What is listed of photographs for ``source`` (data or validation): the arguments of `write_index`. ``labels``
         is for the validation photographs, where the scale names them."""
         scale = self.scale
         labelled = source == ("validation" if scale.validation else "data")
         return {
-            "photos": scale.images if source == "data" else scale.validation,
-            "boxes": scale.boxes if source == "data" else None,
-            "labels": scale.labels if labelled else None,
+            "photos": _path(scale.images if source == "data" else scale.validation),
+            "boxes": _path(scale.boxes if source == "data" else None),
+            "labels": _path(scale.labels if labelled else None),
             "expected": scale.expected.data if source == "data" else scale.expected.validation,
             "classes": scale.expected.classes,
         }
 
-    def indexed(self, source: str) -> list[Path]:
+    def indexed_paths(self, source: str) -> list[Path]:
         """The files and folders that are read for it."""
-        found = self.index(source)
-        return [Path(found[name]) for name in ("photos", "boxes", "labels") if found[name]]
+        found = self.index_arguments(source)
+        return [found[name] for name in ("photos", "boxes", "labels") if found[name]]
 
     def published(self, name: str) -> Path:
         """The file that the target prefetch makes of a model's published weights."""
@@ -243,6 +243,10 @@ class Graph:
             *self.zero_shot(),
             *(path for name in own for group in self.groups(name) for path in self.outputs(name, group)),
         ]
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _shipped(model: Any) -> bool:

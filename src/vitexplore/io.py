@@ -55,6 +55,12 @@ def read_tables(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def rows_of(path: Path, model: str) -> pd.DataFrame:
+    """A model's rows of the table at ``path``, which holds those of a group."""
+    found = read_tables([path])
+    return found[found["model"] == model].reset_index(drop=True)
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

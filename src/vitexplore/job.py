@@ -23,7 +23,7 @@ from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
 from vitexplore.experiments import Experiment, Options
 from vitexplore.graph import Graph
-from vitexplore.io import read_tables, sha256, write_atomically, write_tables
+from vitexplore.io import rows_of, sha256, write_atomically, write_tables
 from vitexplore.models.registry import Model, checkpoint_path, load
 from vitexplore.provenance import of_model, versions
 
@@ -54,7 +54,7 @@ class Session:
 
     @property
     def _folder(self) -> Path:
-        return self.graph.images(self.experiment.name).parent
+        return self.graph.image_index(self.experiment.name).parent
 
     @cached_property
     def loader(self) -> Loader:
@@ -79,8 +79,7 @@ class Session:
 
     def table(self, name: str, model: str) -> pd.DataFrame:
         """A model's rows of another experiment's table."""
-        found = read_tables([self.graph.table(name, model)])
-        return found[found["model"] == model].reset_index(drop=True)
+        return rows_of(self.graph.table(name, model), model)
 
     def key(self, name: str) -> str:
         """A hash of everything that a model's numbers depend on: code, scale, images, weights, tables that are read,

@@ -13,13 +13,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from vitexplore.errors import InputError
-from vitexplore.experiments import Experiment, Options, registry
+from vitexplore.experiments import Experiment, Options
 from vitexplore.experiments.collect import DRAWN
-from vitexplore.models.spec import ModelSpec
+from vitexplore.models.spec import ModelSpec, Preprocessing
+from vitexplore.registry import registry
 from vitexplore.visualize.recipes import DEPTHS
 
 Depth = Literal[tuple(DEPTHS)]
-Preprocessing = Literal["own", "paper_table2"]
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 MODULES = "modules"
 

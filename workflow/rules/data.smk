@@ -19,8 +19,8 @@ if GRAPH.scale.photos:
         threads: os.cpu_count()
         params:
             scale=scale_file,
-            asked=lambda w: GRAPH.index(w.source),
-            state=lambda w: folder_state(GRAPH.indexed(w.source)),
+            asked=lambda w: GRAPH.index_arguments(w.source),
+            state=lambda w: folder_state(GRAPH.indexed_paths(w.source)),
             code=code("data.index"),
         shell:
             "python -m vitexplore --log {log.run:q} job index {wildcards.source} --scale {params.scale:q}"

@@ -5,7 +5,7 @@ for _experiment, _entry in GRAPH.experiments.items():
         name:
             _experiment
         input:
-            images=GRAPH.images(_experiment),
+            images=GRAPH.image_index(_experiment),
             read=lambda w, of=_experiment: GRAPH.inputs(of, w.group),
         output:
             GRAPH.outputs(_experiment),

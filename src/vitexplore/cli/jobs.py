@@ -65,8 +65,7 @@ def index(
     from vitexplore.data.index import write_index
 
     graph = Graph(read(scale))
-    paths = {name: Path(value) if isinstance(value, str) else value for name, value in graph.index(source).items()}
-    write_index(**paths, out=graph.out / source, broken=broken, workers=workers)
+    write_index(**graph.index_arguments(source), out=graph.out / source, broken=broken, workers=workers)
 
 
 def claim(name: Annotated[str, Parameter(help="a folder of analyses/")], /, *, scale: ScaleFile) -> None:

@@ -14,10 +14,8 @@ from torchvision.transforms.functional import center_crop, normalize, resize, to
 
 from vitexplore.data.images import ImageSet, spread
 from vitexplore.errors import InputError
-from vitexplore.models.spec import ModelSpec
+from vitexplore.models.spec import PREPROCESSINGS, ModelSpec
 from vitexplore.progress import track
-
-PREPROCESSINGS = ("own", "paper_table2")
 
 
 @dataclass(frozen=True)

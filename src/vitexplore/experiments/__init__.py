@@ -1,34 +1,29 @@
-"""The registry of experiments: one module of this folder each, found by its name.
+"""What an experiment is: each module of this folder declares one, as ``EXPERIMENT``, and defines its options and
+``measure(model, loader, **options)``, which yields the experiment's table, or tables by name.
 
-A module declares ``EXPERIMENT``, and defines its options and ``measure(model, loader, **options)``, which yields the
-experiment's table, or tables by name. Everything else is derived from that entry: the scale's schema, the rule, the
-estimate, the list that `vitexplore experiments` prints. Modules here import no torch, for Snakemake reads them at each
-start: ``measure`` imports what it needs.
+Everything else is derived from that entry (registry.py finds it by the module's name): the scale's schema, the rule,
+the estimate, the list that `vitexplore experiments` prints. Modules here import no torch, for Snakemake reads them at
+each start: ``measure`` imports what it needs.
 """
 
-import importlib
-import importlib.util
-import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import filter as fnmatch_filter
 from fnmatch import fnmatch
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from vitexplore.errors import InputError
+from vitexplore.models.spec import FAMILIES
 
 if TYPE_CHECKING:
     from vitexplore.job import Session
     from vitexplore.scale import Scale
 
 Need = Literal["labels", "boxes", "captions"]
-FAMILIES = ("vit", "clip", "cnn")
 Measure = Callable[..., "pd.DataFrame | Mapping[str, Any]"]
 
 
@@ -116,51 +111,3 @@ class Experiment:
                 wrong = ", ".join([*(f"an undeclared {column}" for column in unknown), *(f"no {m}" for m in missing)])
                 raise InputError(f"{self.name}: table {name} has {wrong}; EXPERIMENT declares {', '.join(columns)}")
         return by_name
-
-
-@cache
-def shipped() -> dict[str, Experiment]:
-    """The project's experiments by name, in alphabetical order."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: _entry(importlib.import_module(f"{__name__}.{name}"), name) for name in names}
-
-
-def registry(modules: Sequence[str | Path] = ()) -> dict[str, Experiment]:
-    """The project's experiments and those of ``modules``, files of a user's. Raises InputError for a file that does not
-    exist, declares no experiment, or takes a name that is taken, of an experiment or of a table."""
-    found = dict(shipped())
-    for path in map(Path, modules):
-        if path.stem in found:
-            raise InputError(f"{path}: there is an experiment {path.stem} already; give the file another name")
-        entry = _entry(_imported(path), path.stem)
-        taken = {table for each in found.values() for table in (*each.tables, *each.arrays)}
-        if twice := taken & {*entry.tables, *entry.arrays}:
-            raise InputError(f"{path}: there is a table {min(twice)} already; give it another name")
-        found[path.stem] = entry
-    return found
-
-
-def find(name: str, modules: Sequence[str | Path] = ()) -> Experiment:
-    """The experiment ``name``. Raises InputError, with the names there are, where there is none."""
-    known = registry(modules)
-    if name not in known:
-        raise InputError(f"no experiment {name!r}; there are {', '.join(known)}")
-    return known[name]
-
-
-@cache
-def _imported(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise InputError(f"modules: no file {path}; its path starts at the folder where Snakemake runs")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _entry(module: ModuleType, name: str) -> Experiment:
-    entry, path = getattr(module, "EXPERIMENT", None), Path(module.__file__)
-    if not isinstance(entry, Experiment):
-        raise InputError(f"{path}: declares no EXPERIMENT; see any module of vitexplore/experiments")
-    title = " ".join((module.__doc__ or "").split("\n\n")[0].split())
-    return replace(entry, name=name, title=title, path=path)

@@ -1,14 +1,14 @@
 """The most activating images of every feature, their maps, and the statistics of its activations."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import pandas as pd
 from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Images, Options
 
-SITES = ("ffn", "query", "key", "value", "attention_out", "block", "channel")
+Site = Literal["ffn", "query", "key", "value", "attention_out", "block", "channel"]
 DRAWN = ("visualize", "variants", "ablation")
 TOP = ("site", "block", "feature", "rank", "image", "score")
 
@@ -25,7 +25,7 @@ def settings(scale: Any, name: str) -> dict[str, Any]:
     for experiment in DRAWN:
         if name in scale.taking_part(experiment):
             wanted |= set(scale.options(experiment).sites)
-    return {"sites": [site for site in SITES if site in wanted]}
+    return {"sites": [site for site in get_args(Site) if site in wanted]}
 
 
 def measure(model, loader, *, images: int, k: int, shards: int, sites: list[str], scratch: Path) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Options
-from vitexplore.experiments.collect import CollectOptions
+from vitexplore.experiments.collect import CollectOptions, Site
 from vitexplore.visualize.recipes import DEPTHS, RECIPES
 
 SITES = ("query", "key", "value", "ffn", "channel")
 STEP = 2  # forward passes that a step to the pixels costs: weights need no gradients
-Site = Literal["ffn", "query", "key", "value", "attention_out", "block", "channel"]
 Part = Literal["tv", "jitter", "colour_shift", "gaussian", "ensembling"]
 
 
@@ -93,13 +92,13 @@ def measure(
     """Visualizations with their scores, and loss curves: see visualize/study.py."""
     import pandas as pd
 
-    from vitexplore.visualize.study import block_sites, draw_features, in_turn, study, top_images
+    from vitexplore.visualize.study import block_sites, draw_features, exemplars, in_turn, study
 
     family, found = model.spec.family, []
     ways = [way for recipe in recipes for way in in_turn(family, recipe.changes(), left_out)]
     for depth in depths:
         wanted = {site: draw_features(model, site, features) for site in block_sites(model, depth, sites)}
-        best = top_images(model, loader.sample(found_in), list(wanted), k) if top is None else top
+        best = exemplars(model, loader.sample(found_in), list(wanted), k) if top is None else top
         pair = study(model, loader.sample(images), wanted, ways, seeds, best, judge, scratch / depth, depth)
         found.append([table.assign(depth=depth) for table in pair])
     return [pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)]

@@ -16,8 +16,9 @@ from PIL import Image
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
-from vitexplore.figures.tables import collected_images, maps_of, rows_of, winners_of
+from vitexplore.figures.tables import collected_images, maps_of, winners_of
 from vitexplore.graph import BACKGROUND, Graph
+from vitexplore.io import rows_of
 from vitexplore.png import decode
 
 FLOATS = "%.4f"
@@ -29,7 +30,7 @@ WRAP = 18  # letters of a caption's line
 def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
     images, found = collected_images(graph), {}
     for model in graph.models("portraits"):
-        portraits, winners = rows_of(graph, "portraits", model), winners_of(graph, model)
+        portraits, winners = rows_of(graph.table("portraits", model), model), winners_of(graph, model)
         of = {choice: mine for choice, mine in portraits.groupby("chosen_for")}
         by_depth, coding = (of.get(choice, portraits.iloc[:0]) for choice in ("depth", "concept"))
         title = "features by depth, and what they tell most of"

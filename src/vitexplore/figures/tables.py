@@ -5,20 +5,14 @@ import pandas as pd
 
 from vitexplore.data.images import ImageSet
 from vitexplore.graph import Graph
-from vitexplore.io import read_tables
+from vitexplore.io import rows_of
 
 OWN_SITES = ("ffn", "channel")  # the one of transformers, the one of CNNs
 
 
-def rows_of(graph: Graph, table: str, model: str) -> pd.DataFrame:
-    """A model's rows of a table."""
-    found = read_tables([graph.table(table, model)])
-    return found[found["model"] == model].reset_index(drop=True)
-
-
 def winners_of(graph: Graph, model: str) -> pd.DataFrame:
     """The most activating images of a model's features, best first: rows of the table `top`."""
-    top = rows_of(graph, "top", model)
+    top = rows_of(graph.table("top", model), model)
     return top[top["site"].isin(OWN_SITES)].sort_values("rank", kind="stable")
 
 
@@ -30,4 +24,4 @@ def maps_of(graph: Graph, model: str, site: str, block: int, feature: int) -> np
 
 def collected_images(graph: Graph) -> ImageSet:
     """The images among which the most activating ones were found."""
-    return ImageSet.read(graph.images("collect").parent)
+    return ImageSet.read(graph.image_index("collect").parent)

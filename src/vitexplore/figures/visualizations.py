@@ -6,14 +6,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.figures import plots
-from vitexplore.figures.tables import rows_of
 from vitexplore.graph import Graph
+from vitexplore.io import rows_of
 
 
 def show(graph: Graph) -> dict[Path, Figure]:
     found = {}
     for model in graph.models("visualize"):
-        for depth, mine in rows_of(graph, "visualize", model).groupby("depth", sort=False):
+        for depth, mine in rows_of(graph.table("visualize", model), model).groupby("depth", sort=False):
             found[graph.figure(f"visualizations_{model}_{depth}")] = draw(mine)
     return found
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from vitexplore.experiments import Experiment, shipped
+from vitexplore.experiments import Experiment
+from vitexplore.registry import shipped
 
 
 def as_text() -> str:

@@ -9,9 +9,9 @@ import pandas as pd
 from vitexplore.claims.paper import CATALOGUE
 from vitexplore.claims.text import claims_in_order
 from vitexplore.errors import InputError
-from vitexplore.experiments import shipped
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
+from vitexplore.registry import shipped
 
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 

@@ -54,7 +54,7 @@ def study(
     return pd.concat(scores, ignore_index=True), pd.concat(losses, ignore_index=True)
 
 
-def top_images(model: Model, loader: Loader, wanted: Sequence[Site], k: int) -> pd.DataFrame:
+def exemplars(model: Model, loader: Loader, wanted: Sequence[Site], k: int) -> pd.DataFrame:
     """The ``k`` images that activate each feature of ``wanted`` most, in the columns of the table `top`."""
     rankings = collect(model, loader, wanted, min(k, len(loader)))
     return pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
