@@ -86,7 +86,7 @@ def test_a_snakemake_of_somebody_else_in_the_folder_is_not_disturbed(folder, sle
     program = tmp_path_factory.mktemp("bin") / "snakemake"
     program.write_text("import time; time.sleep(120)")
     process = sleeping(sys.executable, str(program), cwd=folder)
-    while psutil.Process(process.pid).cwd() != str(folder):
+    while str(program) not in psutil.Process(process.pid).cmdline():  # until then it is a copy of this process
         time.sleep(0.02)
     with pytest.raises(InputError, match=rf"another run \(process {process.pid}\) is at work in"):
         refuse_beside_another(folder)
