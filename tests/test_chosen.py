@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from vitexplore.measures.chosen import BY_BLOCK, OF_A_FACTOR, explained_best, found_best, of_background
-from vitexplore.stats import halves
+from vitexplore.statistics.splits import halves
 
 
 def features() -> pd.DataFrame:

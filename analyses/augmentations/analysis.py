@@ -3,46 +3,45 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, vits_and_control
+from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
+from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable
 from vitexplore.figures import plots
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.statistics.intervals import Means
 
-PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling")
+PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone")
 RECIPES = ("paper", "released")
 SHOWN = 6  # features of each variant in the figure
 
 
-def gain(mine: pd.DataFrame, recipe: str, part: str) -> Estimate:
-    """Identification with the part minus without it, feature by feature."""
-    by_feature = {name: rows.set_index("feature")["identification"] for name, rows in mine.groupby("variant")}
-    lead = (by_feature[recipe] - by_feature[f"{recipe}-{part}"]).to_numpy()
-    return bootstrap(lambda f: float(lead[f].mean()), {"features": len(lead)})
+def gain(name: str, mine: pd.DataFrame, recipe: str, part: str, column: str) -> Means:
+    """``column`` with the part minus without it, feature by feature."""
+    by_variant = dict(list(mine.groupby("variant")))
+    whole, less = (of_feature(by_variant[variant], column) for variant in (recipe, f"{recipe}-{part}"))
+    return Means({f"{name} {recipe}": whole - less})
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    trained, random = vits_and_control(table)
+    vits = by_model(deciding(table), "vit")
     wanted = {name for recipe in RECIPES for name in (recipe, *(f"{recipe}-{part}" for part in PARTS))}
     if missing := wanted - set(table["variant"]):
         raise NotTested(f"needs both recipes, whole and less each part; {sorted(missing)[0]} is missing")
-    if table["identification"].isna().any():
-        raise NotTested("needs a judge: a model that is not the visualized one")
+    usable(pd.concat(vits.values()))
+    room = [ceilings(mine) for mine in vits.values()]
     statements = {
-        part: Measured(
-            {f"{mine['model'].iloc[0]} {recipe}": gain(mine, recipe, part) for mine in trained for recipe in RECIPES},
-            gain(random[0], RECIPES[0], part),
-        )
-        for part in PARTS
+        part: Measured({recipe: without(vits, recipe, part) for recipe in RECIPES}, list(vits), room) for part in PARTS
     }
-    scores = ["identification", "interpretability", "percentile", "high_frequency", "path_agreement", "seed_agreement"]
-    summary = table.groupby(["model", "variant"], sort=False)[scores].mean().reset_index()
-    summary["beats_natural"] = (
-        table.assign(beats=table["score"] > table["natural"])
-        .groupby(["model", "variant"], sort=False)["beats"]
-        .mean()
-        .to_numpy()
-    )
-    mine = summary[summary["model"] == trained[0]["model"].iloc[0]]
-    return Analysis(statements, summary, {"augmentations": pictures(trained[0]), "augmentations_scores": bars(mine)})
+    table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
+    summary = summary_of(table, ["model", "variant"])
+    first, mine = next(iter(vits.items()))
+    figures = {"augmentations": pictures(mine), "augmentations_scores": bars(summary[summary["model"] == first])}
+    return Analysis(statements, summary, figures)
+
+
+def without(vits: dict[str, pd.DataFrame], recipe: str, part: str) -> Comparison:
+    """The whole recipe minus the one without ``part``; the control, with the next feature's pictures."""
+    each = {name: gain(name, mine, recipe, part, "identification") for name, mine in vits.items()}
+    name, mine = next(iter(vits.items()))
+    return Comparison(each, gain(name, mine, recipe, part, "identification_other"))
 
 
 def pictures(mine: pd.DataFrame) -> Figure:
@@ -51,7 +50,7 @@ def pictures(mine: pd.DataFrame) -> Figure:
     for variant, each in mine.groupby("variant", sort=False):
         first = each.iloc[:SHOWN]
         above = [f"{row.feature}: {row.identification:.2f}" for row in first.itertuples()]
-        rows.append((variant.replace("-", "\nwithout "), list(first["picture"]), above))
+        rows.append((variant.replace("-", "\nwithout ").replace("without noise_alone", "noise alone"), list(first["picture"]), above))
     return plots.picture_rows(rows, "What each part of a recipe does; above each the judge's AUROC (chance 0.5)")
 
 

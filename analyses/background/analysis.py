@@ -7,12 +7,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, pooled, seeds_of
+from vitexplore.claims.decide import Analysis, Comparison, Measured, names, pooled, seeds_of
 from vitexplore.claims.paper import beside_paper
 from vitexplore.data.masks import CONDITIONS, FILLS
 from vitexplore.figures import plots
 from vitexplore.measures.accuracy import accuracy_table
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.statistics.intervals import Bootstrap, Resampled, mean_of
 
 REFERENCE = Path(__file__).parent / "reference.csv"
 TOLERANCE = 1.0  # points of Table 2
@@ -23,49 +23,54 @@ def top_k(classes: int) -> int:
     return 5 if classes >= 100 else 2
 
 
-def hits(mine: pd.DataFrame, k: int) -> dict[tuple[str, str], np.ndarray]:
-    """For each condition and fill, cut along boxes: bool [models, images] of top-k hits, over one list of images."""
-    rows = mine[mine["along"] != "pixels"]
-    return {
-        key: (found.pivot(index="model", columns="image", values="rank") < k).to_numpy()
-        for key, found in rows.groupby(["condition", "fill"])
-    }
+class Family:
+    """Of one family's models: bool [models, images] of top-k hits for each condition and fill, cut along boxes, over
+    one list of images."""
 
+    def __init__(self, mine: pd.DataFrame, k: int, chance: float) -> None:
+        rows, self.chance = mine[mine["along"] != "pixels"], chance
+        self.hits = {
+            key: (found.pivot(index="model", columns="image", values="rank") < k).to_numpy()
+            for key, found in rows.groupby(["condition", "fill"])
+        }
+        self.bootstrap = Bootstrap({"images": self.hits["full", ""].shape[1]})
 
-class Pair:
-    """ViTs and CNNs of one training seed."""
-
-    def __init__(self, vit: pd.DataFrame, cnn: pd.DataFrame, k: int, chance: float) -> None:
-        self.vit, self.cnn, self.chance = hits(vit, k), hits(cnn, k), chance
-
-    def difference(self, condition: str, fill: str) -> Estimate:
-        """What ViTs keep minus what CNNs keep."""
-        images = self.vit["full", ""].shape[1]
-        return bootstrap(
-            lambda i: self._kept(self.vit, condition, fill, i) - self._kept(self.cnn, condition, fill, i),
-            {"images": images},
+    def kept(self, condition: str, fill: str) -> Resampled:
+        """Mean over models of the condition's accuracy over the full images', both above chance."""
+        part, whole = self.hits[condition, fill], self.hits["full", ""]
+        return self.bootstrap(
+            lambda i: np.mean((part[:, i].mean(1) - self.chance) / (whole[:, i].mean(1) - self.chance))
         )
 
-    def _kept(self, found: dict, condition: str, fill: str, images: np.ndarray) -> float:
-        """Mean over models of the condition's accuracy over the full images', both above chance."""
-        part = found[condition, fill][:, images].mean(1) - self.chance
-        return float(np.mean(part / (found["full", ""][:, images].mean(1) - self.chance)))
+    def above_chance(self, condition: str, fill: str) -> Resampled:
+        return self.bootstrap(lambda i: self.hits[condition, fill][:, i].mean() - self.chance)
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"]]
-    own = table[table["size"] == "own"]
     classes = int(table["classes"].iloc[0])
     k = top_k(classes)
     chance = k / classes
-    pairs = {seed: Pair(vit, cnn, k, chance) for seed, (vit, cnn) in seeds_of(own, "vit", "cnn").items()}
-    control = next(iter(pairs.values())).difference("mean_image", "")
+    seeds = seeds_of(table[table["size"] == "own"], "vit", "cnn")
+    models = names(*(rows for pair in seeds.values() for rows in pair))
+    pairs = {seed: [Family(rows, k, chance) for rows in pair] for seed, pair in seeds.items()}
+
+    def compare(condition: str, fill: str) -> Comparison:
+        """ViTs minus CNNs; the control, on the mean of all images."""
+        each = {seed: vit.kept(condition, fill) - cnn.kept(condition, fill) for seed, (vit, cnn) in pairs.items()}
+        vit, cnn = next(iter(pairs.values()))
+        return Comparison(each, vit.kept("mean_image", "") - cnn.kept("mean_image", ""))
+
+    def room(condition: str, fill: str) -> list:
+        return [mean_of([f.above_chance(condition, fill) for f in fs]).estimate() for fs in zip(*pairs.values(), strict=True)]
+
     statements = {}
     for condition in ("background", "foreground"):
-        of_fill = {fill: {seed: pair.difference(condition, fill) for seed, pair in pairs.items()} for fill in FILLS}
-        others = {f"{seed} {fill}": found for fill in FILLS[1:] for seed, found in of_fill[fill].items()}
-        statements[f"{condition}_alone"] = Measured(of_fill[FILLS[0]], control)
-        statements[f"{condition}_other_fills"] = Measured(others, control)
+        black, *others = FILLS
+        statements[f"{condition}_alone"] = Measured(
+            {"": compare(condition, black)}, models, room(condition, black)
+        )
+        statements[f"{condition}_other_fills"] = Measured({fill: compare(condition, fill) for fill in others}, models)
     rows = summary(table, k, chance)
     named = pooled(table, rows)
     shown = named[(named["size"] == "own") & named["fill"].isin([FILLS[0]]) & (named["along"] == "boxes")]

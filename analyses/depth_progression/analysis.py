@@ -5,25 +5,53 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
-from vitexplore.claims.decide import Analysis, Measured, of_each, pooled, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, NotTested, by_model, deciding, of_each, pooled
 from vitexplore.figures import plots
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.statistics.intervals import Estimate, Jackknifed, Means, groups
 
-TOLD = {"class_rises": "class", "texture_falls": "texture"}
+FACTORS = ("class", "texture")
 NONE = "none"
 
 
-def tau(mine: pd.DataFrame, factor: str) -> Estimate:
-    """Kendall's tau-b of block and information, over features."""
-    block, bits = mine["block"].to_numpy(), mine[f"information_{factor}"].to_numpy()
-    return bootstrap(lambda f: float(kendalltau(block[f], bits[f]).statistic), {"features": len(mine)})
+def tau(mine: pd.DataFrame, factor: str, exchanged: bool = False) -> Jackknifed:
+    """Kendall's tau-b of block and information, over features. Groups of images are left out in turn, and groups of
+    features. With ``exchanged`` (a control) the blocks are exchanged among the features."""
+    name, block = str(mine["model"].iloc[0]), mine["block"].to_numpy()
+    if exchanged:
+        block = np.random.default_rng(0).permutation(block)
+    bits, group = mine[f"information_{factor}"].to_numpy(), groups(len(mine))
+    without_images = np.stack(mine[f"{factor}_without"].to_list(), axis=1)  # [groups, features]
+    without = {
+        "images": np.array([kendalltau(block, each).statistic for each in without_images]),
+        f"{name}'s features": np.array(
+            [kendalltau(block[group != g], bits[group != g]).statistic for g in np.unique(group)]
+        ),
+    }
+    images = int(mine["images"].iloc[0])
+    return Jackknifed(float(kendalltau(block, bits).statistic), without, f"{images} images, {len(mine)} features")
+
+
+def most_told(mine: pd.DataFrame, factor: str) -> Estimate:
+    """Bits about ``factor``, mean over the features of the block that tells most."""
+    told = f"information_{factor}"
+    block = mine.groupby("block")[told].mean().idxmax()
+    return Means({"": mine[mine["block"] == block][told].to_numpy()}).estimate()
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    vits, random = vits_and_control(table)
+    vits, cnns = (by_model(deciding(table), family) for family in ("vit", "cnn"))
+    random = table[table["random_weights"]]
+    if random.empty:
+        raise NotTested("needs a ViT with random weights")
+    texture_room = [most_told(mine, "texture") for mine in vits.values()]
     statements = {
-        name: Measured(of_each(vits, lambda mine, of=factor: tau(mine, of)), tau(random[0], factor))
-        for name, factor in TOLD.items()
+        "class_rises": Measured.one(of_each(vits, lambda mine: tau(mine, "class")), tau(random, "class")),
+        "class_rises_cnn": Measured.one(
+            of_each(cnns, lambda mine: tau(mine, "class")), tau(next(iter(cnns.values())), "class", exchanged=True)
+        ),
+        "texture_falls": Measured.one(
+            of_each(vits, lambda mine: tau(mine, "texture")), tau(random, "texture"), gate=texture_room
+        ),
     }
     figures = {"depth_progression": shares(table), "depth_information": information(table)}
     return Analysis(statements, summary(table), figures)
@@ -43,7 +71,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         "explained_by_"
     )
     rows = rows.join(best).reset_index()
-    for factor in TOLD.values():
+    for factor in FACTORS:
         for model, mine in table.groupby("model"):
             told = mine[f"information_{factor}"].to_numpy()
             exchanged = np.random.default_rng(0).permutation(mine["block"])
@@ -74,7 +102,7 @@ def shares(table: pd.DataFrame) -> Figure:
 def information(table: pd.DataFrame) -> Figure:
     """Mean bits about class and texture by depth."""
     long = pooled(table).melt(
-        ["model", "block"], [f"information_{factor}" for factor in TOLD.values()], "factor", "told"
+        ["model", "block"], [f"information_{factor}" for factor in FACTORS], "factor", "told"
     )
     long["factor"] = long["factor"].str.removeprefix("information_")
     title = "What features tell of class and texture"

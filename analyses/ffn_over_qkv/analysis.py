@@ -4,69 +4,73 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each, vits_and_control
+from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
+from vitexplore.claims.pictures import alive, ceilings, summary_of, usable
 from vitexplore.figures import plots
 from vitexplore.png import decode
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.statistics.intervals import Means
 
 QKV = ("query", "key", "value")
 SITES = (*QKV, "ffn")
 SHOWN = 4  # features of each site and depth in the figure
 
 
-def by_site(mine: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
-    """For each site, float [features of all depths]."""
-    return {site: rows[column].to_numpy(np.float64) for site, rows in mine.groupby("site")}
+def of_site(mine: pd.DataFrame, site: str, values: pd.Series) -> Means:
+    """The mean over depths of the mean over a site's features of ``values``, which has the rows of ``mine``."""
+    rows = mine[mine["site"] == site]
+    model, depths = rows["model"].iloc[0], rows["depth"].nunique()
+    samples = {f"{model} {site} {depth}": values[found.index] / depths for depth, found in rows.groupby("depth")}
+    return Means({name: sample.to_numpy(np.float64) for name, sample in samples.items()}, "features of each site")
 
 
-def ffn_minus_qkv(mine: pd.DataFrame, column: str) -> Estimate:
-    values = by_site(mine, column)
-    count = min(map(len, values.values()))
-    return bootstrap(
-        lambda f: float(values["ffn"][f].mean() - np.mean([values[site][f].mean() for site in QKV])),
-        {"features of each site": count},
-    )
-
-
-def negative(estimate: Estimate) -> Estimate:
-    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.n)
+def ffn_minus(mine: pd.DataFrame, site: str, values: pd.Series) -> Means:
+    return of_site(mine, "ffn", values) - of_site(mine, site, values)
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     recipes = list(table["variant"].unique())  # the first decides, the others are shown beside it
-    trained, random = vits_and_control(table[table["variant"] == recipes[0]])
-    if any(mine["identification"].isna().any() for mine in trained + random):
-        raise NotTested("needs a judge: a model that is not the visualized one")
-    statements = {
-        "identification": Measured(
-            of_each(trained, lambda mine: ffn_minus_qkv(mine, "identification")),
-            ffn_minus_qkv(random[0], "identification"),
-        ),
-        "high_frequency": Measured(
-            of_each(trained, lambda mine: negative(ffn_minus_qkv(mine, "high_frequency"))),
-            negative(ffn_minus_qkv(random[0], "high_frequency")),
-        ),
-    }
-    table = table.assign(beats_natural=table["score"] > table["natural"])
-    grouped = table.groupby(["variant", "model", "site", "depth"], sort=False)
-    summary = grouped.agg(
-        identification=("identification", "mean"),
-        identification_natural=("identification_natural", "mean"),
-        high_frequency=("high_frequency", "mean"),
-        beats_natural=("beats_natural", "mean"),
-        percentile=("percentile", "mean"),
-        path_agreement=("path_agreement", "mean"),
-        interpretability=("interpretability", "mean"),
-        n=("feature", "size"),
-    ).reset_index()
+    vits = by_model(deciding(table[table["variant"] == recipes[0]]), "vit")
+    vits = {name: mine for name, mine in vits.items() if set(SITES) <= set(mine["site"])}
+    if not vits:
+        raise NotTested("needs visualizations of ffn, query, key and value")
+    usable(pd.concat(vits.values()))
+    statements = {f"over_{site}": identified(vits, site) for site in QKV}
+    statements["high_frequency"] = Measured({site: high_frequency(vits, site) for site in QKV}, list(vits))
+    table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
+    summary = summary_of(table, ["variant", "model", "site", "depth"])
+    first = next(iter(vits))
     figures = {
-        "ffn_over_qkv": pictures(trained[0], recipes[0]),
+        "ffn_over_qkv": pictures(vits[first], recipes[0]),
         "ffn_over_qkv_scores": scores(summary[summary["variant"] == recipes[0]]),
     }
     if len(recipes) > 1:
-        same = (table["variant"] == recipes[1]) & (table["model"] == trained[0]["model"].iloc[0])
+        same = (table["variant"] == recipes[1]) & (table["model"] == first)
         figures["ffn_over_qkv_ours"] = pictures(table[same], recipes[1])
     return Analysis(statements, summary, figures)
+
+
+def identified(vits: dict[str, pd.DataFrame], site: str) -> Measured:
+    """Identification less its ceiling, ffn minus ``site``; the control, with the next feature's picture."""
+    each, controls, gate = {}, [], []
+    for name, mine in vits.items():
+        mine = alive(mine)
+        if not {"ffn", site} <= set(mine["site"]):
+            raise NotTested(f"{name}: no feature of ffn or {site} could be visualized")
+        each[name] = ffn_minus(mine, site, mine["identification"] - mine["identification_natural"])
+        controls.append(ffn_minus(mine, site, mine["identification_other"] - mine["identification_natural"]))
+        gate += [ceilings(mine[mine["site"] == kind]) for kind in ("ffn", site)]
+    return Measured.one(each, controls[0], gate=gate)
+
+
+def high_frequency(vits: dict[str, pd.DataFrame], site: str) -> Comparison:
+    """The share of high frequencies, ``site`` minus ffn; the control, of features' pictures drawn from both sites."""
+    each = {name: ffn_minus(mine, site, mine["high_frequency"]) * -1.0 for name, mine in vits.items()}
+    mine = next(iter(vits.values()))
+    both = mine[mine["site"].isin(("ffn", site))]
+    exchanged = both["high_frequency"].copy()
+    for _, rows in both.groupby("depth"):
+        exchanged[rows.index] = np.random.default_rng(0).permutation(rows["high_frequency"])
+    return Comparison(each, ffn_minus(both, site, exchanged) * -1.0)
 
 
 def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
@@ -88,10 +92,8 @@ def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
 
 
 def scores(summary: pd.DataFrame) -> Figure:
-    """Identification by site for each transformer."""
+    """Identification less its ceiling by site for each transformer."""
     rows = summary[summary["site"].isin(SITES)]
-    means = rows.groupby(["model", "site"], sort=False)["identification"].mean().reset_index()
-    labels = ("site", "identification (rank AUROC, chance 0.5)")
-    figure = plots.bars(means, "site", "identification", "model", "Whose feature is it? A judge's answer", labels)
-    figure.axes[0].axhline(0.5, color="black", linestyle="--")
-    return figure
+    means = rows.groupby(["model", "site"], sort=False)["less_ceiling"].mean().reset_index()
+    labels = ("site", "identification less its ceiling")
+    return plots.bars(means, "site", "less_ceiling", "model", "Whose feature is it? A judge's answer", labels)

@@ -8,51 +8,47 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each, pooled
+from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, of_each, pooled
 from vitexplore.claims.paper import beside_paper
+from vitexplore.claims.tokens import TOLERANCE, hits, natural_room, share, with_cls
 from vitexplore.figures import plots
-from vitexplore.stats import Estimate, bootstrap
 
 HERE = Path(__file__).parent
 CURVES = {"isolated_cls": "CLS joins before block k", "cls_only": "patches dropped before block k"}
-TOLERANCE = 0.5  # points: rounding and decoding of JPEGs, on 50,000 images whose own standard error is 0.16
-
-
-def hits_by_k(mine: pd.DataFrame) -> np.ndarray:
-    """bool [blocks + 1, images]: top-1 hits with CLS joined before block k."""
-    isolated = mine[mine["surgery"] == "isolated_cls"]
-    return (isolated.pivot(index="at", columns="image", values="rank") < 1).to_numpy()
-
-
-def share(mine: pd.DataFrame, at: Callable[[int], int], chance: float) -> Estimate:
-    """Of the natural accuracy above chance, what is there with CLS joined before block ``at(number of blocks)``."""
-    hits = hits_by_k(mine)
-    k = at(len(hits) - 1)
-    return bootstrap(
-        lambda images: float((hits[k, images].mean() - chance) / (hits[0, images].mean() - chance)),
-        {"images": hits.shape[1]},
-    )
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"] & table["surgery"].isin(CURVES)]
     chance = 1 / int(table["classes"].iloc[0])
-    vits = [mine for _, mine in table[table["family"] == "vit"].groupby("model")]
-    if not vits:
-        raise NotTested("no ViT classifier with a CLS token at this scale")
-    control = share(vits[0], lambda depth: depth, chance)
-    statements = {
-        "last_block": Measured(of_each(vits, lambda mine: share(mine, lambda depth: depth - 1, chance)), control),
-        "half_way": Measured(of_each(vits, lambda mine: share(mine, lambda depth: depth // 2, chance)), control),
-    }
-    return Analysis(statements, summary(table), {"isolated_cls": figure(pooled(table))})
+    vits = by_model(deciding(with_cls(table)), "vit")
+    isolated = {name: hits(mine, "isolated_cls") for name, mine in vits.items()}
+    gate = natural_room([found[0] for found in isolated.values()], chance)
+
+    def joined(before: Callable[[int], int]) -> Measured:
+        """With CLS joined before block ``before(depth)``; the control, never."""
+
+        def of(found: np.ndarray, k: int):
+            return share(found[k], found[0], chance)
+
+        each = of_each(isolated, lambda found: of(found, before(len(found) - 1)))
+        first = next(iter(isolated.values()))
+        return Measured.one(each, of(first, len(first) - 1), gate=gate)
+
+    statements = {"last_block": joined(lambda depth: depth - 1), "half_way": joined(lambda depth: depth // 2)}
+    means = accuracies(table)
+    return Analysis(statements, summary(means), {"isolated_cls": figure(pooled(table, means))})
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """model, architecture, surgery, before_block, top1 and top5 in percent, n, and the released code's numbers."""
-    rows = table.assign(top1=100.0 * (table["rank"] < 1), top5=100.0 * (table["rank"] < 5))
-    grouped = rows.groupby(["model", "architecture", "surgery", "at"], sort=False)
-    means = grouped.agg(top1=("top1", "mean"), top5=("top5", "mean"), n=("image", "size")).reset_index()
+def accuracies(table: pd.DataFrame) -> pd.DataFrame:
+    """model, architecture, surgery, at, top1 and top5 in percent, n."""
+    rows = table[["model", "architecture", "surgery", "at"]].copy()
+    for k in (1, 5):
+        rows[f"top{k}"] = [100 * (rank < k).mean() for rank in table["rank"]]
+    return rows.assign(n=table["rank"].map(len))
+
+
+def summary(means: pd.DataFrame) -> pd.DataFrame:
+    """The same beside the released code's numbers, ``at`` being ``before_block``."""
     values = {"top1": "top1", "top5": "top5"}
     printed = (("isolated_cls", "isolating_cls.csv", "cls_inserted_before_block"),
                ("cls_only", "cls_only.csv", "patches_dropped_before_block"))  # fmt: skip
@@ -64,9 +60,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def figure(table: pd.DataFrame) -> Figure:
+def figure(means: pd.DataFrame) -> Figure:
     """Both curves of every model, training seeds together."""
-    shown = table.assign(top1=100.0 * (table["rank"] < 1), curve=table["surgery"].map(CURVES))
+    shown = means.assign(curve=means["surgery"].map(CURVES))
     labels = ("k", "top-1, percent")
     found = plots.lines(shown, "at", "top1", "model", "CLS without the patches", labels, style="curve")
     found.set_figwidth(9.5)

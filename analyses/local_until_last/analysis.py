@@ -1,14 +1,17 @@
 """Section 4: is the last block's step towards global tokens larger than every earlier block's?"""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, of_each, pooled, vits_and_control
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.claims.decide import Analysis, Comparison, Measured, pooled, vits_and_control
+from vitexplore.statistics.intervals import Bootstrap, Resampled
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
+STATEMENTS = {"uniformity": "last_step", "cosine": "cosine", "stays": "stays", "position": "position"}
 NAMES = {
     "uniformity": "uniformity of maps",
     "cosine": "mean cosine of tokens",
@@ -17,28 +20,38 @@ NAMES = {
 }
 
 
-def excess_of_last_step(mine: pd.DataFrame, measure: str) -> Estimate:
-    """The last block's step towards global minus the largest earlier one."""
-    rows = mine[mine["measure"] == measure]
-    values = rows.pivot(index="block", columns="image", values="value").to_numpy() * TOWARDS_GLOBAL[measure]
-    values = values[:, np.isfinite(values).all(0)]
+class Courses:
+    """A measure of every model by block, turned so that it rises towards global, over the same images; ``random`` is
+    the network with random weights."""
 
-    def statistic(images: np.ndarray) -> float:
-        steps = np.diff(values[:, images].mean(1))
-        return float(steps[-1] - steps[:-1].max())
+    def __init__(self, trained: dict[str, pd.DataFrame], random: pd.DataFrame, measure: str) -> None:
+        values = [self._values(mine, measure) for mine in (*trained.values(), random)]
+        finite = np.all([np.isfinite(each).all(0) for each in values], axis=0)
+        bootstrap = Bootstrap({"images": int(finite.sum())})
+        courses = [bootstrap.each(lambda i, y_bi=each[:, finite]: y_bi[:, i].mean(1)) for each in values]
+        self.trained, self.random = dict(zip(trained, courses, strict=False)), courses[-1]
 
-    return bootstrap(statistic, {"images": values.shape[1]})
+    @staticmethod
+    def _values(mine: pd.DataFrame, measure: str) -> np.ndarray:
+        rows = mine[mine["measure"] == measure].pivot(index="block", columns="image", values="value")
+        return rows.to_numpy() * TOWARDS_GLOBAL[measure]
+
+    def compare(self, of_course: Callable[[list[Resampled]], Resampled]) -> Comparison:
+        return Comparison({name: of_course(course) for name, course in self.trained.items()}, of_course(self.random))
+
+    def steps(self) -> Measured:
+        """The last block's step against every inner block's."""
+        inner = range(1, len(self.random) - 1)
+        against = {f"block {b}": self.compare(lambda y, b=b: y[-1] - y[-2] - (y[b] - y[b - 1])) for b in inner}
+        return Measured(against, list(self.trained))
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     trained, random = vits_and_control(table)
-    statements = {
-        measure: Measured(
-            of_each(trained, lambda mine, measure=measure: excess_of_last_step(mine, measure)),
-            excess_of_last_step(random[0], measure),
-        )
-        for measure in TOWARDS_GLOBAL
-    }
+    courses = {measure: Courses(trained, random, measure) for measure in TOWARDS_GLOBAL}
+    statements = {STATEMENTS[measure]: found.steps() for measure, found in courses.items()}
+    half = courses["uniformity"].compare(lambda y: y[-1] - y[-2] - (y[-1] - y[0]) * 0.5)
+    statements["most_of_the_rise"] = Measured({"": half}, list(trained))
     grouped = table[table["measure"].isin(TOWARDS_GLOBAL)].groupby(["model", "measure", "block"], sort=False)["value"]
     summary = grouped.agg(mean="mean", n="count").reset_index()
     return Analysis(statements, summary, {"local_until_last": panels(pooled(table, summary))})

@@ -5,8 +5,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, pooled, seeds_of
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.claims.decide import Analysis, Measured, names, pooled, seeds_of
+from vitexplore.statistics.intervals import Bootstrap, Resampled, mean_of
 
 FILTERS = {"ideal": "disc", "gaussian": "gaussian"}
 
@@ -15,29 +15,29 @@ class Curves:
     """Of one family's models: bool [models, images] hits on unfiltered images (``whole``) and, for each strength of
     ``filter``, on filtered ones; ``strengths`` rising."""
 
-    def __init__(self, mine: pd.DataFrame, filter: str, rank: str = "rank") -> None:
-        self.whole = self._hits(mine[mine["filter"] == "none"], "rank")
+    def __init__(self, mine: pd.DataFrame, filter: str, chance: float, rank: str = "rank") -> None:
+        self.chance, self.whole = chance, self._hits(mine[mine["filter"] == "none"], "rank")
         rows = mine[mine["filter"] == filter]
         self.strengths = np.array(sorted(rows["strength"].unique()))
         self.filtered = [self._hits(rows[rows["strength"] == strength], rank) for strength in self.strengths]
+        self.bootstrap = Bootstrap({"images": self.whole.shape[1]})
 
     @staticmethod
     def _hits(rows: pd.DataFrame, rank: str) -> np.ndarray:
         return (rows.pivot(index="model", columns="image", values=rank) < 1).to_numpy()
 
-    def kept(self, images: np.ndarray, chance: float) -> np.ndarray:
+    def kept(self, images: np.ndarray) -> np.ndarray:
         """float [strengths]: accuracy above chance over the unfiltered one's, mean over models."""
-        whole = self.whole[:, images].mean(1) - chance
-        return np.array([((hits[:, images].mean(1) - chance) / whole).mean() for hits in self.filtered])
+        whole = self.whole[:, images].mean(1) - self.chance
+        return np.array([((hits[:, images].mean(1) - self.chance) / whole).mean() for hits in self.filtered])
 
-    def area(self, images: np.ndarray, chance: float) -> float:
+    def area(self) -> Resampled:
         """Under ``kept`` against the logarithm of the strength, over the range: 1 where nothing is lost."""
         x = np.log(self.strengths)
-        return float(np.trapezoid(self.kept(images, chance), x) / (x[-1] - x[0]))
+        return self.bootstrap(lambda images: np.trapezoid(self.kept(images), x) / (x[-1] - x[0]))
 
-
-def difference(vit: Curves, cnn: Curves, chance: float) -> Estimate:
-    return bootstrap(lambda images: vit.area(images, chance) - cnn.area(images, chance), {"images": vit.whole.shape[1]})
+    def above_chance(self) -> Resampled:
+        return self.bootstrap(lambda images: self.whole[:, images].mean() - self.chance)
 
 
 def at_one_size(table: pd.DataFrame) -> pd.DataFrame:
@@ -49,17 +49,21 @@ def at_one_size(table: pd.DataFrame) -> pd.DataFrame:
 
 def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"]]
-    compared = at_one_size(table)
     chance = 1 / int(table["classes"].iloc[0])
-    seeds = seeds_of(compared, "vit", "cnn")
+    seeds = seeds_of(at_one_size(table), "vit", "cnn")
+    models = names(*(rows for pair in seeds.values() for rows in pair))
+
+    def difference(pair: tuple[pd.DataFrame, ...], filter: str, rank: str = "rank") -> Resampled:
+        vit, cnn = (Curves(rows, filter, chance, rank).area() for rows in pair)
+        return vit - cnn
+
+    families = [[Curves(rows, "disc", chance).above_chance() for rows in pair] for pair in seeds.values()]
+    gate = [mean_of(family).estimate() for family in zip(*families, strict=True)]
     statements = {}
     for name, filter in FILTERS.items():
-        estimates = {
-            seed: difference(Curves(vit, filter), Curves(cnn, filter), chance) for seed, (vit, cnn) in seeds.items()
-        }
-        vit, cnn = next(iter(seeds.values()))
-        control = difference(Curves(vit, filter, "rank_permuted"), Curves(cnn, filter, "rank_permuted"), chance)
-        statements[name] = Measured(estimates, control)
+        each = {seed: difference(pair, filter) for seed, pair in seeds.items()}
+        control = difference(next(iter(seeds.values())), filter, "rank_permuted")
+        statements[name] = Measured.one(each, control, models, gate)
     rows = summary(table, chance)
     return Analysis(statements, rows, {"low_pass": panels(pooled(table, at_one_size(rows)))})
 

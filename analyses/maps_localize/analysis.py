@@ -1,87 +1,116 @@
-"""Figs. 2a and 4: AUROC of activation maps against the object's mask, block by block."""
+"""Figs. 2a and 4: AUROC of activation maps against the object's mask, over the best map that needs no network."""
 
 import numpy as np
 import pandas as pd
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, pooled
+from vitexplore.claims.decide import Analysis, Comparison, Measured, by_model, deciding, pooled
 from vitexplore.figures import plots
-from vitexplore.stats import Estimate, bootstrap, halves
+from vitexplore.statistics.intervals import Bootstrap, Resampled
+from vitexplore.statistics.splits import halves
 
 BEST = 0.1  # share of a block's features
 
 
 class Maps:
-    """One model's AUROCs on the second half of the images, by block: ``own`` and ``other`` (another image's map)
-    float [images, features], turned by signs that were chosen on the first half, as was ``order``, best first."""
+    """AUROCs of maps by block: ``own`` and ``other`` (against another image's mask) float [images, maps] on the second
+    half of the images, turned by signs that were chosen on the first half, as was ``order``, best first. ``usable``
+    bool [images]: those whose object covers some positions and not all."""
 
-    def __init__(self, mine: pd.DataFrame) -> None:
-        self.blocks = []
-        for _, rows in mine.groupby("block"):
-            own = rows.pivot(index="image", columns="feature", values="auroc").to_numpy(np.float64)
-            other = rows.pivot(index="image", columns="feature", values="control").to_numpy(np.float64)
-            first, second = halves(len(own))
+    def __init__(self, rows: pd.DataFrame, usable: np.ndarray) -> None:
+        first, second = (np.flatnonzero(usable)[half] for half in halves(int(usable.sum())))
+        self.own: dict[int, np.ndarray] = {}
+        self.other: dict[int, np.ndarray] = {}
+        self.order: dict[int, np.ndarray] = {}
+        for block, mine in rows.groupby("block"):
+            own, other = (np.stack(mine[column].to_list(), axis=1) for column in ("auroc", "control"))
             mean = own[first].mean(0)
             sign = np.where(mean >= 0.5, 1.0, -1.0)
-            order = np.argsort(-np.abs(mean - 0.5), kind="stable")
-            self.blocks.append((_turn(own[second], sign), _turn(other[second], sign), order))
+            self.own[block], self.other[block] = _turn(own[second], sign), _turn(other[second], sign)
+            self.order[block] = np.argsort(-np.abs(mean - 0.5), kind="stable")
 
-    def best(self, block: int, images: np.ndarray, control: bool = False) -> float:
-        own, other, order = self.blocks[block]
-        chosen = order[: max(1, round(BEST * len(order)))]
-        return float((other if control else own)[images][:, chosen].mean())
+    @property
+    def inner(self) -> list[int]:
+        return sorted(self.own)[:-1]
 
-    def count(self, block: int) -> int:
-        return len(self.blocks[block][0])
+    def best(self, block: int, share: float, control: bool = False) -> np.ndarray:
+        """The mean AUROC of the best ``share`` of a block's maps, at least one: float [images]."""
+        order = self.order[block]
+        found = (self.other if control else self.own)[block]
+        return found[:, order[: max(1, round(share * len(order)))]].mean(1)
+
+    def trivial(self, block: int) -> np.ndarray:
+        """The best map's, of the grid that ``block`` has: float [images]."""
+        return self.best(max(known for known in self.own if known <= block), 0.0)
 
 
 def _turn(auroc: np.ndarray, sign: np.ndarray) -> np.ndarray:
     return 0.5 + sign * (auroc - 0.5)
 
 
-def best_of_inner(maps: Maps, control: bool) -> Estimate:
-    inner = range(len(maps.blocks) - 1)
-    images = min(maps.count(block) for block in inner)
-    return bootstrap(lambda i: float(np.mean([maps.best(block, i, control) for block in inner])), {"images": images})
+def usable_images(rows: pd.DataFrame) -> np.ndarray:
+    """bool [images]: where no map and no control is missing."""
+    return np.all([~np.isnan(found) for column in ("auroc", "control") for found in rows[column]], axis=0)
 
 
-def all_of_inner(maps: Maps, control: bool) -> Estimate:
-    """Resamples images and features; the control draws the features' signs anew."""
-    inner = maps.blocks[:-1]
-    images = min(len(own) for own, *_ in inner)
-    features = min(own.shape[1] for own, *_ in inner)
-    rng = np.random.default_rng(0)
-    gains = []
-    for own, other, _ in inner:
-        gain = own[:images, :features] - other[:images, :features]
-        gains.append(gain * rng.choice((-1.0, 1.0), size=features) if control else gain)
-    gain = np.mean(gains, axis=0)
-    return bootstrap(lambda i, f: float(gain[i][:, f].mean()), {"images": images, "features": features})
+def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
+    usable = usable_images(table) & usable_images(trivial)
+    vits = by_model(deciding(table), "vit")
+    maps = {str(name): Maps(mine, usable) for name, mine in table.groupby("model", sort=False)}
+    pixels = {str(name): Maps(mine, usable) for name, mine in trivial.groupby("model", sort=False)}
+    random = table[table["random_weights"] & table["family"].eq("vit")]["model"].unique()
+    first = next(iter(vits))
+    bootstrap = Bootstrap({"images": len(next(iter(maps[first].own.values())))})
 
+    def mean(values: np.ndarray) -> Resampled:
+        return bootstrap(lambda images: values[images].mean())
 
-def analyse(table: pd.DataFrame) -> Analysis:
-    table = table[~table["random_weights"]]
-    models = {model: Maps(mine) for model, mine in table.groupby("model", sort=False)}
-    families = table.groupby("model")["family"].first()
-    vits = {model: maps for model, maps in models.items() if families[model] == "vit"}
-    if not vits:
-        raise NotTested("no ViT classifier at this scale")
-    first = next(iter(vits.values()))
-    statements = {
-        "best_maps": Measured(
-            {name: best_of_inner(maps, False) for name, maps in vits.items()}, best_of_inner(first, True)
-        ),
-        "all_maps": Measured(
-            {name: all_of_inner(maps, False) for name, maps in vits.items()}, all_of_inner(first, True)
-        ),
+    def best(name: str, control: bool = False) -> Resampled:
+        """The best tenth's, mean over the inner blocks."""
+        return mean(np.mean([maps[name].best(block, BEST, control) for block in maps[name].inner], axis=0))
+
+    def over(baseline) -> Comparison:
+        return Comparison(
+            {name: best(name) - baseline(name) for name in vits}, best(first, control=True) - baseline(first)
+        )
+
+    against = {
+        "pixels": over(lambda name: mean(np.mean([pixels[name].trivial(b) for b in maps[name].inner], axis=0)))
     }
+    for name in random[:1]:
+        against["random weights"] = over(lambda _, name=name: best(str(name)))
+    statements = {
+        "best_maps": Measured(against, list(vits)),
+        "all_maps": Measured.one({name: gains(maps[name]) for name in vits}, gains(maps[first], exchanged=True)),
+    }
+    rows = summary(maps, pixels)
+    figure = plots.lines(
+        pooled(table, rows), "block", "auroc", "model",
+        "The best tenth of the maps, against the object's mask", ("block", "AUROC"), style="maps",
+    )  # fmt: skip
+    return Analysis(statements, rows, {"maps_localize": figure})
+
+
+def gains(maps: Maps, exchanged: bool = False) -> Resampled:
+    """AUROC over that against another image's mask, mean over all features of the inner blocks; images and features
+    resampled. With ``exchanged`` (the control) the features' signs are drawn."""
+    features = min(maps.own[block].shape[1] for block in maps.inner)
+    gains = [(maps.own[block] - maps.other[block])[:, :features] for block in maps.inner]
+    if exchanged:
+        rng = np.random.default_rng(0)
+        gains = [gain * rng.choice((-1.0, 1.0), size=features) for gain in gains]
+    gain = np.mean(gains, axis=0)
+    return Bootstrap({"images": len(gain), "features": features})(lambda i, f: gain[i][:, f].mean())
+
+
+def summary(maps: dict[str, Maps], pixels: dict[str, Maps]) -> pd.DataFrame:
+    """model, block, maps (own, other image's, or of pixels), auroc, n."""
     rows = []
-    for model, maps in models.items():
-        for block in range(len(maps.blocks)):
-            images = np.arange(maps.count(block))
-            for name, control in (("own", False), ("other image's", True)):
-                value = maps.best(block, images, control)
-                rows.append({"model": model, "block": block, "maps": name, "auroc": value, "n": len(images)})
-    summary = pd.DataFrame(rows)
-    title = "The best tenth of the maps, against the object's mask"
-    figure = plots.lines(pooled(table, summary), "block", "auroc", "model", title, ("block", "AUROC"), style="maps")
-    return Analysis(statements, summary, {"maps_localize": figure})
+    for model, mine in maps.items():
+        for block in mine.own:
+            found = {"own": mine.best(block, BEST), "other image's": mine.best(block, BEST, control=True)}
+            found["pixels"] = pixels[model].trivial(block)
+            rows += [
+                {"model": model, "block": block, "maps": name, "auroc": values.mean(), "n": len(values)}
+                for name, values in found.items()
+            ]
+    return pd.DataFrame(rows)

@@ -1,45 +1,49 @@
 """Appendix: are features of the other families visualized as ViT's are?"""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, of_each
+from vitexplore.claims.decide import Analysis, Measured, NotTested, by_model, deciding
+from vitexplore.claims.pictures import alive, ceilings, summary_of, usable
 from vitexplore.figures import plots
-from vitexplore.stats import Estimate, bootstrap
+from vitexplore.statistics.intervals import Means, mean_of
 
 SHOWN = 6  # features of each family in the figure
 
 
-def mean(values: pd.Series, what: str = "features") -> Estimate:
-    numbers = values.to_numpy(float)
-    return bootstrap(lambda f: float(numbers[f].mean()), {what: len(numbers)})
-
-
 def analyse(table: pd.DataFrame) -> Analysis:
-    table = table.assign(
-        beats_natural=table["score"] > table["natural"], other_beats=table["score_other"] > table["natural"]
-    )
     decides, shown = table["variant"].iloc[0], table["variant"].iloc[-1]  # the first recipe, and the last
-    mine = table[table["variant"] == decides]
-    trained, random = mine[~mine["random_weights"]], mine[mine["random_weights"]]
-    if trained.empty or random.empty:
-        raise NotTested("needs transformers of other families, and the same ones with random weights")
-    if table["identification"].isna().any():
-        raise NotTested("needs a judge: a model that is not the visualized one")
-    families = [mine for _, mine in trained.groupby("model", sort=False)]
-    statements = {
-        "beats_natural": Measured(
-            of_each(families, lambda mine: mean(mine["beats_natural"])), mean(trained["other_beats"])
-        ),
-        "identification": Measured(
-            of_each(families, lambda mine: mean(mine["identification"])),
-            mean(random["identification"], "features of all"),
-        ),
-    }
-    columns = ["beats_natural", "other_beats", "percentile", "identification", "identification_natural"]
-    columns += ["high_frequency", "path_agreement", "interpretability"]
-    summary = table.groupby(["variant", "model", "random_weights", "block"], sort=False)[columns].mean().reset_index()
+    families = by_model(deciding(table[table["variant"] == decides]), "vit")
+    usable(pd.concat(families.values()))
+    statements = {"identification": identified(families), "beats_natural": beats(families)}
+    table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
+    summary = summary_of(table, ["variant", "model", "block"])
     return Analysis(statements, summary, {"variants": pictures(table[table["variant"] == shown], shown)})
+
+
+def mean(name: str, values: pd.Series) -> Means:
+    return Means({name: values.to_numpy(np.float64)}, "features of each family")
+
+
+def identified(families: dict[str, pd.DataFrame]) -> Measured:
+    """Identification less its ceiling; the control, with the next feature's picture."""
+    each, controls = {}, []
+    for name, mine in families.items():
+        mine = alive(mine)
+        if mine.empty:
+            raise NotTested(f"{name}: no feature could be visualized")
+        each[name] = mean(name, mine["identification"] - mine["identification_natural"])
+        controls.append(mean(name, mine["identification_other"] - mine["identification_natural"]))
+    return Measured.one(each, mean_of(controls), gate=[ceilings(pd.concat(families.values()))])
+
+
+def beats(families: dict[str, pd.DataFrame]) -> Measured:
+    """The share of features that their picture, clean, drives more than any natural image; the control, the next
+    feature's picture."""
+    each = {name: mean(name, mine["score"] > mine["natural"]) for name, mine in families.items()}
+    controls = [mean(name, mine["score_other"] > mine["natural"]) for name, mine in families.items()]
+    return Measured.one(each, mean_of(controls))
 
 
 def pictures(table: pd.DataFrame, recipe: str) -> Figure:

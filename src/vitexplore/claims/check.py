@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from vitexplore.claims.render import decisive
 from vitexplore.claims.text import claims_in_order
 from vitexplore.errors import InputError
+from vitexplore.statistics.verdict import NOT_RUN
 
 SAME, DRIFTED, MISSING = 0, 1, 2
 
@@ -16,7 +18,7 @@ SAME, DRIFTED, MISSING = 0, 1, 2
 def compare(table: pd.DataFrame, expected: dict[tuple[str, str], dict[str, float]]) -> list[tuple[str, int]]:
     """A line and a code (SAME, DRIFTED, MISSING) for each number that is expected or was measured. A
     number that was measured but that nothing expects counts as missing its expectation."""
-    measured = {(row["claim"], row["statement"]): row["measured"] for row in table.to_dict("records")}
+    measured = {(row["claim"], row["statement"]): row["measured"] for row in decisive(table).to_dict("records")}
     lines = []
     for key, want in expected.items():
         name, found = ".".join(key), measured.get(key, math.nan)
@@ -32,9 +34,12 @@ def compare(table: pd.DataFrame, expected: dict[tuple[str, str], dict[str, float
 
 
 def without_numbers(table: pd.DataFrame) -> list[tuple[str, int]]:
-    """A line and a code for each statement without a finite number, and each claim that was not tested."""
-    missing = table[~np.isfinite(table["measured"].astype(float))]
-    return [(f"{row.claim}: {row.statement}: no finite number", MISSING) for row in missing.itertuples()]
+    """A line and a code for each statement without a finite number, and each claim that was not run."""
+    found = decisive(table)
+    missing = found[~np.isfinite(found["measured"].astype(float))]
+    lines = [(f"{row.claim}.{row.statement}: no finite number", MISSING) for row in missing.itertuples()]
+    others = table[table["word"] == NOT_RUN]
+    return lines + [(f"{row.claim}: not run: {row.scope}", MISSING) for row in others.itertuples()]
 
 
 def agreements(table: pd.DataFrame) -> list[tuple[str, int]]:
@@ -49,7 +54,7 @@ def agreements(table: pd.DataFrame) -> list[tuple[str, int]]:
 
 def check(table: Path, analyses: Path, scale: str) -> int:
     """Compare ``table`` (claims.csv) with what the claims of ``analyses`` expect at ``scale``; a line each on the
-    terminal. 0 where all agree, 1 on a drift, 2 where a number is missing or not finite. Verdicts do not matter. Raises
+    terminal. 0 where all agree, 1 on a drift, 2 where a number is missing or not finite. Words do not matter. Raises
     InputError where there is no table, or nothing to compare it with."""
     if not table.exists():
         raise InputError(f"{table}: no such table; run the scale first")

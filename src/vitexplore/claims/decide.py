@@ -1,43 +1,64 @@
 """What was measured about a claim (analysis.py), and what follows for its statements (claim.yaml).
 
 A claim is a folder ``analyses/<claim>/``. Its ``analysis.py`` has ``analyse(table) -> Analysis``: from the
-table of one experiment, all models under each other, to an estimate and a control for each statement of
-``claim.yaml``, a figure and a table for people. All that an analysis needs of claims is here.
+table of one experiment, all models under each other, to what each statement of ``claim.yaml`` compares with its margin,
+a figure and a table for people. All that an analysis needs of claims is here.
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.paper import agreement
+from vitexplore.claims.paper import agreement, own_weights
 from vitexplore.claims.text import Claim
 from vitexplore.errors import InputError
-from vitexplore.stats import NOT_TESTED, OPEN, Estimate, decide, verdict
+from vitexplore.statistics.intervals import Estimate, Statistic, over_models
+from vitexplore.statistics.verdict import (
+    ELSEWHERE,
+    NOT_RUN,
+    ON_PAPER_MODELS,
+    UNDECIDED,
+    Comparison,
+    beyond,
+    factor_to_decide,
+    of_claim,
+    of_statement,
+)
 
 COLUMNS = [
     "claim",
     "statement",
+    "role",
+    "scope",
+    "model",
+    "weights_sha256",
     "paper",
     "measured",
-    "each",
     "low",
     "high",
-    "difference",
-    "tolerance",
-    "compared",
     "n",
+    "n_to_decide",
+    "direction",
+    "margin",
     "control",
     "control_low",
     "control_high",
-    "holds",
-    "verdict",
+    "gate",
+    "gate_value",
+    "word",
+    "instrument",
+    "on_paper_models",
     "values",
-    "deviations",
 ]
+PAPER, EXTENSION = "paper", "extension"  # roles: what the paper says decides a claim, what we add does not
+PAPER_WEIGHTS, OTHER_WEIGHTS = "the paper's weights", "other weights"  # scopes
+NOT_VALIDATED = "not validated"  # an instrument: it was not tried on networks that are built to have the property
+UNKNOWN = "run the scale `paper`"  # what is known of the paper's models from a run of others
+SUCH = 3  # models from which on an interval for others like them is given
 
 
 class NotTested(Exception):
@@ -46,10 +67,24 @@ class NotTested(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """One statement's estimates, by the model or training seed that they are of, and its control's. All must hold."""
+    """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold; ``models``:
+    names of those measured; ``gate``: what claim.yaml says must lie above a margin, all of these, for there to be
+    room."""
 
-    estimates: dict[str, Estimate]
-    control: Estimate
+    comparisons: Mapping[str, Comparison]
+    models: Sequence[str]
+    gate: Sequence[Estimate] = ()
+
+    @classmethod
+    def one(
+        cls,
+        each: Mapping[str, Statistic],
+        control: Statistic,
+        models: Sequence[str] | None = None,
+        gate: Sequence[Estimate] = (),
+    ) -> "Measured":
+        """A single comparison; ``models`` are the keys of ``each`` if left out."""
+        return cls({"": Comparison(each, control)}, list(each) if models is None else models, gate)
 
 
 @dataclass(frozen=True)
@@ -73,24 +108,44 @@ def run_analysis(claim: Claim, table: pd.DataFrame) -> Analysis:
     return analysis
 
 
-def vits_and_control(table: pd.DataFrame) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
-    """The rows of each trained ViT classifier, and of each with random weights. Raises NotTested where either is
-    missing."""
-    vits = table[table["family"] == "vit"]
-    trained = [mine for _, mine in vits[~vits["random_weights"]].groupby("model")]
-    random = [mine for _, mine in vits[vits["random_weights"]].groupby("model")]
-    if not trained or not random:
-        raise NotTested("needs a ViT classifier and the same one with random weights")
-    return trained, random
+def deciding(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the models that decide: those that were trained and, of each family in which some have the paper's
+    own weights, these alone."""
+    trained = table[~table["random_weights"]]
+    own = own_weights(trained["architecture"])
+    has_own = own.groupby(trained["family"]).transform("any")
+    return trained[own | ~has_own]
+
+
+def named(table: pd.DataFrame, architecture: str) -> pd.DataFrame:
+    """The rows of the model that the paper measured, where it is there; all rows where it is not."""
+    own = table["architecture"].astype(str).eq(architecture)
+    return table[own] if own.any() else table
+
+
+def by_model(table: pd.DataFrame, family: str) -> dict[str, pd.DataFrame]:
+    """The rows of each model of a family. Raises NotTested where there is none."""
+    found = {str(model): mine for model, mine in table[table["family"] == family].groupby("model", sort=False)}
+    if not found:
+        raise NotTested(f"needs a model of the family {family}")
+    return found
+
+
+def vits_and_control(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """The rows of each ViT that decides, by its name, and of the first with random weights. Raises NotTested where
+    either is missing."""
+    random = table[table["random_weights"]]
+    if random.empty or deciding(table).empty:
+        raise NotTested("needs a ViT and the same one with random weights")
+    return by_model(deciding(table), "vit"), next(iter(by_model(random, "vit").values()))
 
 
 def seeds_of(table: pd.DataFrame, *families: str) -> dict[str, tuple[pd.DataFrame, ...]]:
-    """For each training seed that all of ``families`` have: the rows of each family's trained models. Raises NotTested
-    where there is no such seed."""
-    trained = table[~table["random_weights"]]
+    """For each training seed that all of ``families`` have: the rows of each family's models that decide. Raises
+    NotTested where there is no such seed."""
     found = {
         f"seed {seed}": tuple(mine[mine["family"] == family] for family in families)
-        for seed, mine in trained.groupby("training_seed")
+        for seed, mine in deciding(table).groupby("training_seed")
     }
     found = {seed: frames for seed, frames in found.items() if not any(frame.empty for frame in frames)}
     if not found:
@@ -98,73 +153,123 @@ def seeds_of(table: pd.DataFrame, *families: str) -> dict[str, tuple[pd.DataFram
     return found
 
 
-def of_each(tables: Sequence[pd.DataFrame], statistic: Callable[[pd.DataFrame], Estimate]) -> dict[str, Estimate]:
-    """``statistic`` of each model's rows, by the model's name."""
-    return {str(mine["model"].iloc[0]): statistic(mine) for mine in tables}
+def names(*tables: pd.DataFrame) -> list[str]:
+    """The models whose rows stand in ``tables``."""
+    return [str(name) for table in tables for name in table["model"].unique()]
+
+
+def of_each(tables: Mapping[str, pd.DataFrame], statistic: Callable[[pd.DataFrame], Statistic]) -> dict[str, Statistic]:
+    """``statistic`` of each model's rows."""
+    return {name: statistic(mine) for name, mine in tables.items()}
 
 
 def pooled(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> pd.DataFrame:
     """``summary`` of ``table`` (the table itself if left out) with training seeds under one name, for figures: models
     that differ in ``training_seed`` and have the same ``architecture`` and ``random_weights`` are named like the first
     of them. Of two such models with the same seed, the second keeps its name."""
-    names: dict[str, str] = {}
+    found: dict[str, str] = {}
     alike: dict[tuple[str, bool], dict[int, str]] = {}
     for row in table.drop_duplicates("model").itertuples():
         seeds = alike.setdefault((row.architecture, row.random_weights), {})
-        names[row.model] = row.model if row.training_seed in seeds else next(iter(seeds.values()), row.model)
+        found[row.model] = row.model if row.training_seed in seeds else next(iter(seeds.values()), row.model)
         seeds.setdefault(row.training_seed, row.model)
     summary = table if summary is None else summary
-    return summary.assign(model=summary["model"].map(names))
+    return summary.assign(model=summary["model"].map(found))
 
 
-def statement_rows(claim: Claim, analysis: Analysis, scale: str) -> list[dict[str, Any]]:
-    """One row a statement, the main one first, with COLUMNS."""
-    decisions = {name: _decide(analysis.statements[name], statement) for name, statement in claim.statements.items()}
-    overall = verdict(list(decisions.values()))
-    rows = []
+def claim_rows(claim: Claim, analysis: Analysis, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows with COLUMNS: the claim's own, without a statement; then for each statement the row that decides it, with a
+    word, one for each model (or training seed), and one for models like these."""
+    identities = table.drop_duplicates("model").set_index("model")[["architecture", "weights"]]
+    statements, decisions, scopes = [], [], []
     for name, statement in claim.statements.items():
         found = analysis.statements[name]
-        paper = statement.get("paper")
-        by_value = scale == "paper" and statement.get("paper_model") in found.estimates
-        worst = _least_favourable(list(found.estimates.values()), statement["direction"])
-        compared = found.estimates[statement["paper_model"]] if by_value else worst
-        rows.append(
-            {
-                "claim": claim.name,
-                "statement": name,
-                "paper": paper,
-                "measured": worst.value,
-                "each": ", ".join(f"{of} {estimate.value:.3f}" for of, estimate in found.estimates.items()),
-                "low": worst.low,
-                "high": worst.high,
-                "difference": None if paper is None else compared.value - paper,
-                "tolerance": statement["tolerance"] if by_value else None,
-                "compared": "value" if by_value else "direction",
-                "n": worst.n,
-                "control": found.control.value,
-                "control_low": found.control.low,
-                "control_high": found.control.high,
-                "holds": decisions[name],
-                "verdict": overall if not rows else "",
-                "values": agreement(analysis.table) if not rows else "",
-                "deviations": "; ".join(claim.text["deviations"]) if not rows else "",
-            }
-        )
+        decided = {what: one.decide(statement["direction"], statement["margin"]) for what, one in found.comparisons.items()}
+        decision = of_statement(list(decided.values()), _room(found, statement))
+        scope = _scope(identities.loc[list(found.models)])
+        statements += _statement_rows(name, statement, found, decided, decision, scope, identities)
+        if statement["role"] == PAPER:
+            decisions.append(decision)
+            scopes.append(scope)
+    scope = PAPER_WEIGHTS if set(scopes) == {PAPER_WEIGHTS} else OTHER_WEIGHTS
+    word = _word(of_claim(decisions), scope)
+    first = {"scope": scope, "word": word, "instrument": NOT_VALIDATED, "values": agreement(analysis.table)}
+    first["on_paper_models"] = word if scope == PAPER_WEIGHTS else UNKNOWN
+    rows = [first, *statements]
+    return [dict.fromkeys(COLUMNS) | {"claim": claim.name, "statement": ""} | row for row in rows]
+
+
+def not_run(name: str, why: str) -> dict[str, Any]:
+    """The one row of a claim that was not run."""
+    row = {"claim": name, "statement": "", "scope": why, "word": NOT_RUN, "on_paper_models": UNKNOWN}
+    return {**dict.fromkeys(COLUMNS), **row}
+
+
+def _statement_rows(
+    name: str,
+    statement: Mapping[str, Any],
+    found: Measured,
+    decided: Mapping[str, str],
+    decision: str,
+    scope: str,
+    identities: pd.DataFrame,
+) -> list[dict[str, Any]]:
+    direction, margin = statement["direction"], statement["margin"]
+    # of several comparisons those that decided, and of these the least favourable one is shown
+    shown = [what for what, one in decided.items() if one == decision] or list(decided)
+    comparison = min(
+        (found.comparisons[what] for what in shown),
+        key=lambda one: one.measured.low if direction == "above" else -one.measured.high,
+    )
+    whole, control = comparison.measured, comparison.control.estimate()
+    common = {"statement": name, "role": statement["role"], "direction": direction, "margin": margin}
+    row = common | {
+        "scope": scope,
+        "model": " ".join(found.models),
+        "weights_sha256": " ".join(identities.loc[list(found.models), "weights"]),
+        "paper": statement.get("paper"),
+        **_numbers(whole),
+        "n_to_decide": _needed(whole, margin, decision),
+        "control": control.value,
+        "control_low": control.low,
+        "control_high": control.high,
+        "gate": statement["gate"]["margin"] if "gate" in statement else None,
+        "gate_value": min(gate.low for gate in found.gate) if found.gate else None,
+        "word": _word(decision, scope),
+        "instrument": NOT_VALIDATED,
+        "on_paper_models": _word(decision, scope) if scope == PAPER_WEIGHTS else UNKNOWN,
+    }
+    each = {of: statistic.estimate() for of, statistic in comparison.each.items()}
+    rows = [row]
+    if len(each) > 1:
+        rows += [common | {"model": of, **_numbers(estimate)} for of, estimate in each.items()]
+    if len(each) >= SUCH:
+        such = over_models([estimate.value for estimate in each.values()], "models")
+        rows.append(common | {"model": "models like these", **_numbers(such)})
     return rows
 
 
-def not_tested(name: str, why: str) -> dict[str, Any]:
-    """The one row of a claim that was not run."""
-    return {**dict.fromkeys(COLUMNS), "claim": name, "statement": why, "verdict": NOT_TESTED}
+def _numbers(estimate: Estimate) -> dict[str, Any]:
+    return {"measured": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
-def _decide(found: Measured, statement: dict[str, Any]) -> str:
-    """Numbers that are not finite decide nothing; they stay in the table, where ``check`` finds them."""
-    try:
-        return decide(list(found.estimates.values()), found.control, statement["direction"], statement["margin"])
-    except ValueError:
-        return OPEN
+def _needed(estimate: Estimate, margin: float, decision: str) -> str | None:
+    """How many times as many would decide an undecided statement, were the number to stay."""
+    factor = factor_to_decide(estimate, margin) if decision == UNDECIDED else None
+    return None if factor is None else f"{factor} x {estimate.n}"
 
 
-def _least_favourable(estimates: Sequence[Estimate], direction: str) -> Estimate:
-    return min(estimates, key=lambda e: e.low if direction == "above" else -e.high)
+def _room(found: Measured, statement: Mapping[str, Any]) -> bool:
+    """Raises InputError where a gate is measured that claim.yaml does not set, or the other way round."""
+    gate = statement.get("gate")
+    if bool(gate) != bool(found.gate):
+        raise InputError(f"statement {statement['id']}: analysis.py and claim.yaml do not agree on its gate")
+    return not gate or all(beyond(one, "above", gate["margin"]) for one in found.gate)
+
+
+def _scope(identities: pd.DataFrame) -> str:
+    return PAPER_WEIGHTS if own_weights(identities["architecture"]).all() else OTHER_WEIGHTS
+
+
+def _word(decision: str, scope: str) -> str:
+    return (ON_PAPER_MODELS if scope == PAPER_WEIGHTS else ELSEWHERE).get(decision, decision)

@@ -18,19 +18,28 @@ def beside_paper(
     printed = pd.read_csv(reference).rename(columns={"model": "paper_model"})
     printed = printed[["paper_model", *on, *values.values()]]
     printed = printed.rename(columns={theirs: f"paper_{ours}" for ours, theirs in values.items()})
-    names = measured["architecture"].str.partition("/")[2]
+    names = _names(measured["architecture"])
     tagged = names.str.contains(".", regex=False)  # without a tag there are no published weights
     table = measured.assign(paper_model=names.str.partition(".")[0].where(tagged)).merge(
         printed, "left", ["paper_model", *on]
     )
-    known = pd.read_csv(CATALOGUE, keep_default_na=False).set_index("architecture")["differs"]
-    own = names.map(known).eq("").to_numpy()
+    own = own_weights(table["architecture"]).to_numpy()
     for ours in values:
         difference = table[ours] - table[f"paper_{ours}"]
         agrees = pd.Series("no", table.index).mask(difference.abs() <= tolerance, "yes").mask(~own, OTHER)
         table[f"difference_{ours}"] = difference
         table[f"agrees_{ours}"] = agrees.mask(difference.isna(), "")
     return table.drop(columns="paper_model")
+
+
+def own_weights(architectures: pd.Series) -> pd.Series:
+    """Which of ``architectures`` (``source/name.tag``) are models of the paper with the paper's own weights: bool."""
+    known = pd.read_csv(CATALOGUE, keep_default_na=False).query("paper_name != ''").set_index("architecture")["differs"]
+    return _names(architectures).map(known).eq("")
+
+
+def _names(architectures: pd.Series) -> pd.Series:
+    return architectures.astype(str).str.partition("/")[2]
 
 
 def agreement(table: pd.DataFrame) -> str:

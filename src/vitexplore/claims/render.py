@@ -1,73 +1,101 @@
 """Claims' rows as text: the claims table for people, and each claim's caption in the report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from vitexplore.claims.decide import COLUMNS
+from vitexplore.claims.decide import COLUMNS, PAPER, PAPER_WEIGHTS
 from vitexplore.claims.text import Claim
 
+HOW_TO_READ = (
+    "Each claim of the paper was tried on the models of this scale: *seen here* says what these models show, and of the"
+    " paper's own models it says nothing unless their weights were measured. A claim rests on an instrument, which is"
+    " worth its word only once it was tried on networks that are built to have the property."
+)
+STATEMENTS = ["claim", "statement", "measured (95% interval)", "wanted", "control", "n", "word"]
 
-def claims_table(files: Sequence[Path], untested: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """All claims' rows under each other, COLUMNS, in the order of ``files``, then ``untested``."""
+
+def claims_table(files: Sequence[Path], others: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """All claims' rows under each other, COLUMNS, in the order of ``files``, then ``others``, which were not run."""
     rows = [row for path in files for row in json.loads(path.read_text())]
-    return pd.DataFrame([*rows, *untested], columns=COLUMNS)
+    return pd.DataFrame([*rows, *others], columns=COLUMNS)
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """The claims table for people; its footnote counts what chance alone would pass."""
-    head = ["claim", "statement", "paper", "measured", "95% interval", "n", "control", "holds", "verdict"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in table.to_dict("records"):
-        interval = "" if pd.isna(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
-        cells = [
-            row["claim"],
-            row["statement"],
-            _number(row["paper"]),
-            _number(row["measured"]),
-            interval,
-            _text(row["n"]),
-            _number(row["control"]),
-            _text(row["holds"]),
-            _text(row["verdict"]),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    made = int(table["measured"].notna().sum())
-    lines += ["", f"{made} statements; about {0.025 * made:.1f} of them would hold by chance if none were true."]
+def decisive(table: pd.DataFrame) -> pd.DataFrame:
+    """Of the claims table the rows that decide a statement."""
+    return table[table["statement"].fillna("").ne("") & table["word"].notna()]
+
+
+def to_markdown(table: pd.DataFrame, claims: Mapping[str, Claim | None]) -> str:
+    """The claims table for people: first what the paper says and what was seen, then the numbers of each statement."""
+    heads = table[table["statement"].fillna("").eq("")]
+    lines = [HOW_TO_READ, "", *_header(["claim", "the paper says", "instrument", "seen here", "the paper's models"])]
+    for row in heads.to_dict("records"):
+        claim = claims[row["claim"]]
+        why = f" ({row['scope']})" if pd.isna(row["instrument"]) else ""
+        cells = [row["claim"], claim.text["title"] if claim else "", _text(row["instrument"])]
+        lines.append(_line([*cells, f"**{row['word']}**{why}", row["on_paper_models"]]))
+    found = decisive(table)
+    lines += ["", *_header(STATEMENTS), *(_line(_statement(row)) for row in found.to_dict("records"))]
+    paper = int((found["role"] == PAPER).sum())
+    lines += [
+        "",
+        f"{paper} statements are the paper's and decide; {len(found) - paper} are extensions. Of a statement that is not"
+        f" true, one in forty would hold by chance.",
+    ]
+    if found["paper"].notna().any() and (found["scope"] != PAPER_WEIGHTS).any():
+        lines += ["", "The paper's numbers are of other models: see `tables/claim_*.csv` for both."]
     return "\n".join(lines) + "\n"
 
 
 def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
-    """The claim's caption in the report: what the paper says, what was measured, the verdict."""
+    """The claim's caption in the report: what the paper says, what was measured, the word."""
+    first, *rest = rows
     lines = [
         f"**{claim.text['title']}**",
         "",
         f"The paper ({claim.text['paper']['where']}): {claim.text['paper']['says']}",
+        "",
+        f"Here: **{first['word']}** ({first['scope']}). The paper's models: {first['on_paper_models']}.",
+        "",
     ]
-    lines += ["", f"Verdict: **{rows[0]['verdict']}**.", ""]
-    for row in rows:
-        if row["measured"] is None:
-            lines += [f"- {row['statement']}"]
+    for row in rest:
+        if row["word"] is None:
+            lines += [f"  ({row['model']}: {_interval(row)})"]
             continue
         statement = claim.statements[row["statement"]]
         lines += [
-            f"- {statement['says']}: {row['measured']:.3f} ({row['low']:.3f} to {row['high']:.3f}; {row['n']}), wanted"
-            f" {statement['direction']} {statement['margin']:g}; control {row['control']:.3f}"
-            f" ({row['control_low']:.3f} to {row['control_high']:.3f}): {row['holds']}"
+            f"- {statement['says']} ({row['role']}): {_interval(row)}, wanted {row['direction']} {row['margin']:g};"
+            f" control {row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f}); {row['n']}:"
+            f" **{row['word']}**"
         ]
-        if len(row["each"].split(", ")) > 1:
-            lines += [f"  (the least favourable of {row['each']})"]
-    if rows[0]["values"]:
-        lines += ["", f"{rows[0]['values']} values agree with the paper's (tables/claim_{claim.name}.csv)."]
+    if first["values"]:
+        lines += ["", f"{first['values']} values agree with the paper's (tables/claim_{claim.name}.csv)."]
     lines += ["", "Different from the paper: " + "; ".join(claim.text["deviations"]) + "."]
     return "\n".join(lines) + "\n"
 
 
-def _number(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else f"{value:.3f}"
+def _statement(row: Mapping[str, Any]) -> list[str]:
+    role = "" if row["role"] == PAPER else " (extension)"
+    needed = f" ({row['n_to_decide']} would decide)" if isinstance(row["n_to_decide"], str) else ""
+    control = f"{row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f})"
+    wanted = f"{row['direction']} {row['margin']:g}"
+    return [row["claim"], row["statement"] + role, _interval(row), wanted, control, row["n"], f"{row['word']}{needed}"]
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"{row['measured']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    return [_line(cells), "|" + " --- |" * len(cells)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from vitexplore.claims.decide import NotTested, not_tested, run_analysis, statement_rows
+from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysis
 from vitexplore.claims.render import claims_table, to_caption, to_markdown
 from vitexplore.claims.text import SCHEMA, claims_in_order, read_claim, tested
 from vitexplore.figures import plots
@@ -11,17 +11,18 @@ from vitexplore.io import read_tables, write_atomically, write_json, write_text
 
 
 def write_claim(graph: Graph, name: str) -> None:
-    """Decide a claim from its table: writes ``claims/<name>.json`` (a row for each statement), ``claims/<name>.rst``
-    (the caption for the report), ``tables/claim_<name>.csv`` and the claim's figures. Raises InputError for a claim
-    that does not exist."""
+    """Decide a claim from its table: writes ``claims/<name>.json`` (its rows of the claims table),
+    ``claims/<name>.rst`` (the caption for the report), ``tables/claim_<name>.csv`` and the claim's figures. Raises
+    InputError for a claim that does not exist."""
     claim = read_claim(graph.root / "analyses" / name, graph.root / SCHEMA)
+    measured = read_tables(graph.tables(claim.table))
     try:
-        analysis = run_analysis(claim, read_tables(graph.tables(claim.table)))
-        rows, table, figures = statement_rows(claim, analysis, graph.scale.scale), analysis.table, analysis.figures
+        analysis = run_analysis(claim, measured)
+        rows, table, figures = claim_rows(claim, analysis, measured), analysis.table, analysis.figures
     except NotTested as reason:
-        rows, table, figures = [not_tested(name, str(reason))], pd.DataFrame({"not_tested": [str(reason)]}), {}
+        rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
     for figure in claim.figures:
-        plots.save(figures.get(figure) or plots.message(f"{name}: {rows[0]['statement']}"), graph.figure(figure))
+        plots.save(figures.get(figure) or plots.message(f"{name}: {rows[0]['scope']}"), graph.figure(figure))
     path = graph.summary(f"claim_{name}")
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
     write_text(graph.out / "claims" / f"{name}.rst", to_caption(claim, rows))
@@ -32,8 +33,8 @@ def write_claims(graph: Graph) -> None:
     """Join the claims' decisions to ``claims.csv`` and ``claims.md``; those that the scale does not test come last."""
     claims = claims_in_order(graph.root / "analyses")
     run = tested(graph, claims)
-    untested = [not_tested(name, "no run at this scale") for name in claims if name not in run]
-    table = claims_table([graph.out / "claims" / f"{name}.json" for name in run], untested)
+    others = [not_run(name, "not at this scale") for name in claims if name not in run]
+    table = claims_table([graph.out / "claims" / f"{name}.json" for name in run], others)
     csv = graph.out / "claims.csv"
     write_atomically(csv, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
-    write_text(graph.out / "claims.md", to_markdown(table))
+    write_text(graph.out / "claims.md", to_markdown(table, claims))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from vitexplore.stats import halves
+from vitexplore.statistics.splits import halves
 
 BY_BLOCK = 8  # features of each block
 OF_A_FACTOR = 3  # of those, at most

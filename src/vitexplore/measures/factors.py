@@ -9,7 +9,7 @@ from torchvision.transforms.functional import resize, to_tensor
 from vitexplore.data.captions import PLACES
 from vitexplore.data.images import ImageSet
 from vitexplore.data.wordnet import superclasses
-from vitexplore.stats import halves
+from vitexplore.statistics.splits import halves
 from vitexplore.visualize.quality import high_frequency_share
 
 LEAST, MOST = 20, 400  # classes that a super-class of photographs joins

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, false_discovery_control, rankdata
 
-from vitexplore.stats import FALSE_DISCOVERIES
+from vitexplore.statistics.splits import FALSE_DISCOVERIES
 
 BINS = 8  # of a feature's activations, equally full
 TOP = 10  # images

@@ -1,0 +1,180 @@
+"""Statistics with 95% intervals, in three kinds: resampled (images), a sum of means (few features), jackknifed.
+
+Statistics of one kind can be subtracted and averaged. Where both sides rest on the same images, features or groups, the
+difference is paired: what moves both sides alike drops out of its interval.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Self
+
+import numpy as np
+from scipy.stats import t
+
+RESAMPLES = 1000
+LEVEL = 0.95
+GROUPS = 20  # that a jackknife leaves out in turn
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its 95% interval; ``n`` says what was sampled, for example "2000 images"."""
+
+    value: float
+    low: float
+    high: float
+    n: str
+
+
+class Statistic(ABC):
+    """A number, and what its interval is made of."""
+
+    value: float
+
+    @abstractmethod
+    def __add__(self, other: Self) -> Self: ...
+
+    @abstractmethod
+    def __mul__(self, factor: float) -> Self: ...
+
+    @abstractmethod
+    def estimate(self) -> Estimate: ...
+
+    def __sub__(self, other: Self) -> Self:
+        return self + other * -1.0
+
+
+def mean_of(statistics: Sequence[Statistic]) -> Statistic:
+    """The mean of statistics of one kind."""
+    return reduce(add, statistics) * (1 / len(statistics))
+
+
+def unseen(n: int) -> float:
+    """How often an outcome may occur that ``n`` draws did not show, at the interval's level (Clopper and Pearson
+    1934): what a sample without any spread leaves open of a statistic whose range is 1."""
+    return 1 - ((1 - LEVEL) / 2) ** (1 / n)
+
+
+@dataclass(frozen=True)
+class Resampled(Statistic):
+    """``draws`` float [r]: the statistic on resamples of ``sizes`` (how many of what). The percentile interval (Efron
+    and Tibshirani 1993, chapter 13); where no draw differs, as for a count of zero, ``unseen`` wide to either side."""
+
+    value: float
+    draws: np.ndarray
+    sizes: Mapping[str, int]
+
+    def __add__(self, other: "Resampled") -> "Resampled":
+        return Resampled(self.value + other.value, self.draws + other.draws, self.sizes)
+
+    def __mul__(self, factor: float) -> "Resampled":
+        return Resampled(self.value * factor, self.draws * factor, self.sizes)
+
+    def estimate(self) -> Estimate:
+        low, high = map(float, np.quantile(self.draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        if np.ptp(self.draws) < 1e-12:
+            slack = unseen(min(self.sizes.values()))
+            low, high = low - slack, high + slack
+        n = ", ".join(f"{size} {what}" for what, size in self.sizes.items())
+        return Estimate(float(self.value), low, high, n)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Draws of ``sizes``, for example ``{"images": 300}``: the same ones for each statistic that is asked for."""
+
+    sizes: Mapping[str, int]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.sizes.values()) < 1:
+            raise ValueError(f"nothing to resample: {dict(self.sizes)}")
+
+    def __call__(self, statistic: Callable[..., float]) -> Resampled:
+        """``statistic`` of index arrays int64 [size], one for each of ``sizes`` in their order."""
+        return self.each(lambda *drawn: [statistic(*drawn)])[0]
+
+    def each(self, statistics: Callable[..., Sequence[float]]) -> list[Resampled]:
+        """The same of several numbers at once, such as one a block."""
+        rng, sizes = np.random.default_rng(self.seed), self.sizes.values()
+        values = statistics(*map(np.arange, sizes))
+        draws = [statistics(*(rng.integers(size, size=size) for size in sizes)) for _ in range(RESAMPLES)]
+        columns = np.array(draws, dtype=np.float64).T
+        return [Resampled(float(value), drawn, self.sizes) for value, drawn in zip(values, columns, strict=True)]
+
+
+@dataclass(frozen=True)
+class Means(Statistic):
+    """The sum over ``samples`` of their means. Each is named and float [n], a value for each unit, and independent of
+    the others; statistics with a sample of the same name have the same units in it. The interval is Student's, with
+    the degrees of freedom of Satterthwaite 1946: right for few units, where a bootstrap is too narrow."""
+
+    samples: Mapping[str, np.ndarray]
+    what: str = "features"
+
+    @property
+    def value(self) -> float:
+        return float(sum(sample.mean() for sample in self.samples.values()))
+
+    def __add__(self, other: "Means") -> "Means":
+        names = [*self.samples, *(name for name in other.samples if name not in self.samples)]
+        return Means({name: self.samples.get(name, 0) + other.samples.get(name, 0) for name in names}, self.what)
+
+    def __mul__(self, factor: float) -> "Means":
+        return Means({name: sample * factor for name, sample in self.samples.items()}, self.what)
+
+    def estimate(self) -> Estimate:
+        counts = [len(sample) for sample in self.samples.values()]
+        n = f"{min(counts)} {self.what}" + (f", {len(counts)} times" if len(counts) > 1 else "")
+        if min(counts) < 2:
+            return Estimate(self.value, -np.inf, np.inf, n)
+        variances = np.array([sample.var(ddof=1) / len(sample) for sample in self.samples.values()])
+        total = variances.sum()
+        if total < 1e-24:
+            slack = unseen(min(counts))
+        else:
+            freedom = total**2 / (variances**2 / (np.array(counts) - 1)).sum()
+            slack = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
+        return Estimate(self.value, self.value - slack, self.value + slack, n)
+
+
+@dataclass(frozen=True)
+class Jackknifed(Statistic):
+    """``without``: by what is sampled, the statistic with each group of it left out in turn, float [g]. The variance is
+    the sum of the jackknife's over what is sampled (delete-a-group: Kott 2001), the interval Student's with the fewest
+    groups less one. For statistics that a bootstrap biases, as it does information. ``n`` says how many of what."""
+
+    value: float
+    without: Mapping[str, np.ndarray]
+    n: str
+
+    def __add__(self, other: "Jackknifed") -> "Jackknifed":
+        names = dict.fromkeys([*self.without, *other.without])
+        without = {
+            name: self.without.get(name, self.value) + other.without.get(name, np.float64(other.value))
+            for name in names
+        }
+        return Jackknifed(self.value + other.value, without, self.n)
+
+    def __mul__(self, factor: float) -> "Jackknifed":
+        without = {name: values * factor for name, values in self.without.items()}
+        return Jackknifed(self.value * factor, without, self.n)
+
+    def estimate(self) -> Estimate:
+        variance = sum((len(left) - 1) * left.var() for left in self.without.values())
+        freedom = min(map(len, self.without.values())) - 1
+        slack = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))
+        return Estimate(float(self.value), self.value - slack, self.value + slack, self.n)
+
+
+def groups(count: int) -> np.ndarray:
+    """Which of GROUPS groups, as even as can be, each of ``count`` units is in: int64 [count], drawn once and for all."""
+    return np.random.default_rng(0).permutation(np.arange(count) % GROUPS)
+
+
+def over_models(values: Sequence[float], what: str) -> Estimate:
+    """Student's interval of the mean over ``values``, one a model: of models like these, not of these alone."""
+    return Means({"": np.array(values)}, what).estimate()

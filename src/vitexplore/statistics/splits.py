@@ -1,0 +1,12 @@
+"""What measures share: one split of the images, one rate of false discoveries."""
+
+import numpy as np
+
+FALSE_DISCOVERIES = 0.05  # share of them that is allowed among many features that are tested at once
+
+
+def halves(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two halves of ``count`` indices, drawn once and for all: choose on one, score on the other. Not by order,
+    for images come sorted by class."""
+    order = np.random.default_rng(0).permutation(count)
+    return np.sort(order[: count // 2]), np.sort(order[count // 2 :])
