@@ -5,7 +5,7 @@ for _claim in TESTED:
         name:
             f"claim_{_claim}"
         input:
-            tables=GRAPH.tables(CLAIMS[_claim].table),
+            tables=[path for table in CLAIMS[_claim].tables for path in GRAPH.tables(table)],
             # what the paper says, prints and its weights; the analysis itself is known by its meaning, below
             yaml=ROOT / f"analyses/{_claim}/claim.yaml",
             printed=sorted((ROOT / f"analyses/{_claim}").glob("*.csv")),

@@ -1,7 +1,7 @@
 """What was measured about a claim (analysis.py), and what follows for its statements (claim.yaml).
 
 A claim is a folder ``analyses/<claim>/``. Its ``analysis.py`` has ``analyse(table) -> Analysis``: from the
-table of one experiment, all models under each other, to what each statement of ``claim.yaml`` compares with its margin,
+table of an experiment (or several tables), all models under each other, to what each statement of ``claim.yaml`` compares with its margin,
 a figure and a table for people. All that an analysis needs of claims is here.
 """
 
@@ -96,13 +96,13 @@ class Analysis:
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
-def run_analysis(claim: Claim, table: pd.DataFrame) -> Analysis:
-    """Run the claim's analysis.py on ``table``. Raises NotTested, and InputError when the analysis does not
+def run_analysis(claim: Claim, *tables: pd.DataFrame) -> Analysis:
+    """Run the claim's analysis.py on its ``tables``. Raises NotTested, and InputError when the analysis does not
     measure just the statements that claim.yaml makes."""
     spec = importlib.util.spec_from_file_location(f"analysis_{claim.name}", claim.folder / "analysis.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    analysis: Analysis = module.analyse(table)
+    analysis: Analysis = module.analyse(*tables)
     if set(analysis.statements) != set(claim.statements):
         raise InputError(f"{claim.folder}: analysis.py and claim.yaml do not name the same statements")
     return analysis

@@ -46,9 +46,9 @@ class Claim:
         return self.text["experiment"]
 
     @property
-    def table(self) -> str:
-        """The table that its analysis is given, named like the experiment unless the claim names another."""
-        return self.text.get("table", self.experiment)
+    def tables(self) -> list[str]:
+        """The tables that its analysis is given: the one named like the experiment unless the claim names others."""
+        return self.text.get("tables", [self.experiment])
 
     @property
     def figures(self) -> list[str]:
@@ -91,7 +91,7 @@ def tested(graph: Graph, claims: Mapping[str, Claim | None]) -> list[str]:
             wrong = f"claims.{number}: {name!r} is not one of analyses/*"
             raise InputError(f"{wrong}; did you mean {nearest(name, known)}?")
         claim = claims[name]
-        maker = graph.source(claim.table)
-        if maker != claim.experiment:
-            raise InputError(f"{claim.folder}: the table {claim.table!r} is made by {maker}, not {claim.experiment}")
-    return [name for name in known if name in graph.scale.claims and graph.tables(claims[name].table)]
+        for table in claim.tables:
+            if (maker := graph.source(table)) != claim.experiment:
+                raise InputError(f"{claim.folder}: the table {table!r} is made by {maker}, not {claim.experiment}")
+    return [name for name in known if name in graph.scale.claims and graph.tables(claims[name].tables[0])]

@@ -15,10 +15,10 @@ def write_claim(graph: Graph, name: str) -> None:
     ``claims/<name>.rst`` (the caption for the report), ``tables/claim_<name>.csv`` and the claim's figures. Raises
     InputError for a claim that does not exist."""
     claim = read_claim(graph.root / "analyses" / name, graph.root / SCHEMA)
-    measured = read_tables(graph.tables(claim.table))
+    measured = [read_tables(graph.tables(table)) for table in claim.tables]
     try:
-        analysis = run_analysis(claim, measured)
-        rows, table, figures = claim_rows(claim, analysis, measured), analysis.table, analysis.figures
+        analysis = run_analysis(claim, *measured)
+        rows, table, figures = claim_rows(claim, analysis, measured[0]), analysis.table, analysis.figures
     except NotTested as reason:
         rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
     for figure in claim.figures:

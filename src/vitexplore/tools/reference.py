@@ -48,7 +48,7 @@ def experiments_table() -> str:
     lines = ["| claim | experiment | module | table |", "| --- | --- | --- | --- |"]
     claims = [claim for claim in claims_in_order(CHECKOUT / "analyses").values() if claim]
     for claim in claims:
-        lines.append(_row(f"[{claim.name}](analyses/{claim.name}/claim.yaml)", claim.experiment, [claim.table]))
+        lines.append(_row(f"[{claim.name}](analyses/{claim.name}/claim.yaml)", claim.experiment, claim.tables))
     decided = {claim.experiment for claim in claims}
     lines += [
         _row("", name, (*entry.tables, *entry.arrays)) for name, entry in shipped().items() if name not in decided
