@@ -12,7 +12,7 @@ from vitexplore.claims.paper import beside_paper
 from vitexplore.data.masks import CONDITIONS, FILLS
 from vitexplore.figures import plots
 from vitexplore.measures.accuracy import accuracy_table
-from vitexplore.statistics.intervals import Bootstrap, Resampled, mean_of
+from vitexplore.statistics.intervals import Estimate, Resampled, combined, mean_of, resampled_means
 
 REFERENCE = Path(__file__).parent / "reference.csv"
 TOLERANCE = 1.0  # points of Table 2
@@ -33,17 +33,15 @@ class Family:
             key: (found.pivot(index="model", columns="image", values="rank") < k).to_numpy()
             for key, found in rows.groupby(["condition", "fill"])
         }
-        self.bootstrap = Bootstrap({"images": self.hits["full", ""].shape[1]})
+
+    def above_chance(self, condition: str, fill: str) -> list[Resampled]:
+        """Each model's accuracy above chance."""
+        return resampled_means(self.hits[condition, fill] - self.chance)
 
     def kept(self, condition: str, fill: str) -> Resampled:
         """Mean over models of the condition's accuracy over the full images', both above chance."""
-        part, whole = self.hits[condition, fill], self.hits["full", ""]
-        return self.bootstrap(
-            lambda i: np.mean((part[:, i].mean(1) - self.chance) / (whole[:, i].mean(1) - self.chance))
-        )
-
-    def above_chance(self, condition: str, fill: str) -> Resampled:
-        return self.bootstrap(lambda i: self.hits[condition, fill][:, i].mean() - self.chance)
+        pairs = zip(self.above_chance(condition, fill), self.above_chance("full", ""), strict=True)
+        return mean_of([combined(np.divide, part, whole) for part, whole in pairs])
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
@@ -61,8 +59,10 @@ def analyse(table: pd.DataFrame) -> Analysis:
         vit, cnn = next(iter(pairs.values()))
         return Comparison(each, vit.kept("mean_image", "") - cnn.kept("mean_image", ""))
 
-    def room(condition: str, fill: str) -> list:
-        return [mean_of([f.above_chance(condition, fill) for f in fs]).estimate() for fs in zip(*pairs.values(), strict=True)]
+    def room(condition: str, fill: str) -> list[Estimate]:
+        """Accuracy above chance on what is left, of ViTs and of CNNs."""
+        families = zip(*pairs.values(), strict=True)
+        return [mean_of([m for one in family for m in one.above_chance(condition, fill)]).estimate() for family in families]
 
     statements = {}
     for condition in ("background", "foreground"):

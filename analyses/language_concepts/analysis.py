@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Measured, NotTested, names, pooled, seeds_of
-from vitexplore.statistics.intervals import RESAMPLES, Estimate, Resampled, mean_of
+from vitexplore.statistics.intervals import RESAMPLES, Estimate, Resampled, mean_of, times_drawn
 
 ANSWERED = 0.75  # AUROC by prompt from which on a concept is one that some model knows
 KINDS = {"concepts": ("caption", "category"), "captions": ("caption",), "categories": ("category",)}
@@ -19,8 +19,7 @@ class Draws:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.images = np.unique(np.concatenate(table["held_images"].to_list()))
-        count = len(self.images)
-        self.times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        self.times = times_drawn(len(self.images))
 
     def auroc(self, placed: np.ndarray, shows: np.ndarray, images: np.ndarray) -> np.ndarray:
         """The AUROC and that of each resample: float [1 + r]. ``placed`` float [n]: DeLong's placements, whose mean

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, pooled, vits_and_control
-from vitexplore.statistics.intervals import Bootstrap
+from vitexplore.statistics.intervals import Resampled, combined, resampled_means
 
 SILENT = 1e-3  # of the stream's energy: less than this is no write
 PANELS = {
@@ -26,30 +26,29 @@ class Blocks:
             measure: rows.pivot(index="block", columns="image", values="value").to_numpy()
             for measure, rows in mine.groupby("measure")
         }
-        self.images = self.found["write"].shape[1]
 
-    def common(self, images: np.ndarray) -> np.ndarray:
-        """float [blocks]: of what attention writes into the patches, the share that is common to all positions, less
-        what independent writes have in common by chance; 0 for a block that writes next to nothing."""
-        common, write, stream = (self.found[name][:, images].sum(1) for name in ("write_common", "write", "stream"))
-        by_chance = 1 / self.found["positions"][:, images].mean(1)
-        share = (common / np.maximum(write, 1e-300) - by_chance) / (1 - by_chance)
-        return np.where(write > SILENT * stream, share, 0.0)
-
-    def entropy(self, images: np.ndarray) -> np.ndarray:
-        return self.found["entropy_patches"][:, images].mean(1)
-
-    def like_a_mean(self, query: str, images: np.ndarray) -> np.ndarray:
-        """R2 of each block, from sums over images."""
-        residual, total = (self.found[f"{name}_{query}"][:, images].sum(1) for name in ("residual", "total"))
-        return 1 - residual / total
+    def of_each(self, function: Callable[..., np.ndarray], *measures: str) -> list[Resampled]:
+        """By block, ``function`` of the means over images of ``measures``."""
+        means = zip(*(resampled_means(self.found[measure]) for measure in measures), strict=True)
+        return [combined(function, *block) for block in means]
 
 
-STATISTICS: dict[str, Callable[[Blocks, np.ndarray], np.ndarray]] = {
-    "common_write": Blocks.common,
-    "attends_everywhere": Blocks.entropy,
-    "like_a_mean": lambda blocks, images: blocks.like_a_mean("patches", images),
-    "cls_like_a_mean": lambda blocks, images: blocks.like_a_mean("cls", images),
+def common(write_common: np.ndarray, write: np.ndarray, stream: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Of what attention writes into the patches, the share that is common to all positions, less what independent
+    writes have in common by chance; 0 where it writes next to nothing."""
+    share = (write_common / np.maximum(write, 1e-300) - 1 / positions) / (1 - 1 / positions)
+    return np.where(write > SILENT * stream, share, 0.0)
+
+
+def r2(residual: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return 1 - residual / total
+
+
+STATISTICS: dict[str, Callable[[Blocks], list[Resampled]]] = {
+    "common_write": lambda mine: mine.of_each(common, "write_common", "write", "stream", "positions"),
+    "attends_everywhere": lambda mine: mine.of_each(lambda entropy: entropy, "entropy_patches"),
+    "like_a_mean": lambda mine: mine.of_each(r2, "residual_patches", "total_patches"),
+    "cls_like_a_mean": lambda mine: mine.of_each(r2, "residual_cls", "total_cls"),
 }
 
 
@@ -64,12 +63,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
     return Analysis(statements, rows, {"learned_pooling": panels(pooled(table, rows))})
 
 
-def last_minus_inner(blocks: dict[str, Blocks], statistic: Callable[[Blocks, np.ndarray], np.ndarray]) -> Measured:
+def last_minus_inner(blocks: dict[str, Blocks], statistic: Callable[[Blocks], list[Resampled]]) -> Measured:
     """The last block's minus each earlier one's; the control is the network with random weights, named ""."""
-    courses = {
-        name: Bootstrap({"images": mine.images}).each(lambda images, mine=mine: statistic(mine, images))
-        for name, mine in blocks.items()
-    }
+    courses = {name: statistic(mine) for name, mine in blocks.items()}
     random = courses.pop("")
     comparisons = {
         f"block {b}": Comparison({name: y[-1] - y[b] for name, y in courses.items()}, random[-1] - random[b])
@@ -80,19 +76,17 @@ def last_minus_inner(blocks: dict[str, Blocks], statistic: Callable[[Blocks, np.
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """model, block, query, entropy, r2, common (of the patches), n."""
-    rows = []
+    frames = []
     for model, mine in table.groupby("model", sort=False):
-        blocks = Blocks(mine)
-        images = np.arange(blocks.images)
-        common = blocks.common(images)
+        means = mine.pivot_table(index="block", columns="measure", values="value", sort=False)
+        shared = common(*(means[name] for name in ("write_common", "write", "stream", "positions")))
         for query in ("cls", "patches"):
-            entropy = blocks.found[f"entropy_{query}"].mean(1)
-            explained = blocks.like_a_mean(query, images)
-            for block in range(len(entropy)):
-                row = {"model": model, "block": block, "query": query, "entropy": entropy[block], "r2": explained[block]}
-                row["common"] = common[block] if query == "patches" else np.nan
-                rows.append({**row, "n": blocks.images})
-    return pd.DataFrame(rows)
+            rows = pd.DataFrame({"model": model, "block": means.index, "query": query})
+            rows["entropy"] = means[f"entropy_{query}"].to_numpy()
+            rows["r2"] = r2(means[f"residual_{query}"], means[f"total_{query}"]).to_numpy()
+            rows["common"] = shared if query == "patches" else np.nan
+            frames.append(rows.assign(n=mine["image"].nunique()))
+    return pd.concat(frames, ignore_index=True)
 
 
 def panels(rows: pd.DataFrame) -> Figure:

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, pooled, vits_and_control
-from vitexplore.statistics.intervals import Bootstrap, Resampled
+from vitexplore.statistics.intervals import Resampled, resampled_means
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
 STATEMENTS = {"uniformity": "last_step", "cosine": "cosine", "stays": "stays", "position": "position"}
@@ -27,8 +27,7 @@ class Courses:
     def __init__(self, trained: dict[str, pd.DataFrame], random: pd.DataFrame, measure: str) -> None:
         values = [self._values(mine, measure) for mine in (*trained.values(), random)]
         finite = np.all([np.isfinite(each).all(0) for each in values], axis=0)
-        bootstrap = Bootstrap({"images": int(finite.sum())})
-        courses = [bootstrap.each(lambda i, y_bi=each[:, finite]: y_bi[:, i].mean(1)) for each in values]
+        courses = [resampled_means(each[:, finite]) for each in values]
         self.trained, self.random = dict(zip(trained, courses, strict=False)), courses[-1]
 
     @staticmethod

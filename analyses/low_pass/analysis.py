@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Measured, names, pooled, seeds_of
-from vitexplore.statistics.intervals import Bootstrap, Resampled, mean_of
+from vitexplore.statistics.intervals import Resampled, combined, mean_of, resampled_means
 
 FILTERS = {"ideal": "disc", "gaussian": "gaussian"}
 
@@ -20,24 +20,26 @@ class Curves:
         rows = mine[mine["filter"] == filter]
         self.strengths = np.array(sorted(rows["strength"].unique()))
         self.filtered = [self._hits(rows[rows["strength"] == strength], rank) for strength in self.strengths]
-        self.bootstrap = Bootstrap({"images": self.whole.shape[1]})
 
     @staticmethod
     def _hits(rows: pd.DataFrame, rank: str) -> np.ndarray:
         return (rows.pivot(index="model", columns="image", values=rank) < 1).to_numpy()
 
-    def kept(self, images: np.ndarray) -> np.ndarray:
-        """float [strengths]: accuracy above chance over the unfiltered one's, mean over models."""
-        whole = self.whole[:, images].mean(1) - self.chance
-        return np.array([((hits[:, images].mean(1) - self.chance) / whole).mean() for hits in self.filtered])
-
     def area(self) -> Resampled:
-        """Under ``kept`` against the logarithm of the strength, over the range: 1 where nothing is lost."""
+        """Under the accuracy that is kept (above chance over the unfiltered one's) against the logarithm of the
+        strength, over the range: 1 where nothing is lost. Mean over models."""
         x = np.log(self.strengths)
-        return self.bootstrap(lambda images: np.trapezoid(self.kept(images), x) / (x[-1] - x[0]))
+        whole = resampled_means(self.whole - self.chance)
+        filtered = zip(*(resampled_means(hits - self.chance) for hits in self.filtered), strict=True)
+
+        def under(whole: np.ndarray, *parts: np.ndarray) -> np.ndarray:
+            return np.trapezoid(np.stack(parts) / whole, x, axis=0) / (x[-1] - x[0])
+
+        return mean_of([combined(under, one, *parts) for one, parts in zip(whole, filtered, strict=True)])
 
     def above_chance(self) -> Resampled:
-        return self.bootstrap(lambda images: self.whole[:, images].mean() - self.chance)
+        """Accuracy on unfiltered images, mean over models."""
+        return mean_of(resampled_means(self.whole - self.chance))
 
 
 def at_one_size(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,11 +1,13 @@
 """Figs. 2a and 4: AUROC of activation maps against the object's mask, over the best map that needs no network."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, by_model, deciding, pooled
 from vitexplore.figures import plots
-from vitexplore.statistics.intervals import Bootstrap, Resampled
+from vitexplore.statistics.intervals import Resampled, resampled_grid, resampled_mean
 from vitexplore.statistics.splits import halves
 
 BEST = 0.1  # share of a block's features
@@ -59,23 +61,20 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
     pixels = {str(name): Maps(mine, usable) for name, mine in trivial.groupby("model", sort=False)}
     random = table[table["random_weights"] & table["family"].eq("vit")]["model"].unique()
     first = next(iter(vits))
-    bootstrap = Bootstrap({"images": len(next(iter(maps[first].own.values())))})
-
-    def mean(values: np.ndarray) -> Resampled:
-        return bootstrap(lambda images: values[images].mean())
 
     def best(name: str, control: bool = False) -> Resampled:
         """The best tenth's, mean over the inner blocks."""
-        return mean(np.mean([maps[name].best(block, BEST, control) for block in maps[name].inner], axis=0))
+        return resampled_mean(np.mean([maps[name].best(block, BEST, control) for block in maps[name].inner], axis=0))
 
-    def over(baseline) -> Comparison:
+    def of_pixels(name: str) -> Resampled:
+        return resampled_mean(np.mean([pixels[name].trivial(block) for block in maps[name].inner], axis=0))
+
+    def over(baseline: Callable[[str], Resampled]) -> Comparison:
         return Comparison(
             {name: best(name) - baseline(name) for name in vits}, best(first, control=True) - baseline(first)
         )
 
-    against = {
-        "pixels": over(lambda name: mean(np.mean([pixels[name].trivial(b) for b in maps[name].inner], axis=0)))
-    }
+    against = {"pixels": over(of_pixels)}
     for name in random[:1]:
         against["random weights"] = over(lambda _, name=name: best(str(name)))
     statements = {
@@ -98,8 +97,7 @@ def gains(maps: Maps, exchanged: bool = False) -> Resampled:
     if exchanged:
         rng = np.random.default_rng(0)
         gains = [gain * rng.choice((-1.0, 1.0), size=features) for gain in gains]
-    gain = np.mean(gains, axis=0)
-    return Bootstrap({"images": len(gain), "features": features})(lambda i, f: gain[i][:, f].mean())
+    return resampled_grid(np.mean(gains, axis=0))
 
 
 def summary(maps: dict[str, Maps], pixels: dict[str, Maps]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vitexplore.claims.decide import named
-from vitexplore.statistics.intervals import Bootstrap, Estimate, Resampled
+from vitexplore.statistics.intervals import Estimate, Resampled, combined, resampled_mean, resampled_means
 
 PAPER_MODEL = "timm/vit_base_patch16_384.orig_in21k_ft_in1k"  # of Table 1
 TOLERANCE = 0.5  # points: rounding and decoding of JPEGs, on 50,000 images whose own standard error is 0.16
@@ -26,11 +26,9 @@ def with_cls(table: pd.DataFrame) -> pd.DataFrame:
 
 def share(found: np.ndarray, natural: np.ndarray, chance: float) -> Resampled:
     """``found`` (float [images], a share of hits) above chance, over ``natural`` above chance."""
-    return Bootstrap({"images": len(natural)})(
-        lambda images: (found[images].mean() - chance) / (natural[images].mean() - chance)
-    )
+    return combined(lambda part, whole: (part - chance) / (whole - chance), *resampled_means([found, natural]))
 
 
 def natural_room(naturals: Sequence[np.ndarray], chance: float) -> list[Estimate]:
     """Each model's natural top-1 above chance: a share of nothing says nothing."""
-    return [Bootstrap({"images": len(n)})(lambda i, n=n: n[i].mean() - chance).estimate() for n in naturals]
+    return [resampled_mean(natural - chance).estimate() for natural in naturals]

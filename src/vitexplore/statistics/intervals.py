@@ -7,7 +7,7 @@ difference is paired: what moves both sides alike drops out of its interval.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Self
 
@@ -82,28 +82,45 @@ class Resampled(Statistic):
         return Estimate(float(self.value), low, high, n)
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Draws of ``sizes``, for example ``{"images": 300}``: the same ones for each statistic that is asked for."""
+@lru_cache(maxsize=4)
+def times_drawn(count: int, stream: int = 0) -> np.ndarray:
+    """How often each of ``count`` units is drawn in each resample: uint16 [r, count], the same for every caller."""
+    rng = np.random.default_rng([stream, count])
+    draws = (np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(RESAMPLES))
+    return np.stack([drawn.astype(np.uint16) for drawn in draws])
 
-    sizes: Mapping[str, int]
-    seed: int = 0
 
-    def __post_init__(self) -> None:
-        if min(self.sizes.values()) < 1:
-            raise ValueError(f"nothing to resample: {dict(self.sizes)}")
+def _sums(times_rn: np.ndarray, values_nk: np.ndarray) -> np.ndarray:
+    """Sums over resamples, float64 [r, k]; a part of the resamples at a time, for images may be many."""
+    return np.concatenate([times.astype(np.float64) @ values_nk for times in np.array_split(times_rn, 20)])
 
-    def __call__(self, statistic: Callable[..., float]) -> Resampled:
-        """``statistic`` of index arrays int64 [size], one for each of ``sizes`` in their order."""
-        return self.each(lambda *drawn: [statistic(*drawn)])[0]
 
-    def each(self, statistics: Callable[..., Sequence[float]]) -> list[Resampled]:
-        """The same of several numbers at once, such as one a block."""
-        rng, sizes = np.random.default_rng(self.seed), self.sizes.values()
-        values = statistics(*map(np.arange, sizes))
-        draws = [statistics(*(rng.integers(size, size=size) for size in sizes)) for _ in range(RESAMPLES)]
-        columns = np.array(draws, dtype=np.float64).T
-        return [Resampled(float(value), drawn, self.sizes) for value, drawn in zip(values, columns, strict=True)]
+def resampled_means(values_kn: np.ndarray, what: str = "images") -> list[Resampled]:
+    """The mean of each row over ``what`` (columns), which are resampled: the same draws for all rows, and for all
+    callers with as many. Raises ValueError where there is nothing to resample."""
+    values, count = np.asarray(values_kn, dtype=np.float64), np.shape(values_kn)[1]
+    if count < 1:
+        raise ValueError(f"nothing to resample: 0 {what}")
+    draws = _sums(times_drawn(count), values.T) / count
+    return [Resampled(float(row.mean()), drawn, {what: count}) for row, drawn in zip(values, draws.T, strict=True)]
+
+
+def resampled_mean(values: np.ndarray, what: str = "images") -> Resampled:
+    """The mean of ``values`` [n]."""
+    return resampled_means(np.asarray(values)[None], what)[0]
+
+
+def resampled_grid(values_nf: np.ndarray) -> Resampled:
+    """The mean of a table of images by features, both of which are resampled."""
+    images, features = values_nf.shape
+    sums = (_sums(times_drawn(images), values_nf) * times_drawn(features, 1)).sum(1)
+    return Resampled(float(values_nf.mean()), sums / values_nf.size, {"images": images, "features": features})
+
+
+def combined(function: Callable[..., np.ndarray], *statistics: Resampled) -> Resampled:
+    """``function`` of statistics that rest on the same draws, such as the ratio of two means."""
+    value = float(function(*(one.value for one in statistics)))
+    return Resampled(value, function(*(one.draws for one in statistics)), statistics[0].sizes)
 
 
 @dataclass(frozen=True)
