@@ -19,8 +19,6 @@ from PIL import Image
 from project import copy_of_project, environment, said
 from safetensors.torch import save_file
 
-from vitexplore.stats import INCONCLUSIVE, NOT_REPRODUCED, PARTLY, REPRODUCED
-
 README = Path(__file__).parent.parent / "README.md"
 SECTION = "Add your own model, data set, experiment, claim"
 CLASSES = {"n01443537": 1, "n02092002": 177}  # goldfish, Scottish deerhound
@@ -90,7 +88,7 @@ def test_model(project):
     table = pd.read_parquet(project / "results/smoke/localization/mine.parquet")
     assert set(table["model"]) == {"mine"}
     assert set(table["weights"]) == {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
-    assert table["image"].nunique() > 32 and table["block"].nunique() == 12
+    assert table["block"].nunique() == 12 and table["auroc"].map(len).eq(64).all()
 
 
 def test_data_set(project):
@@ -121,13 +119,13 @@ def test_experiment_and_claim(project):
     measured = pd.read_parquet(project / "results/smoke/my_energy/vit.parquet")
     assert set(measured["model"]) == {"vit", "vit_random"} and measured["norm"].gt(0).all()
     table = pd.read_csv(project / "results/smoke/claims.csv")
-    mine = table[table["claim"] == "energy_grows"].iloc[0]
-    assert mine["verdict"] in {REPRODUCED, PARTLY, NOT_REPRODUCED, INCONCLUSIVE}
+    mine = table[table["statement"] == "last_over_first"].iloc[0]
+    assert mine["word"] in {"seen", "not seen", "undecided", "not specific"}
     assert mine["low"] <= mine["measured"] <= mine["high"]
     assert np.isfinite(mine["control"])
     assert (project / "results/smoke/figures/energy_grows.png").exists()
     others = table[table["claim"] != "energy_grows"]
-    assert len(others) == 12 and set(others["verdict"]) == {"not tested"}
+    assert len(others) == 12 and set(others["word"]) == {"not run"}
 
 
 def test_notebook(project):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from project import ROOT, SMOKE, copy_of_project, environment, said, snakemake
 
+from vitexplore.claims.render import decisive
 from vitexplore.registry import shipped
 
 PHOTOS = ROOT.parent / "shared" / "photos"
@@ -25,10 +26,11 @@ def test_check_is_green(finished):
 
 def test_every_claim_of_the_paper_is_listed(finished):
     table = pd.read_csv(finished / "results/smoke/claims.csv")
-    verdicts = table.dropna(subset="verdict").set_index("claim")["verdict"]
-    assert len(verdicts) == 12
-    assert "not tested" not in set(verdicts)
-    assert table.dropna(subset="measured")[["low", "high", "control", "n"]].notna().all(axis=None)
+    words = table[table["statement"].isna()].set_index("claim")["word"]
+    assert len(words) == 12
+    assert "not run" not in set(words)
+    decided = decisive(table)
+    assert decided[["measured", "low", "high", "control", "n", "weights_sha256"]].notna().all(axis=None)
 
 
 def test_rows_carry_where_they_come_from(finished):
@@ -126,8 +128,8 @@ def test_report_opens_without_a_network(finished):
     html = (finished / "results/smoke/report.html").read_text()
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']https?://", html)
     rows = pd.read_csv(finished / "results/smoke/claims.csv")
-    main = rows[rows["claim"] == "isolated_cls"].iloc[0]
-    assert f"{main['measured']:.3f}" in html and main["verdict"] in html
+    main = rows[rows["claim"] == "isolated_cls"].iloc[1]
+    assert f"{main['measured']:.3f}" in html and main["word"] in html
 
 
 def test_report_is_refused_while_something_is_left_to_do(finished):
@@ -180,7 +182,7 @@ def test_photographs_with_real_weights(tmp_path):
     assert table.loc["mean_image", "top1"] <= 1
     assert table.loc["background", "top5"] < table.loc["foreground", "top5"] <= table.loc["full", "top5"]
     claims = pd.read_csv(folder / "results/photos/claims.csv").set_index("claim")
-    assert claims.loc["background", "verdict"] == "not tested"
-    assert "needs models of these families" in claims.loc["background", "statement"]
+    assert claims.loc["background", "word"] == "not run"
+    assert "needs models of these families" in claims.loc["background", "scope"]
     without = snakemake(folder, *scale, "--dry-run")
     assert without.returncode == 0 and "tables/background.csv" not in said(without)

@@ -45,3 +45,19 @@ rule budget:
         code=code("tools.budget"),
     shell:
         "python -m vitexplore --log {log:q} job budget --threads {threads} --out {output:q}"
+
+
+rule calibration:
+    output:
+        "results/calibration.csv",
+    log:
+        "results/bench/logs/calibration.log",
+    benchmark:
+        "results/bench/benchmarks/calibration.tsv"
+    conda:
+        "../../environment.yml"
+    threads: os.cpu_count()
+    params:
+        code=code("statistics.calibration"),
+    shell:
+        "python -m vitexplore --log {log:q} job calibration --workers {threads} --out {output:q}"

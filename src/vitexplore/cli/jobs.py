@@ -126,4 +126,15 @@ def budget(*, out: Path, threads: Threads = 1) -> None:
     budget(device="cpu", threads=threads, out=out)
 
 
-JOBS = (experiment, figure, scenes, index, claim, claims, train, promote, prefetch, bench, budget)
+def calibration(
+    *, out: Path, workers: Workers = 1, simulations: Annotated[int, Parameter(help="tables of each kind")] = 2000
+) -> None:
+    """Count on made tables how often the rule that makes words of intervals errs."""
+    from vitexplore.io import write_atomically
+    from vitexplore.statistics.calibration import calibration
+
+    table = calibration(simulations, max(workers, 1))
+    write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+
+
+JOBS = (experiment, figure, scenes, index, claim, claims, train, promote, prefetch, bench, budget, calibration)
