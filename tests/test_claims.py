@@ -119,8 +119,8 @@ def graph_of(claims, **experiments) -> Graph:
 def test_the_papers_claims_come_in_its_order():
     claims = claims_in_order(ROOT / "analyses")
     assert tuple(claims) == ORDER and set(ORDER) == set(CLAIMS)
-    assert (claims["depth_progression"].experiment, claims["depth_progression"].table) == ("concepts", "features")
-    assert claims["low_pass"].table == "low_pass"
+    assert (claims["depth_progression"].experiment, claims["depth_progression"].tables) == ("concepts", ["features"])
+    assert claims["low_pass"].tables == ["low_pass"]
 
 
 def test_a_claim_that_awaits_its_analysis_is_listed_and_others_follow(tmp_path):
