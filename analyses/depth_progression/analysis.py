@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, by_model, deciding, of_each, pooled
+from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, of_each, pooled, vits_and_control
 from vitexplore.figures import plots
 from vitexplore.statistics.intervals import Estimate, Jackknifed, Means, groups
 
@@ -39,10 +39,8 @@ def most_told(mine: pd.DataFrame, factor: str) -> Estimate:
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    vits, cnns = (by_model(deciding(table), family) for family in ("vit", "cnn"))
-    random = table[table["random_weights"]]
-    if random.empty:
-        raise NotTested("needs a ViT with random weights")
+    vits, random = vits_and_control(table)
+    cnns = by_model(deciding(table), "cnn")
     texture_room = [most_told(mine, "texture") for mine in vits.values()]
     statements = {
         "class_rises": Measured.one(of_each(vits, lambda mine: tau(mine, "class")), tau(random, "class")),

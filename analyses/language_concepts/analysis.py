@@ -59,9 +59,10 @@ def analyse(table: pd.DataFrame) -> Analysis:
     shuffled = table["architecture"] == SHUFFLED
     seeds = seeds_of(table[~shuffled], "clip", "vit")
     models = names(*(rows for pair in seeds.values() for rows in pair))
-    control = table[shuffled] if shuffled.any() else table[table["random_weights"]]
-    if control.empty:
+    controls = table[shuffled] if shuffled.any() else table[table["random_weights"]]
+    if controls.empty:
         raise NotTested("needs a CLIP trained on other images' captions, or a ViT with random weights")
+    control = controls[controls["model"] == controls["model"].iloc[0]]
     draws = Draws(table)
     first_vit = next(iter(seeds.values()))[1]
 
