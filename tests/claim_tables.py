@@ -166,7 +166,9 @@ def visualization_table(ffn, qkv, energy_gap=0.2, **columns):
     for site in ("query", "key", "value", "ffn"):
         for block, depth in enumerate(("early", "middle", "late")):
             energy = rng.normal(0.3 + (energy_gap if site != "ffn" else 0), 0.02, 12)
-            mine = scored(rng, ffn if site == "ffn" else qkv, site=site, block=block, depth=depth, high_frequency=energy)
+            mine = scored(
+                rng, ffn if site == "ffn" else qkv, site=site, block=block, depth=depth, high_frequency=energy
+            )
             frames.append(about("vit", "vit", **mine | columns))
     return pd.concat(frames, ignore_index=True)
 

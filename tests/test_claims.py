@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-
 from claim_tables import GRADUAL, SUDDEN, locality_table, maps_tables
+
 from vitexplore.claims import text as texts  # pytest would take its function `tested` for a test
 from vitexplore.claims.check import check
 from vitexplore.claims.decide import COLUMNS, claim_rows, not_run, pooled, run_analysis
@@ -50,9 +50,7 @@ def test_the_table_opens_with_what_was_seen_and_then_has_the_numbers(tmp_path):
     assert list(table["word"]) == ["seen", "seen", "seen", "not run"]
     assert list(table["role"].dropna()) == ["paper", "extension"]
     lines = to_markdown(table, claims).splitlines()
-    assert lines[4] == (
-        f"| maps_localize | {claim.text['title']} | not validated | **seen** | run the scale `paper` |"
-    )
+    assert lines[4] == (f"| maps_localize | {claim.text['title']} | not validated | **seen** | run the scale `paper` |")
     assert "**not run** (not at this scale)" in lines[5]
     assert "1 statements are the paper's and decide; 1 are extensions" in lines[-1]
     caption = to_caption(claim, rows)
@@ -214,6 +212,8 @@ def test_check_says_by_its_code_what_differs(tmp_path, capsys, change, code):
 def test_check_of_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such table; run the scale first"):
         check(tmp_path / "claims.csv", ROOT / "analyses", "smoke")
-    pd.DataFrame(columns=["claim", "statement", "measured", "word", "values"]).to_csv(tmp_path / "claims.csv", index=False)
+    pd.DataFrame(columns=["claim", "statement", "measured", "word", "values"]).to_csv(
+        tmp_path / "claims.csv", index=False
+    )
     with pytest.raises(InputError, match="no claim expects anything at scale 'nowhere'"):
         check(tmp_path / "claims.csv", ROOT / "analyses", "nowhere")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import rankdata
+from vitexplore.stats import RESAMPLES
 
 from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
@@ -26,7 +27,6 @@ from vitexplore.measures.factors import DETAIL_SIDE, LEAST, MOST, Concept, conce
 from vitexplore.models.registry import load
 from vitexplore.models.sites import Site, read
 from vitexplore.models.spec import ModelSpec
-from vitexplore.stats import RESAMPLES
 
 RNG = np.random.default_rng(0)
 COUNT = 960

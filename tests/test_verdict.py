@@ -8,6 +8,7 @@ from vitexplore.statistics.verdict import (
     FAILS,
     HOLDS,
     MIXED,
+    NO_LEAD,
     NO_ROOM,
     NOT_SPECIFIC,
     PARTLY,
@@ -67,10 +68,10 @@ def test_an_interval_that_ends_at_the_margin_decides_nothing():
     assert not beyond(Estimate(0, -1, 1, ""), "below", 1)
 
 
-def test_what_does_not_lead_its_control_is_undecided():
+def test_what_does_not_lead_its_control_is_said():
     """The control's own interval crosses the margin, but so wide that measured minus control crosses 0."""
     far = comparison([(1.1, 2)], (-4, 5), seeds=(0, 1))
-    assert far.decide("above", 1) == UNDECIDED
+    assert far.decide("above", 1) == NO_LEAD
 
 
 def test_a_paired_lead_decides_where_an_unpaired_one_would_not():
@@ -89,7 +90,7 @@ def test_numbers_that_are_not_finite_decide_nothing(bad):
 
 
 def test_an_unknown_direction_is_an_error():
-    with pytest.raises(ValueError, match="upwards"):
+    with pytest.raises(ValueError, match="not in tuple"):
         comparison([ABOVE], BELOW).decide("upwards", 1)
 
 
@@ -99,7 +100,10 @@ def test_an_unknown_direction_is_an_error():
         ([HOLDS, HOLDS], True, HOLDS),
         ([HOLDS, UNDECIDED], True, UNDECIDED),
         ([HOLDS, FAILS, UNDECIDED], True, FAILS),
-        ([HOLDS, NOT_SPECIFIC], True, NOT_SPECIFIC),
+        ([HOLDS, NOT_SPECIFIC], True, HOLDS),  # the control does not pass them all
+        ([NOT_SPECIFIC, NOT_SPECIFIC], True, NOT_SPECIFIC),
+        ([NOT_SPECIFIC, NO_LEAD], True, UNDECIDED),
+        ([NOT_SPECIFIC, UNDECIDED], True, UNDECIDED),
         ([HOLDS, MIXED], True, MIXED),
         ([HOLDS], False, NO_ROOM),
         ([FAILS], False, NO_ROOM),

@@ -50,7 +50,13 @@ def pictures(mine: pd.DataFrame) -> Figure:
     for variant, each in mine.groupby("variant", sort=False):
         first = each.iloc[:SHOWN]
         above = [f"{row.feature}: {row.identification:.2f}" for row in first.itertuples()]
-        rows.append((variant.replace("-", "\nwithout ").replace("without noise_alone", "noise alone"), list(first["picture"]), above))
+        rows.append(
+            (
+                variant.replace("-", "\nwithout ").replace("without noise_alone", "noise alone"),
+                list(first["picture"]),
+                above,
+            )
+        )
     return plots.picture_rows(rows, "What each part of a recipe does; above each the judge's AUROC (chance 0.5)")
 
 

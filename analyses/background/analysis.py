@@ -62,14 +62,14 @@ def analyse(table: pd.DataFrame) -> Analysis:
     def room(condition: str, fill: str) -> list[Estimate]:
         """Accuracy above chance on what is left, of ViTs and of CNNs."""
         families = zip(*pairs.values(), strict=True)
-        return [mean_of([m for one in family for m in one.above_chance(condition, fill)]).estimate() for family in families]
+        return [
+            mean_of([m for one in family for m in one.above_chance(condition, fill)]).estimate() for family in families
+        ]
 
     statements = {}
     for condition in ("background", "foreground"):
         black, *others = FILLS
-        statements[f"{condition}_alone"] = Measured(
-            {"": compare(condition, black)}, models, room(condition, black)
-        )
+        statements[f"{condition}_alone"] = Measured({"": compare(condition, black)}, models, room(condition, black))
         statements[f"{condition}_other_fills"] = Measured({fill: compare(condition, fill) for fill in others}, models)
     rows = summary(table, k, chance)
     named = pooled(table, rows)

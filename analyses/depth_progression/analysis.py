@@ -99,9 +99,7 @@ def shares(table: pd.DataFrame) -> Figure:
 
 def information(table: pd.DataFrame) -> Figure:
     """Mean bits about class and texture by depth."""
-    long = pooled(table).melt(
-        ["model", "block"], [f"information_{factor}" for factor in FACTORS], "factor", "told"
-    )
+    long = pooled(table).melt(["model", "block"], [f"information_{factor}" for factor in FACTORS], "factor", "told")
     long["factor"] = long["factor"].str.removeprefix("information_")
     title = "What features tell of class and texture"
     figure = plots.lines(long, "block", "told", "model", title, ("block", "bits, mean over features"), style="factor")

@@ -104,6 +104,8 @@ def panels(rows: pd.DataFrame) -> Figure:
     places = np.arange(len(by_concept))
     axis.plot(by_concept["pixel_held_out"], places, "k|", markersize=22, label="best pixel statistic")
     axis.plot(by_concept["answered"], places, "k*", markersize=8, label="CLIP's answer by prompt")
-    axis.set(title="Features for what captions say and labels do not", xlabel="AUROC held out", ylabel="", xlim=(0.4, 1.02))
+    axis.set(
+        title="Features for what captions say and labels do not", xlabel="AUROC held out", ylabel="", xlim=(0.4, 1.02)
+    )
     axis.legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -1,8 +1,8 @@
 """What was measured about a claim (analysis.py), and what follows for its statements (claim.yaml).
 
 A claim is a folder ``analyses/<claim>/``. Its ``analysis.py`` has ``analyse(table) -> Analysis``: from the
-table of an experiment (or several tables), all models under each other, to what each statement of ``claim.yaml`` compares with its margin,
-a figure and a table for people. All that an analysis needs of claims is here.
+table of an experiment (or several tables), all models under each other, to what each statement of ``claim.yaml``
+compares with its margin, a figure and a table for people. All that an analysis needs of claims is here.
 """
 
 import importlib.util
@@ -67,9 +67,9 @@ class NotTested(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold; ``models``:
-    names of those measured; ``gate``: what claim.yaml says must lie above a margin, all of these, for there to be
-    room."""
+    """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold;
+    ``models``: names of those measured; ``gate``: what claim.yaml says must lie above a margin, all of these, for there
+    to be room."""
 
     comparisons: Mapping[str, Comparison]
     models: Sequence[str]
@@ -184,7 +184,9 @@ def claim_rows(claim: Claim, analysis: Analysis, table: pd.DataFrame) -> list[di
     statements, decisions, scopes = [], [], []
     for name, statement in claim.statements.items():
         found = analysis.statements[name]
-        decided = {what: one.decide(statement["direction"], statement["margin"]) for what, one in found.comparisons.items()}
+        decided = {
+            what: one.decide(statement["direction"], statement["margin"]) for what, one in found.comparisons.items()
+        }
         decision = of_statement(list(decided.values()), _room(found, statement))
         scope = _scope(identities.loc[list(found.models)])
         statements += _statement_rows(name, statement, found, decided, decision, scope, identities)

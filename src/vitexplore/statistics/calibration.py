@@ -107,9 +107,7 @@ def maps_over_baseline(rng: Rng, n: int, effect: float) -> list[Comparison]:
     """maps_localize: mean over images of an AUROC minus another map's on the same images; three seeds."""
     hard = rng.normal(size=n)
     baseline = 0.7 + 0.1 * hard + 0.1 * rng.normal(size=n)
-    each = {
-        f"seed {seed}": resampled_mean(effect + 0.05 * hard + 0.1 * rng.normal(size=n)) for seed in range(SEEDS)
-    }
+    each = {f"seed {seed}": resampled_mean(effect + 0.05 * hard + 0.1 * rng.normal(size=n)) for seed in range(SEEDS)}
     return [Comparison(each, resampled_mean(0.5 + 0.1 * rng.normal(size=n) - baseline))]
 
 
@@ -202,7 +200,9 @@ def concepts_over_pixels(rng: Rng, n: int, effect: float, concepts: int = 9) -> 
 
     def auroc(mean: float) -> list[Resampled]:
         placed = mean + 0.25 * rng.normal(size=(concepts, n))
-        return [combined(np.divide, part, all_) for part, all_ in zip(resampled_means(shows * placed), count, strict=True)]
+        return [
+            combined(np.divide, part, all_) for part, all_ in zip(resampled_means(shows * placed), count, strict=True)
+        ]
 
     pixels = auroc(0.55)
 
@@ -260,9 +260,7 @@ def calibrate(kind: Kind, what: str, effect: float, n: int, simulations: int, se
 def of_kind(kind: Kind, simulations: int) -> list[dict[str, object]]:
     """``calibrate`` at the margin, at the control's value and at the effect that is wanted; where that is seen in fewer
     than 95 of 100 tables, also with twice as many units, and so on, until it is."""
-    rows = [
-        calibrate(kind, what, getattr(kind, what), kind.n, simulations) for what in ("margin", "absent", "wanted")
-    ]
+    rows = [calibrate(kind, what, getattr(kind, what), kind.n, simulations) for what in ("margin", "absent", "wanted")]
     n = kind.n
     while rows[-1]["seen"] < ENOUGH and n < LARGEST * kind.n:
         n *= 2

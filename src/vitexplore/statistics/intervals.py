@@ -188,7 +188,7 @@ class Jackknifed(Statistic):
 
 
 def groups(count: int) -> np.ndarray:
-    """Which of GROUPS groups, as even as can be, each of ``count`` units is in: int64 [count], drawn once and for all."""
+    """Which of GROUPS groups, as even as can be, each of ``count`` units is in: int64 [count], drawn once for all."""
     return np.random.default_rng(0).permutation(np.arange(count) % GROUPS)
 
 

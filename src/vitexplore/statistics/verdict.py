@@ -9,6 +9,7 @@ from vitexplore.statistics.intervals import Estimate, Statistic, mean_of
 DIRECTIONS = ("above", "below")
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 MIXED, NOT_SPECIFIC, NO_ROOM, PARTLY = "mixed", "not specific", "no room", "partly"
+NO_LEAD = "no lead"  # of one comparison: beyond the margin, but not for certain ahead of the control
 # decisions as words: of models with the paper's own weights, and of others
 ON_PAPER_MODELS = {HOLDS: "reproduced", FAILS: "not reproduced", PARTLY: "partly"}
 ELSEWHERE = {HOLDS: "seen", FAILS: "not seen", PARTLY: "partly seen"}
@@ -33,10 +34,10 @@ class Comparison:
         return (mean_of(list(self.each.values())) - self.control).estimate()
 
     def decide(self, direction: str, margin: float) -> str:
-        """HOLDS where the whole interval lies beyond ``margin`` in ``direction`` and that of measured minus control
-        beyond 0; FAILS where it lies wholly short of it; NOT_SPECIFIC where the control's lies beyond the margin too;
-        MIXED where intervals of ``each`` lie on opposite sides of the margin; else, and for numbers that are not
-        finite, UNDECIDED. An interval that ends at the margin is not beyond it."""
+        """FAILS where the whole interval lies short of ``margin`` in ``direction``; UNDECIDED where it holds the
+        margin, and for numbers that are not finite; MIXED where intervals of ``each`` lie on opposite sides. Where it
+        lies beyond: NOT_SPECIFIC where the control's does too, NO_LEAD where that of measured minus control holds 0,
+        else HOLDS. An interval that ends at the margin is not beyond it."""
         measured, control = self.measured, self.control.estimate()
         if not all(isfinite(x) for e in (measured, control) for x in (e.value, e.low, e.high)):
             return UNDECIDED
@@ -50,7 +51,7 @@ class Comparison:
             return UNDECIDED
         if beyond(control, direction, margin):
             return NOT_SPECIFIC
-        return HOLDS if beyond(self.lead, direction, 0) else UNDECIDED
+        return HOLDS if beyond(self.lead, direction, 0) else NO_LEAD
 
 
 def beyond(estimate: Estimate, direction: str, margin: float) -> bool:
@@ -59,10 +60,16 @@ def beyond(estimate: Estimate, direction: str, margin: float) -> bool:
 
 
 def of_statement(comparisons: Sequence[str], room: bool) -> str:
-    """A statement's decision from those of its comparisons, all of which must hold; NO_ROOM where its gate failed."""
+    """A statement's decision from those of its comparisons: NO_ROOM where its gate failed; FAILS, MIXED or UNDECIDED
+    where one of them is, for all must lie beyond the margin; NOT_SPECIFIC where the control passes them all too. It
+    HOLDS where in one of them at least the control does not, and is behind."""
     if not room:
         return NO_ROOM
-    return next((found for found in (FAILS, MIXED, NOT_SPECIFIC, UNDECIDED) if found in comparisons), HOLDS)
+    if short := next((found for found in (FAILS, MIXED, UNDECIDED) if found in comparisons), None):
+        return short
+    if HOLDS in comparisons:
+        return HOLDS
+    return UNDECIDED if NO_LEAD in comparisons else NOT_SPECIFIC
 
 
 def of_claim(statements: Sequence[str]) -> str:

@@ -63,8 +63,8 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 def keep(finished: Path, out: Path, readme: Path | None = None) -> None:
     """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, and the benches and the
-    calibration beside it to ``out``, and bring the tables of ``readme`` up to date. Raises InputError where the run is not finished, or
-    ``readme`` lacks the marks."""
+    calibration beside it to ``out``, and bring the tables of ``readme`` up to date. Raises InputError where the run is
+    not finished, or ``readme`` lacks the marks."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
