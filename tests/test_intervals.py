@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest, kendalltau, ttest_ind, ttest_rel
+from scipy.stats import bootstrap as scipy_bootstrap
 
 from vitexplore.statistics.intervals import (
     GROUPS,
@@ -140,6 +141,24 @@ def test_an_interval_over_models_is_students():
 
 
 def test_statistics_are_added_and_scaled():
-    one = Resampled(1.0, np.array([1.0, 3.0]), {"images": 2})
+    one = Resampled(1.0, np.array([1.0, 3.0]), np.array([2.0, 0.0]), {"images": 2})
     found = one * 2 - one
-    assert found.value == 1.0 and found.draws.tolist() == [1.0, 3.0]
+    assert found.value == 1.0 and found.draws.tolist() == [1.0, 3.0] and found.without.tolist() == [2.0, 0.0]
+
+
+def test_the_interval_is_scipys_bca():
+    """Of the ratio of two means of skewed values, on the same draws."""
+    rng = np.random.default_rng(0)
+    one, other = rng.exponential(size=(2, 40)) + 0.2
+
+    def ratio(i):
+        return one[i].mean() / other[i].mean()
+
+    found = combined(np.divide, *resampled_means([one, other])).estimate()
+    options = {"n_resamples": 20000, "vectorized": False, "method": "BCa", "rng": np.random.default_rng(1)}
+    expected = scipy_bootstrap((np.arange(40),), ratio, **options).confidence_interval
+    plain = scipy_bootstrap((np.arange(40),), ratio, **options | {"method": "percentile"}).confidence_interval
+    width = expected.high - expected.low
+    assert found.low == pytest.approx(expected.low, abs=0.02 * width)
+    assert found.high == pytest.approx(expected.high, abs=0.02 * width)
+    assert abs(plain.high - expected.high) > 0.03 * width  # the correction is there to be seen

@@ -25,7 +25,7 @@ def draws(low: float, high: float, seed: int = 0) -> Resampled:
     """A statistic whose interval goes from ``low`` to ``high``; of one seed, paired."""
     spread = np.random.default_rng(seed).permutation(np.linspace(-1 / 0.95, 1 / 0.95, 2001))
     middle, half = (low + high) / 2, (high - low) / 2
-    return Resampled(middle, middle + half * spread, {"images": 100})
+    return Resampled(middle, middle + half * spread, np.zeros(100), {"images": 100})
 
 
 # the margin is 1, and the direction "above", mirrored for "below" about the margin
@@ -84,7 +84,7 @@ def test_a_paired_lead_decides_where_an_unpaired_one_would_not():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_numbers_that_are_not_finite_decide_nothing(bad):
-    broken = Resampled(bad, np.full(10, bad), {"images": 3})
+    broken = Resampled(bad, np.full(10, bad), np.full(3, bad), {"images": 3})
     assert Comparison({"": broken}, draws(*BELOW)).decide("above", 1) == UNDECIDED
     assert Comparison({"": draws(*ABOVE)}, broken).decide("above", 1) == UNDECIDED
 

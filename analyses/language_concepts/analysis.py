@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Measured, NotTested, names, pooled, seeds_of
-from vitexplore.statistics.intervals import RESAMPLES, Estimate, Resampled, mean_of, times_drawn
+from vitexplore.statistics.intervals import Estimate, Resampled, combined, mean_of, resampled_mean, resampled_means
 
 ANSWERED = 0.75  # AUROC by prompt from which on a concept is one that some model knows
 KINDS = {"concepts": ("caption", "category"), "captions": ("caption",), "categories": ("category",)}
@@ -14,39 +14,34 @@ ORDER = ("clip", "clip_shuffled", "vit", "vit_random", "cnn")  # in figures; oth
 SHUFFLED = "lab/lab_clip_shuffled"
 
 
-class Draws:
-    """How often each image is drawn in each resample: the same for all models and concepts."""
+def auroc(placed: np.ndarray, shows: np.ndarray, images: np.ndarray, every: np.ndarray) -> Resampled:
+    """An AUROC whose images are resampled with all others of ``every``. ``placed`` float [n]: DeLong's placements of
+    ``images`` int64 [n], whose mean over those that show the concept (``shows`` bool [n]) is the AUROC, as is that over
+    the others: so it is linear in the images (DeLong, DeLong and Clarke-Pearson 1988), to first order in 1/n."""
+    columns = np.zeros((4, len(every)))
+    at = np.searchsorted(every, images)
+    for row, kind in enumerate((shows, ~shows)):
+        columns[2 * row, at], columns[2 * row + 1, at] = placed * kind, kind
+    whole = placed[shows].mean()
+    return combined(lambda a, n, b, m: a / n + b / m - whole, *resampled_means(columns))
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.images = np.unique(np.concatenate(table["held_images"].to_list()))
-        self.times = times_drawn(len(self.images))
 
-    def auroc(self, placed: np.ndarray, shows: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """The AUROC and that of each resample: float [1 + r]. ``placed`` float [n]: DeLong's placements, whose mean
-        over the images that show the concept is the AUROC, as is that over the others: so it is linear in the images
-        (DeLong, DeLong and Clarke-Pearson 1988), to first order in 1/n the bootstrap itself."""
-        times = np.vstack([np.ones(len(images)), self.times[:, np.searchsorted(self.images, images)]])
-        shows = shows.astype(bool)
-        means = [times[:, kind] @ placed[kind] / np.maximum(times[:, kind].sum(1), 1) for kind in (shows, ~shows)]
-        return means[0] + means[1] - placed[shows].mean()
+def excess(row: pd.Series, every: np.ndarray) -> Resampled:
+    """What a model's best feature tells of a concept beyond what the best statistic of the pixels tells, at least 0:
+    in AUROC, 0 to 0.5."""
+    shows, images = np.asarray(row["shows"], dtype=bool), np.asarray(row["held_images"])
+    best, pixel = (
+        auroc(np.asarray(row[column], dtype=np.float64), shows, images, every) for column in ("placed", "pixel_placed")
+    )
+    return combined(lambda own, other: np.maximum(own - np.maximum(other, 0.5), 0), best, pixel)
 
-    def excess(self, row: pd.Series) -> Resampled:
-        """What a model's best feature tells of a concept beyond what the best statistic of the pixels tells, at least
-        0: float in AUROC, 0 to 0.5."""
-        best, pixel = (
-            self.auroc(*(np.asarray(row[name]) for name in (column, "shows", "held_images")))
-            for column in ("placed", "pixel_placed")
-        )
-        gain = np.maximum(best - np.maximum(pixel, 0.5), 0)
-        return Resampled(float(gain[0]), gain[1:], {"images": len(self.images)})
 
-    def mean(self, mine: pd.DataFrame) -> Resampled:
-        """The mean over concepts, and of each over its folds; not a number where there is no concept."""
-        if mine.empty:
-            return Resampled(np.nan, np.full(RESAMPLES, np.nan), {"images": len(self.images)})
-        rows = [row for _, row in mine.iterrows()]
-        concepts = [[row for row in rows if row["concept"] == name] for name in mine["concept"].unique()]
-        return mean_of([mean_of([self.excess(row) for row in of_one]) for of_one in concepts])
+def mean_excess(rows: pd.DataFrame, every: np.ndarray) -> Resampled:
+    """The mean over concepts, and of each over its folds; not a number where there is no concept."""
+    if rows.empty:
+        return resampled_mean(np.full(len(every), np.nan))
+    by_concept = (mine for _, mine in rows.groupby("concept", sort=False))
+    return mean_of([mean_of([excess(row, every) for _, row in mine.iterrows()]) for mine in by_concept])
 
 
 def answered(table: pd.DataFrame) -> pd.Series:
@@ -63,7 +58,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     if controls.empty:
         raise NotTested("needs a CLIP trained on other images' captions, or a ViT with random weights")
     control = controls[controls["model"] == controls["model"].iloc[0]]
-    draws = Draws(table)
+    every = np.unique(np.concatenate(table["held_images"].to_list()))
     first_vit = next(iter(seeds.values()))[1]
 
     def measured(kinds: tuple[str, ...]) -> Measured:
@@ -72,7 +67,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
         count = known[asked]["concept"].nunique()
 
         def mean(rows: pd.DataFrame) -> Resampled:
-            return draws.mean(rows.loc[rows.index.intersection(known[asked].index)])
+            return mean_excess(rows.loc[rows.index.intersection(known[asked].index)], every)
 
         each = {seed: mean(clip) - mean(vit) for seed, (clip, vit) in seeds.items()}
         return Measured.one(each, mean(control) - mean(first_vit), models, [Estimate(count, count, count, "concepts")])

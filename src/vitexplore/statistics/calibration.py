@@ -146,7 +146,7 @@ def recipe_less_part(rng: Rng, n: int, effect: float) -> list[Comparison]:
 
     def gain(name: str, lost: float) -> Means:
         easy = 0.15 * rng.normal(size=n)
-        whole, less = (np.clip(mean + easy + 0.1 * rng.normal(size=n), 0, 1) for mean in (0.6, 0.6 - lost))
+        whole, less = (mean + easy + 0.1 * rng.normal(size=n) for mean in (0.6, 0.6 - lost))
         return Means({name: whole - less})
 
     return [Comparison({"vit": gain(name, effect)}, gain(f"other {name}", 0.0)) for name in ("paper", "released")]

@@ -12,9 +12,9 @@ from operator import add
 from typing import Self
 
 import numpy as np
-from scipy.stats import t
+from scipy.stats import norm, t
 
-RESAMPLES = 1000
+RESAMPLES = 2000
 LEVEL = 0.95
 GROUPS = 20  # that a jackknife leaves out in turn
 
@@ -60,26 +60,41 @@ def unseen(n: int) -> float:
 
 @dataclass(frozen=True)
 class Resampled(Statistic):
-    """``draws`` float [r]: the statistic on resamples of ``sizes`` (how many of what). The percentile interval (Efron
-    and Tibshirani 1993, chapter 13); where no draw differs, as for a count of zero, ``unseen`` wide to either side."""
+    """``draws`` float [r]: the statistic on resamples of ``sizes`` (how many of what); ``without`` float [n]: with each
+    unit left out in turn. The interval is BCa (Efron 1987; Efron and Tibshirani 1993, section 14.3): the percentiles of
+    the draws, corrected for bias and skewness. Where no draw differs, as for a count of zero, it is ``unseen`` wide to
+    either side."""
 
     value: float
     draws: np.ndarray
+    without: np.ndarray
     sizes: Mapping[str, int]
 
     def __add__(self, other: "Resampled") -> "Resampled":
-        return Resampled(self.value + other.value, self.draws + other.draws, self.sizes)
+        return combined(np.add, self, other)
 
     def __mul__(self, factor: float) -> "Resampled":
-        return Resampled(self.value * factor, self.draws * factor, self.sizes)
+        return combined(lambda value: value * factor, self)
 
     def estimate(self) -> Estimate:
-        low, high = map(float, np.quantile(self.draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        n = ", ".join(f"{size} {what}" for what, size in self.sizes.items())
+        if not np.isfinite([self.value, *self.draws, *self.without]).all():
+            return Estimate(self.value, np.nan, np.nan, n)
         if np.ptp(self.draws) < 1e-12:
             slack = unseen(min(self.sizes.values()))
-            low, high = low - slack, high + slack
-        n = ", ".join(f"{size} {what}" for what, size in self.sizes.items())
-        return Estimate(float(self.value), low, high, n)
+            return Estimate(self.value, self.value - slack, self.value + slack, n)
+        low, high = map(float, np.quantile(self.draws, self._levels()))
+        return Estimate(self.value, low, high, n)
+
+    def _levels(self) -> np.ndarray:
+        """The percentiles, 0 to 1, between which the interval lies."""
+        below = (self.draws < self.value).mean() + (self.draws == self.value).mean() / 2
+        bias = norm.ppf(np.clip(below, 0.5 / len(self.draws), 1 - 0.5 / len(self.draws)))
+        apart = self.without.mean() - self.without
+        spread = (apart**2).sum()
+        skew = (apart**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+        z = bias + norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return norm.cdf(bias + z / (1 - skew * z))
 
 
 @lru_cache(maxsize=4)
@@ -102,7 +117,9 @@ def resampled_means(values_kn: np.ndarray, what: str = "images") -> list[Resampl
     if count < 1:
         raise ValueError(f"nothing to resample: 0 {what}")
     draws = _sums(times_drawn(count), values.T) / count
-    return [Resampled(float(row.mean()), drawn, {what: count}) for row, drawn in zip(values, draws.T, strict=True)]
+    without = (values.sum(1, keepdims=True) - values) / max(count - 1, 1)
+    rows = zip(values.mean(1), draws.T, without, strict=True)
+    return [Resampled(float(value), drawn, left, {what: count}) for value, drawn, left in rows]
 
 
 def resampled_mean(values: np.ndarray, what: str = "images") -> Resampled:
@@ -113,14 +130,18 @@ def resampled_mean(values: np.ndarray, what: str = "images") -> Resampled:
 def resampled_grid(values_nf: np.ndarray) -> Resampled:
     """The mean of a table of images by features, both of which are resampled."""
     images, features = values_nf.shape
-    sums = (_sums(times_drawn(images), values_nf) * times_drawn(features, 1)).sum(1)
-    return Resampled(float(values_nf.mean()), sums / values_nf.size, {"images": images, "features": features})
+    draws = (_sums(times_drawn(images), values_nf) * times_drawn(features, 1)).sum(1) / values_nf.size
+    without = [(m.sum() - m) / max(len(m) - 1, 1) for m in (values_nf.mean(1), values_nf.mean(0))]
+    sizes = {"images": images, "features": features}
+    return Resampled(float(values_nf.mean()), draws, np.concatenate(without), sizes)
 
 
 def combined(function: Callable[..., np.ndarray], *statistics: Resampled) -> Resampled:
     """``function`` of statistics that rest on the same draws, such as the ratio of two means."""
-    value = float(function(*(one.value for one in statistics)))
-    return Resampled(value, function(*(one.draws for one in statistics)), statistics[0].sizes)
+    value, draws, without = (
+        function(*(getattr(one, part) for one in statistics)) for part in ("value", "draws", "without")
+    )
+    return Resampled(float(value), draws, without, statistics[0].sizes)
 
 
 @dataclass(frozen=True)
