@@ -68,8 +68,8 @@ class _Loaded(Dataset):
 def batches(
     load: Callable[[int], Tensor], indices: np.ndarray, size: int, workers: int = 0
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """(indices int64 [b], ``load`` of each, stacked) for ``indices`` in order, ``size`` at a time, the last maybe fewer.
-    ``workers`` processes load ahead; with 0 each batch is loaded when it is asked for."""
+    """(indices int64 [b], ``load`` of each, stacked) for ``indices`` in order, ``size`` at a time, maybe fewer in
+    the end. ``workers`` processes load ahead; with 0 each batch is loaded when it is asked for."""
     chunks = [indices[start : start + size].tolist() for start in range(0, len(indices), size)]
     # a generator of its own: the loader would otherwise draw from torch's global one
     loader = DataLoader(
