@@ -144,10 +144,10 @@ def test_experiments_are_listed_for_programs_with_tables_options_and_cost():
     found = {entry["name"]: entry for entry in json.loads(shown.stdout)}
     assert list(found) == list(shipped()) and not shown.stderr
     locality = found["locality"]
-    assert locality["module"] == "vitexplore.experiments.locality" and locality["needs"] == ["labels"]
+    assert locality["module"] == "vitexplore.experiments.locality" and not locality["needs"]
     assert locality["tables"] == {"locality": ["block", "measure", "image", "value"]}
     assert locality["options"]["properties"]["patch"]["default"] == 32
-    assert locality["passes_per_image"] == {"vit": 5, "clip": 5, "cnn": 3}
+    assert locality["passes_per_image"] == {"vit": 7, "clip": 7, "cnn": 3}
     assert found["visualize"]["passes_per_image"] is None  # some of its options have no default
     assert found["variants"]["named_only"] and not locality["named_only"]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -84,3 +85,22 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_lists_come_back_as_arrays_of_their_type(tmp_path, kind):
+    paths, rows = [tmp_path / f"{name}.parquet" for name in ("a", "b")], np.arange(12, dtype=kind).reshape(3, 4)
+    for path in paths:
+        write_table(path, pd.DataFrame({"at": range(3), "rank": list(rows)}), {"model": path.stem})
+    found = read_tables(paths)
+    assert found["model"].tolist() == ["a"] * 3 + ["b"] * 3
+    for rank, wanted in zip(found["rank"], [*rows, *rows], strict=True):
+        assert isinstance(rank, np.ndarray) and rank.dtype == kind and np.array_equal(rank, wanted)
+
+
+def test_no_number_in_a_list_is_still_none(tmp_path):
+    auroc = np.array([0.5, np.nan, 1.0], dtype=np.float32)
+    write_table(tmp_path / "a.parquet", pd.DataFrame({"auroc": [auroc, auroc[:0]]}), {"model": "a"})
+    found = read_tables([tmp_path / "a.parquet"])["auroc"]
+    assert found[0].dtype == np.float32 and np.array_equal(found[0], auroc, equal_nan=True)
+    assert len(found[1]) == 0

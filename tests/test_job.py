@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -76,8 +77,8 @@ def test_a_table_of_several_models_is_that_of_each_under_each_other(graph, exper
     pd.testing.assert_frame_equal(whole, read_tables(apart.tables(experiment)))
     seeds = whole.groupby("model", sort=False)["training_seed"].first().to_dict()
     assert seeds == {"vit": 0, "vit_random": 0, "vit_s1": 1}
-    stored = [pd.read_parquet(found.tables(experiment)[0]).dtypes for found in (together, apart)]
-    assert (stored[0] == stored[1]).loc[["image", "rank"]].all()
+    stored = [pq.read_schema(found.tables(experiment)[0]).field("rank").type for found in (together, apart)]
+    assert stored[0] == stored[1]
 
 
 def test_a_job_that_failed_goes_on_with_the_models_that_it_has(graph, measured, monkeypatch):
@@ -116,9 +117,9 @@ def test_the_key_changes_with_what_the_numbers_rest_on(graph):
     keys.append(Session(graph(images=5), "low_pass", HOW).key("vit"))
     keys.append(Session(found, "token_mixing", HOW).key("vit"))
     keys.append(Session(found, "low_pass", HOW).key("vit_s1"))
-    keys.append(Session(found, "low_pass", replace(HOW, batch=2)).key("vit"))
-    assert len(set(keys)) == len(keys) == 5
-    assert Session(graph(), "low_pass", replace(HOW, workers=1)).key("vit") == keys[0]
+    assert len(set(keys)) == len(keys) == 4
+    for how in (replace(HOW, batch=2), replace(HOW, workers=1)):
+        assert Session(graph(), "low_pass", how).key("vit") == keys[0]
 
 
 def test_a_group_that_is_not_there_is_refused_with_those_that_are(graph):

@@ -3,15 +3,19 @@
 from math import log
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference_vit as reference
 import torch
-from test_surgery import VARIANTS, images, tiny
+from open_clip.transformer import VisionTransformer as OpenClipViT
+from test_surgery import SIDE, SPEC, VARIANTS, images, tiny
+from torch import Tensor, nn
 
+from vitexplore import experiment
+from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
-from vitexplore.measures.pooling import entropy, plain_mean_errors, pooling
-from vitexplore.models.heads import Head
-from vitexplore.models.registry import load
+from vitexplore.measures.pooling import common_to_positions, entropy, plain_mean_errors, pooling
+from vitexplore.models.registry import Model, load
 from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT
 
@@ -51,46 +55,155 @@ def test_errors_against_loops():
         assert [residual[image].item(), total[image].item()] == pytest.approx(slow, rel=1e-5)
 
 
-def close_to_the_block(vit: OpenViT, tokens: torch.Tensor, out: torch.nn.Linear) -> None:
-    """What the weights make of the values is what the reference's attention puts out."""
+def test_what_is_common_to_positions_against_loops():
+    acts = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    for image, found in zip(acts.tolist(), common_to_positions(acts).tolist(), strict=True):
+        slow = 0.0
+        for channel in range(3):
+            slow += 5 * (sum(position[channel] for position in image) / 5) ** 2
+        assert found == pytest.approx(slow, rel=1e-5)
+
+
+def close_to_the_block(vit: OpenViT, tokens: Tensor, out: nn.Linear, scale: Tensor | float) -> None:
+    """What the weights make of the values is what the reference's attention puts out; scaled, it is written."""
     weights, values = vit.attention(tokens, 0)
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:3]))
     mixed = (weights @ values).transpose(1, 2).flatten(2)
     wanted = reference.run_block(vit.blocks[0], tokens)["attention_out"]
     torch.testing.assert_close(mixed @ out.weight.T + out.bias, wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(vit.written(tokens, 0), wanted * scale, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.no_grad()
 def test_a_timm_block_taken_apart_attends_as_it_does_whole(variant):
-    model = tiny(**VARIANTS[variant])
-    vit = OpenViT(model, Head(model, None))
-    close_to_the_block(vit, vit.embed(images()), vit.blocks[0].attn.proj)
+    vit = OpenViT(tiny(**VARIANTS[variant]))
+    block = vit.blocks[0]
+    close_to_the_block(vit, vit.embed(images()), block.attn.proj, getattr(block.ls1, "gamma", 1.0))
 
 
 @torch.no_grad()
 def test_an_open_clip_block_taken_apart_attends_as_it_does_whole():
     model = load(ModelSpec("clip", "open_clip", "ViT-S-32/openai", "clip", "random"))
     reference.stir(model.module)
-    vit = OpenViT(model, Head(model, torch.randn(model.trunk.output_dim, 3)))
-    close_to_the_block(vit, vit.embed(images(model.spec.input_size, 2)), vit.blocks[0].attn.out_proj)
+    vit = OpenViT(model)
+    close_to_the_block(vit, vit.embed(images(model.spec.input_size, 2)), vit.blocks[0].attn.out_proj, 1.0)
+
+
+@torch.no_grad()
+def test_an_open_clip_block_writes_what_its_layer_scale_leaves():
+    trunk = OpenClipViT(SIDE, 8, width=24, layers=1, heads=3, mlp_ratio=2.0, ls_init_value=0.1).eval()
+    reference.stir(trunk)
+    vit = OpenViT(Model(SPEC, trunk, ""))
+    close_to_the_block(vit, vit.embed(images()), vit.blocks[0].attn.out_proj, vit.blocks[0].ls_1.gamma)
+
+
+def noise(count: int, side: int = 64) -> ImageSet:
+    """Patches that have nothing to do with each other."""
+    pixels = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+    return ImageSet(pd.DataFrame({"label": np.zeros(count, dtype=int), "path": ""}), ("a",), pixels)
+
+
+def of_images(table: pd.DataFrame, block: int) -> pd.DataFrame:
+    """A block's measures as columns, a row for each image."""
+    return table[table["block"] == block].pivot(index="image", columns="measure", values="value")
 
 
 @torch.no_grad()
 def test_every_block_image_and_measure_against_one_pass_over_all_images(vit, scenes):
-    """R2's total is about the mean over all images, whatever the batches."""
-    found = pooling(vit, Head(vit, None), Loader(scenes, batch=4, indices=np.arange(6)))
-    assert len(found) == len(vit.trunk.blocks) * 6 * 6
-    table = found.set_index(["block", "measure", "image"])["value"]
-    cut, block = OpenViT(vit, Head(vit, None)), 3
+    """Means are those over all images, whatever the batches."""
+    reference.stir(vit.module)
+    found = pooling(vit, Loader(scenes, batch=4, indices=np.arange(6)))
+    assert len(found) == len(vit.trunk.blocks) * 10 * 6
+    block = 3
+    table = of_images(found, block)
     pictures = torch.stack([torch.from_numpy(scenes.pixels[i]).permute(2, 0, 1) / 127.5 - 1 for i in range(6)]).float()
-    weights, values = cut.attention(cut.run(cut.embed(pictures), 0, block), block)
-    outputs = (weights @ values)[:, :, cut.prefix :]
+    tokens = reference.embed(vit.trunk, pictures)
+    for each in reference.blocks(vit.trunk)[:block]:
+        tokens = reference.run_block(each, tokens)["block"]
+    weights, values = OpenViT(vit).attention(tokens, block)
+    outputs = (weights @ values)[:, :, 1:]
     mean = outputs.mean((0, 2), keepdim=True)[0]
+    written = reference.run_block(reference.blocks(vit.trunk)[block], tokens)["attention_out"][:, 1:].double().numpy()
+    stream = tokens[:, 1:].double().numpy()
+    written, stream = written - written.mean(axis=0), stream - stream.mean(axis=0)
     for image in range(6):
+        mine = table.loc[image]
         slow_total = (outputs[image] - mean).pow(2).sum().item()
         slow_residual = (outputs[image] - values[image].mean(1, keepdim=True)).pow(2).sum().item()
-        assert table[block, "total_patches", image] == pytest.approx(slow_total, rel=1e-3)
-        assert table[block, "residual_patches", image] == pytest.approx(slow_residual, rel=1e-3)
+        assert mine["total_patches"] == pytest.approx(slow_total, rel=1e-3)
+        assert mine["residual_patches"] == pytest.approx(slow_residual, rel=1e-3)
         nats = -(weights[image, :, 0] * weights[image, :, 0].log()).sum(-1).mean().item()
-        assert table[block, "entropy_cls", image] == pytest.approx(nats / log(weights.shape[-1]), rel=1e-4)
+        assert mine["entropy_cls"] == pytest.approx(nats / log(weights.shape[-1]), rel=1e-4)
+        assert mine["write"] == pytest.approx((written[image] ** 2).sum(), rel=1e-3)
+        assert mine["write_common"] == pytest.approx(64 * (written[image].mean(axis=0) ** 2).sum(), rel=1e-3)
+        assert mine["stream"] == pytest.approx((stream[image] ** 2).sum(), rel=1e-3)
+        assert mine["positions"] == 64
+
+
+def test_no_measure_depends_on_the_batch(shared_vit, scenes):
+    wanted = pooling(shared_vit, Loader(scenes, batch=16)).set_index(["block", "measure", "image"])["value"]
+    for batch in (3, 7):
+        found = pooling(shared_vit, Loader(scenes, batch=batch)).set_index(["block", "measure", "image"])["value"]
+        pd.testing.assert_series_equal(found.loc[wanted.index], wanted, rtol=1e-4)
+
+
+# --- planted: what is common to all positions of what attention writes
+
+
+def common_share(table: pd.DataFrame, block: int) -> np.ndarray:
+    """Of each image, corrected for what independent positions have in common by chance."""
+    mine = of_images(table, block)
+    positions = mine["positions"].to_numpy()
+    share = (mine["write_common"] / mine["write"]).to_numpy()
+    return (share - 1 / positions) / (1 - 1 / positions)
+
+
+@torch.no_grad()
+def test_attention_that_weighs_all_tokens_alike_writes_the_same_everywhere(vit):
+    qkv = vit.trunk.blocks[2].attn.qkv
+    qkv.weight[:128] = 0  # queries and keys
+    qkv.bias[:128] = 0
+    table = pooling(vit, Loader(noise(12), batch=5))
+    assert common_share(table, 2) == pytest.approx(1, abs=1e-5)
+    assert common_share(table, 1).max() < 0.9
+
+
+@torch.no_grad()
+def test_attention_to_oneself_alone_writes_nothing_common(vit, monkeypatch):
+    """In block 0 patches are independent of each other. Their writes have 1 / 64 in common, by chance."""
+    attention = vit.trunk.blocks[0].attn
+    monkeypatch.setattr(attention, "forward", lambda tokens, **_: attention.proj(attention.qkv(tokens)[..., 128:]))
+    table = pooling(vit, Loader(noise(200), batch=50))
+    assert abs(common_share(table, 0).mean()) < 0.003
+    mine = of_images(table, 0)
+    assert (mine["write_common"] / mine["write"]).mean() == pytest.approx(1 / 64, abs=0.003)
+
+
+@torch.no_grad()
+def test_attention_that_writes_nothing_has_no_energy(vit):
+    vit.trunk.blocks[4].attn.proj.weight.zero_()
+    mine = of_images(pooling(vit, Loader(noise(4))), 4)
+    assert (mine["write"] == 0).all() and (mine["write_common"] == 0).all() and (mine["stream"] > 0).all()
+
+
+@torch.no_grad()
+def test_what_attention_writes_of_every_image_alike_is_no_write(vit):
+    """A constant says nothing of the image: means over images are taken out."""
+    proj = vit.trunk.blocks[4].attn.proj
+    proj.weight.zero_()
+    proj.bias.fill_(3.0)
+    mine = of_images(pooling(vit, Loader(noise(4))), 4)
+    assert mine["write"].to_numpy() == pytest.approx(0, abs=1e-9) and (mine["stream"] > 1).all()
+
+
+# --- models without a classifier
+
+
+def test_a_vit_without_a_classifier_is_measured():
+    model = load(ModelSpec("m", "timm", "vit_small_patch14_dinov2", "vit", "random", input_size=56))
+    assert model.module.num_classes == 0
+    table = experiment("locality").measure(model, Loader(noise(4, 56)), images=4, patch=14)
+    assert set(table["block"]) == set(range(12))
+    assert {"uniformity", "entropy_cls", "write_common"} <= set(table["measure"])
+    assert np.isfinite(table["value"]).all()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import reference_vit as reference
 import torch
@@ -10,10 +9,9 @@ from timm.models import VisionTransformer
 from torch import Tensor
 
 from vitexplore.data.captions import class_prompts
-from vitexplore.data.loading import Loader
 from vitexplore.data.shapes import CLASSES
 from vitexplore.errors import InputError
-from vitexplore.measures.token_mixing import cls_only, isolated_cls, last_tokens, token_mixing_ranks
+from vitexplore.measures.token_mixing import cls_only, isolated_cls
 from vitexplore.models.heads import Head, make_head
 from vitexplore.models.lab import Tokenizer
 from vitexplore.models.registry import Model, load
@@ -28,7 +26,9 @@ VARIANTS = {
     "layer_scale": {"init_values": 0.1},
     "fc_norm": {"fc_norm": True},
 }
-SPEC = ModelSpec("tiny", "timm", "tiny", "vit", "random", input_size=SIDE)
+HALF = (0.5, 0.5, 0.5)
+PREPROCESSING = {"input_size": SIDE, "mean": HALF, "std": HALF, "interpolation": "bilinear", "crop": 1.0}
+SPEC = ModelSpec("tiny", "timm", "tiny", "vit", "random", **PREPROCESSING)
 
 
 def tiny(**options: object) -> Model:
@@ -61,12 +61,16 @@ def slow_tokens(model: Model, pictures: Tensor, joined_before: int) -> Tensor:
     return tokens
 
 
-def slow_head(model: Model, bc: Tensor) -> Tensor:
-    trunk = model.trunk
-    for norm in (trunk.norm, trunk.fc_norm):
+def slow_norm(model: Model, tokens: Tensor) -> Tensor:
+    for norm in (model.trunk.norm, model.trunk.fc_norm):
         if isinstance(norm, torch.nn.LayerNorm):
-            bc = reference.layer_norm(bc, norm)
-    return bc @ trunk.head.weight.T + trunk.head.bias
+            tokens = reference.layer_norm(tokens, norm)
+    return tokens
+
+
+def slow_head(model: Model, tokens: Tensor) -> Tensor:
+    """On each token alone."""
+    return slow_norm(model, tokens) @ model.trunk.head.weight.T + model.trunk.head.bias
 
 
 def close(found: Tensor, wanted: Tensor) -> None:
@@ -128,38 +132,19 @@ def test_cls_only_equals_attention_that_sees_no_patch_from_block_k_on(model):
 
 
 @torch.no_grad()
-def test_the_head_reads_each_token_and_their_means(model):
+def test_the_head_reads_each_token_and_the_mean_of_normed_ones(model):
     vit, prefix = OpenViT(model, Head(model, None)), model.trunk.num_prefix_tokens
-    last = last_tokens(vit, vit.embed(images()))
+    last = vit.run(vit.embed(images()), 0, DEPTH)
     wanted = slow_tokens(model, images(), 0)
     each = vit.classify(last[:, prefix:])
     for position in range(9):
         close(each[:, position], slow_head(model, wanted[:, prefix + position]))
-    close(vit.classify(last[:, prefix:].mean(1)), slow_head(model, wanted[:, prefix:].mean(dim=1)))
-    close(vit.classify(last.mean(1)), slow_head(model, wanted.mean(dim=1)))
-
-
-@torch.no_grad()
-def test_exchanged_patches_meet_in_the_last_block(model):
-    vit, trunk = OpenViT(model, Head(model, None)), model.trunk
-    prefix = trunk.num_prefix_tokens
-    exchange = torch.stack([torch.randperm(3, generator=torch.Generator().manual_seed(s)) for s in range(9)], dim=1)
-    found = last_tokens(vit, vit.embed(images()), exchange)
-    tokens = reference.embed(trunk, images())
-    for block in reference.blocks(trunk)[:-1]:
-        tokens = reference.run_block(block, tokens)["block"]
-    mixed = tokens.clone()
-    for image in range(3):
-        for position in range(9):
-            mixed[image, prefix + position] = tokens[exchange[image, position], prefix + position]
-    close(found, reference.run_block(reference.blocks(trunk)[-1], mixed)["block"])
-
-
-@torch.no_grad()
-def test_exchanging_nothing_changes_nothing(model):
-    vit = OpenViT(model, Head(model, None))
-    tokens = vit.embed(images())
-    close(last_tokens(vit, tokens, torch.arange(3)[:, None].expand(3, 9)), last_tokens(vit, tokens))
+    for start in (0, prefix):  # of all tokens, of the patches
+        found = vit.head(vit.normed(last)[:, start:].mean(1))
+        after_norm = slow_norm(model, wanted)[:, start:].mean(dim=1)
+        close(found, after_norm @ model.trunk.head.weight.T + model.trunk.head.bias)
+        before_norm = slow_head(model, wanted[:, start:].mean(dim=1))
+        assert (found - before_norm).abs().max() > 0.05
 
 
 @torch.no_grad()
@@ -216,25 +201,6 @@ def test_swin_and_twins_are_their_positions_mean_under_the_head(name):
     assert opened.classify(positions).shape == (*positions.shape[:2], len(CLASSES))
 
 
-def test_each_surgery_ranks_every_image(shared_vit, scenes):
-    found = token_mixing_ranks(shared_vit, Head(shared_vit, None), Loader(scenes, batch=4, indices=np.arange(6)))
-    places = found.groupby("surgery")["at"].nunique().to_dict()
-    ones = ("natural", "head_on_random_patch", "head_on_mean_patch", "head_on_mean_token")
-    assert places == dict.fromkeys(ones, 1) | dict.fromkeys(("isolated_cls", "cls_only"), 9) | dict.fromkeys(
-        ("head_on_patch", "exchanged_patch"), 64
-    )
-    assert all(sorted(rows) == list(range(6)) for _, rows in found.groupby(["surgery", "at"])["image"])
-    by_image = found[found["surgery"] == "head_on_patch"].groupby("image")["rank"].apply(set)
-    drawn = found[found["surgery"] == "head_on_random_patch"].set_index("image")["rank"]
-    assert all(drawn[image] in by_image[image] for image in range(6))
-
-
-def test_what_does_not_apply_to_a_model_without_cls_is_not_there(scenes):
-    swin = load(ModelSpec("m", "lab", "lab_swin", "vit", "random"))
-    found = token_mixing_ranks(swin, Head(swin, None), Loader(scenes, indices=np.arange(4)))
-    assert set(found["surgery"]) == {"natural", "head_on_patch", "head_on_random_patch"}
-
-
 @torch.no_grad()
 def test_running_in_pieces_is_running_at_once(model):
     vit = OpenViT(model, Head(model, None))
@@ -270,9 +236,28 @@ def test_clips_taken_apart_say_what_they_say_whole(build):
     close(vit.classify(vit.run(tokens, 0, len(vit.blocks))[:, 0]), head(pictures))
     close(tokens, reference.embed(model.trunk, pictures))
     close(vit.run(tokens, 0, 1), reference.run_block(vit.blocks[0], tokens, activation)["block"])
-    each = vit.classify(last_tokens(vit, tokens))
+    each = vit.classify(vit.run(tokens, 0, len(vit.blocks)))
     assert each.shape == (*tokens.shape[:2], head.text.shape[1])
     assert each.abs().max() <= 1 + 1e-5  # cosines
+
+
+@pytest.mark.parametrize("build", [lab_clip, open_clip_vit])
+@torch.no_grad()
+def test_a_clips_head_reads_the_mean_of_normed_tokens(build):
+    model, head, activation = build()
+    reference.stir(model.module)
+    trunk, pictures = model.trunk, images(model.spec.input_size, 2)
+    tokens = reference.embed(trunk, pictures)
+    for block in reference.blocks(trunk):
+        tokens = reference.run_block(block, tokens, activation)["block"]
+    timm = reference.is_timm(trunk)
+    norm, project = (trunk.norm, model.module.visual.head.proj.weight.T) if timm else (trunk.ln_post, trunk.proj)
+    embedded = reference.layer_norm(tokens, norm).mean(dim=1) @ project
+    wanted = embedded / embedded.norm(dim=-1, keepdim=True) @ head.text
+    vit = OpenViT(model, head)
+    last = vit.run(vit.embed(pictures), 0, len(vit.blocks))
+    close(vit.head(vit.normed(last).mean(1)), wanted)
+    assert (vit.classify(last.mean(1)) - wanted).abs().max() > 1e-3  # the mean before the norm
 
 
 @torch.no_grad()

@@ -33,9 +33,8 @@ GONE = ".gone"  # how the name of a folder ends that is being removed
 
 @dataclass(frozen=True)
 class How:
-    """How a job runs: the device, images at once, processes that read ahead. Images of one batch exchange patches and
-    maps with each other in `locality`, `localization` and `token_mixing`, so that ``batch`` moves these numbers a
-    little."""
+    """How a job runs: the device, images at once, processes that read ahead. The last two move numbers by rounding
+    alone."""
 
     device: torch.device
     batch: int
@@ -94,7 +93,6 @@ class Session:
             "files": [sha256(path) for path in files],
             "libraries": versions(),
             "device": self.how.device.type,
-            "batch": self.how.batch,
         }
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
 

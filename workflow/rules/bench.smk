@@ -1,5 +1,5 @@
 # What is measured about the suite itself; not part of `all`.
-BENCHES = ["visualize", "collect", "token_mixing"]
+BENCHES = ["visualize", "collect", "token_mixing", "claims"]
 
 
 rule bench:

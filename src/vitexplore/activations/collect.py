@@ -61,7 +61,7 @@ def widths(model: Model, wanted: Iterable[Site]) -> dict[Site, int]:
 def shard_of(count: int, batch: int, shard: int, shards: int) -> slice:
     """The part that shard 0, 1, ... of ``shards`` has of ``count`` images: a run of whole batches, those that
     ``batches`` makes of all of them, so that no score depends on the sharding. Empty where batches run out."""
-    ends = np.cumsum([0, *map(len, np.array_split(np.arange(count), ceil(count / batch)))])
+    ends = np.minimum(np.arange(ceil(count / batch) + 1) * batch, count)
     run = np.array_split(np.arange(len(ends) - 1), shards)[shard]
     return slice(int(ends[run[0]]), int(ends[run[-1] + 1])) if len(run) else slice(0, 0)
 

@@ -13,7 +13,7 @@ from vitexplore.scale import read
 ScaleFile = Annotated[Path, Parameter(help="a scale file")]
 Workers = Annotated[int, Parameter(help="processes that read or render images; 0 for none beside the job itself")]
 Source = Literal["data", "validation"]
-Bench = Literal["visualize", "collect", "token_mixing"]
+Bench = Literal["visualize", "collect", "token_mixing", "claims"]
 
 
 def experiment(

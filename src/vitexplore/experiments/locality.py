@@ -17,26 +17,21 @@ def measure(model, loader, *, images: int, patch: int) -> pd.DataFrame:
     """A row for each block, measure and image; see measures/locality.py and measures/pooling.py."""
     from vitexplore.measures.locality import locality
     from vitexplore.measures.pooling import pooling
-    from vitexplore.models.heads import make_head
     from vitexplore.models.surgery import OpenViT
 
     shown = loader.sample(images)
     table = locality(model, shown, patch)
     if OpenViT.applies(model):
-        table = pd.concat([table, pooling(model, make_head(model, loader.images.classes), shown)])
+        table = pd.concat([table, pooling(model, shown)])
     return table
 
 
 def cost(options: LocalityOptions, family: str) -> Cost:
-    # statistics, measures on the image and on a changed one; attention, in two passes
-    passes = 3 if family == "cnn" else 5
-    return Cost(passes * options.images, (passes - 1) * options.images)
+    # statistics, measures on the image and on a changed one; in two passes, the model, and its attention twice
+    passes, reads = (3, 2) if family == "cnn" else (7, 4)
+    return Cost(passes * options.images, reads * options.images)
 
 
 EXPERIMENT = Experiment(
-    measure,
-    LocalityOptions,
-    tables={"locality": ("block", "measure", "image", "value")},
-    needs=("labels",),
-    cost=cost,
+    measure, LocalityOptions, tables={"locality": ("block", "measure", "image", "value")}, cost=cost
 )

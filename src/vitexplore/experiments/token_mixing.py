@@ -9,23 +9,34 @@ class TokenMixingOptions(Options):
     images: Images = 50_000
 
 
-def measure(model, loader, *, images: int) -> pd.DataFrame:
-    """The class's rank after each surgery; see measures/token_mixing.py. ``grid_height``, ``grid_width``: of the
-    positions after the last block, which ``at`` counts row by row."""
+def measure(model, loader, *, images: int) -> dict[str, pd.DataFrame]:
+    """``token_mixing``: a row for each surgery and place (``at``) with the class's ranks (``rank``: int16 [images], see
+    measures/token_mixing.py), and the grid of the positions after the last block, which ``at`` counts row by row.
+    ``token_mixing_images``: ``image``, the index of each image, in the order of ``rank``.
+
+    Ranks are lists in Parquet: a row for each image would be 240 million rows at paper scale, and an array file of its
+    own would need names for its axes and places for its provenance. So one file has all, the provenance compresses to
+    nothing, and pandas, polars and DuckDB read it."""
     from vitexplore.measures.token_mixing import token_mixing_ranks
     from vitexplore.models.heads import make_head
     from vitexplore.models.sites import Site, grid, sites
 
-    classes = loader.images.classes
-    table = token_mixing_ranks(model, make_head(model, classes), loader.sample(images))
+    classes, shown = loader.images.classes, loader.sample(images)
+    table = token_mixing_ranks(model, make_head(model, classes), shown)
     height, width = grid(model, Site("block", sites(model)["block"] - 1))
-    return table.assign(classes=len(classes), grid_height=height, grid_width=width)
+    return {
+        "token_mixing": table.assign(classes=len(classes), grid_height=height, grid_width=width),
+        "token_mixing_images": pd.DataFrame({"image": shown.indices}),
+    }
 
 
 EXPERIMENT = Experiment(
     measure,
     TokenMixingOptions,
-    tables={"token_mixing": ("surgery", "at", "image", "rank", "classes", "grid_height", "grid_width")},
+    tables={
+        "token_mixing": ("surgery", "at", "rank", "classes", "grid_height", "grid_width"),
+        "token_mixing_images": ("image",),
+    },
     families=("vit", "clip"),
     needs=("labels",),
     validation=True,

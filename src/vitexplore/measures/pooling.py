@@ -3,7 +3,18 @@
 For each block of a plain ViT: ``entropy``, that of the attention weights over all keys, as a share of a uniform
 one's (1: every token is weighed alike), mean over heads and queries; and how well the plain mean of all values stands
 in for what the heads put out, by R2 = 1 - residual / total. Both for the CLS query and for the patches' queries.
+
+And what of it reaches the patches. W[p, c] is what attention writes into the residual stream of patch p, X[p, c] the
+stream that enters the block, both less their means over images. For each image and block of P patches (``positions``):
+
+    write_common = P * sum_c (mean_p W[p, c])^2,  write = sum_pc W[p, c]^2,  stream = sum_pc X[p, c]^2
+
+A block that pools writes the same into all patches: write_common / write is 1. Of patches that are independent it is
+1 / P on average, so that the share that is common to all positions is (write_common / write - 1 / P) / (1 - 1 / P).
+Where ``write`` is a tiny part of ``stream`` the share is one of next to nothing: it counts as 0.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -11,7 +22,6 @@ import torch
 from torch import Tensor
 
 from vitexplore.data.loading import Loader
-from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
 from vitexplore.models.surgery import OpenViT
 
@@ -33,34 +43,62 @@ def plain_mean_errors(outputs: Tensor, values: Tensor, mean: Tensor) -> tuple[Te
     return residual, (outputs - mean).pow(2).sum((1, 2, 3))
 
 
+def common_to_positions(centred_bpc: Tensor) -> Tensor:
+    """Squared sum of what is common to all positions, float [b]: at most that of the whole, and all of it where all
+    positions are alike."""
+    return centred_bpc.shape[1] * centred_bpc.mean(1).pow(2).sum(1)
+
+
 @torch.no_grad()
-def pooling(model: Model, head: Head, loader: Loader) -> pd.DataFrame:
-    """Columns ``block``, ``measure`` (entropy, residual and total of each of QUERIES, such as ``entropy_cls``),
-    ``image``, ``value``. Two passes over the images: the first for the outputs' means. Raises InputError for a model
-    that is no plain ViT."""
-    vit = OpenViT(model, head)
-    depth = len(vit.blocks)
+def pooling(model: Model, loader: Loader) -> pd.DataFrame:
+    """Columns ``block``, ``measure`` (entropy, residual and total of each of QUERIES, such as ``entropy_cls``; and
+    ``write_common``, ``write``, ``stream``, ``positions``), ``image``, ``value``. Two passes over the images: the first
+    for the means over them. Raises InputError for a model that is no plain ViT."""
+    vit = OpenViT(model)
     sums: dict[tuple[int, str], Tensor] = {}
-    counts = dict.fromkeys(QUERIES, 0)
+    for _, block, tokens in _entering(vit, model, loader):
+        for name, each in _attending(vit, block, tokens)[0].items():
+            sums[block, name] = sums.get((block, name), 0) + each.sum(0, dtype=torch.float64)
     frames = []
-    for measuring in (False, True):
-        for index, pictures in loader.batches(model.spec):
-            tokens = vit.embed(pictures.to(model.device))
-            for block in range(depth):
-                weights, values = vit.attention(tokens, block)
-                rows = {"cls": slice(0, 1), "patches": slice(vit.prefix, None)}
-                for query in QUERIES:
-                    mine = weights[:, :, rows[query]]
-                    outputs = mine @ values
-                    key = block, query
-                    if not measuring:
-                        sums[key] = sums.get(key, 0) + outputs.sum((0, 2), keepdim=True)[0].double()
-                        counts[query] += len(index) * mine.shape[2] if block == 0 else 0
-                        continue
-                    mean = (sums[key] / counts[query]).to(outputs.dtype)
-                    residual, total = plain_mean_errors(outputs, values, mean)
-                    for name, value in (("entropy", entropy(mine)), ("residual", residual), ("total", total)):
-                        columns = {"block": block, "measure": f"{name}_{query}", "image": index}
-                        frames.append(pd.DataFrame({**columns, "value": value.double().cpu().numpy()}))
-                tokens = vit.run(tokens, block, block + 1)
+    for index, block, tokens in _entering(vit, model, loader):
+        means = {name: total / len(loader) for (of, name), total in sums.items() if of == block}
+        for measure, value in _measures(vit, block, tokens, means).items():
+            columns = {"block": block, "measure": measure, "image": index, "value": value.double().cpu().numpy()}
+            frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
+
+
+def _entering(vit: OpenViT, model: Model, loader: Loader) -> Iterator[tuple[np.ndarray, int, Tensor]]:
+    """For each batch and block: indices of the images, the block, and the tokens that enter it."""
+    for index, pictures in loader.batches(model.spec):
+        tokens = vit.embed(pictures.to(model.device))
+        for block in range(len(vit.blocks)):
+            yield index, block, tokens
+            tokens = vit.run(tokens, block, block + 1)
+
+
+def _attending(vit: OpenViT, block: int, tokens: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    """Of the block that ``tokens`` enter: what is averaged over images (what the heads put out for each of QUERIES [b,
+    heads, queries, c], ``write`` and ``stream`` [b, p, c]), attention weights of each of QUERIES [b, heads, queries,
+    keys], and values [b, heads, keys, c]."""
+    weights, values = vit.attention(tokens, block)
+    of_query = {"cls": weights[:, :, :1], "patches": weights[:, :, vit.prefix :]}
+    averaged = {query: mine @ values for query, mine in of_query.items()}
+    averaged["write"] = vit.written(tokens, block)[:, vit.prefix :]
+    averaged["stream"] = tokens[:, vit.prefix :]
+    return averaged, of_query, values
+
+
+def _measures(vit: OpenViT, block: int, tokens: Tensor, means: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each measure of each image, [b], with the ``means`` over images of what is averaged."""
+    averaged, weights, values = _attending(vit, block, tokens)
+    found = {}
+    for query in QUERIES:
+        mean = means[query].mean(1, keepdim=True).to(values.dtype)  # over queries too
+        found[f"entropy_{query}"] = entropy(weights[query])
+        found[f"residual_{query}"], found[f"total_{query}"] = plain_mean_errors(averaged[query], values, mean)
+    write, stream = (averaged[name].double() - means[name] for name in ("write", "stream"))
+    found["write_common"], found["write"] = common_to_positions(write), write.pow(2).sum((1, 2))
+    found["stream"] = stream.pow(2).sum((1, 2))
+    found["positions"] = torch.full_like(found["write"], write.shape[1])
+    return found

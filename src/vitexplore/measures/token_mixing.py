@@ -1,16 +1,23 @@
 """Last-block globalization (paper section 4, Table 1, Fig. 5): what CLS needs of the earlier blocks, and
 what each patch alone knows of the class."""
 
+from collections import deque
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from vitexplore.data.loading import Loader
+from vitexplore.errors import InputError
 from vitexplore.measures.ranks import rank_of_truth
 from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
 from vitexplore.models.surgery import OpenViT, Pooled, cut_open
+
+GROUP = 32  # images that exchange patches with each other, at least: enough for others to be unlike, few enough to hold
+Surgery = tuple[str, np.ndarray, Tensor]  # its name, indices of some images (in order), logits [at, b, classes]
 
 
 def isolated_cls(vit: OpenViT, tokens: Tensor) -> Tensor:
@@ -42,79 +49,99 @@ def cls_only(vit: OpenViT, tokens: Tensor) -> Tensor:
     return torch.stack(logits)
 
 
-def exchanged(patches: Tensor, exchange: Tensor) -> Tensor:
-    """``patches`` [b, p, c], each taken from the image that ``exchange`` (int64 [b, p]) names."""
-    return patches[exchange, torch.arange(exchange.shape[1], device=patches.device)]
+def other_images(count: int, positions: int, rng: np.random.Generator) -> np.ndarray:
+    """For each of ``count`` images and each position another one of them: int64 [count, positions]. At a position it is
+    for all images the one as many places on, round, so that each is taken once; how many is drawn for each position.
+    Raises InputError for a single image."""
+    if count < 2:
+        raise InputError("one image has no other to exchange patches with; show at least two")
+    return (np.arange(count)[:, None] + rng.integers(1, count, positions)) % count
 
 
-def last_tokens(vit: OpenViT, tokens: Tensor, exchange: Tensor | None = None) -> Tensor:
-    """All tokens after the last block. With ``exchange`` (the control) each patch token is taken from another image
-    before that block."""
-    depth = len(vit.blocks)
-    before = vit.run(tokens, 0, depth - 1)
-    if exchange is not None:
-        before = torch.cat([before[:, : vit.prefix], exchanged(before[:, vit.prefix :], exchange)], dim=1)
-    return vit.run(before, depth - 1, depth)
+def exchanged(tokens: Tensor, others: np.ndarray, prefix: int) -> Tensor:
+    """``tokens`` [b, n, c] with each patch token (those after the first ``prefix``) taken from the image that
+    ``others`` (int64 [b, p]) names."""
+    patches = tokens[:, prefix:][others, np.arange(others.shape[1])]
+    return torch.cat([tokens[:, :prefix], patches], dim=1)
+
+
+class Groups:
+    """The tokens of ``count`` images, which come in batches, handed on in groups that rest on the images' order alone:
+    what is exchanged within a group does not depend on the batches. A group has GROUP images or a few more, all of them
+    where there are fewer."""
+
+    def __init__(self, count: int) -> None:
+        parts = np.array_split(np.arange(count), max(1, count // GROUP))
+        self._sizes = deque(map(len, parts))
+        self._waiting: deque[tuple[int, Tensor]] = deque()
+
+    def add(self, index: np.ndarray, tokens: Tensor) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Take a batch, ``tokens`` [b, n, c] of the images ``index``; yield the groups that it makes whole."""
+        self._waiting.extend(zip(index.tolist(), tokens, strict=True))
+        while self._sizes and len(self._waiting) >= self._sizes[0]:
+            group = [self._waiting.popleft() for _ in range(self._sizes.popleft())]
+            yield np.array([image for image, _ in group]), torch.stack([each for _, each in group])
 
 
 @torch.no_grad()
 def token_mixing_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame:
-    """Columns ``surgery``, ``at``, ``image``, ``rank``, for a plain ViT with a CLS token. Surgeries: ``natural`` (at:
-    0); ``isolated_cls`` and ``cls_only`` (at: k); ``head_on_patch`` (at: position); ``head_on_random_patch``,
-    ``head_on_mean_patch`` and ``head_on_mean_token`` (at: 0); and ``exchanged_patch`` (at: position), the control in
-    which patch tokens come from other images before the last block. Of a model that averages its positions instead
-    (Swin, ViTs without CLS) there are natural, head_on_patch and head_on_random_patch: it has no CLS to isolate, and
-    its natural way is the head on the mean patch. Raises InputError for any other model."""
+    """Columns ``surgery``, ``at`` and ``rank`` (an array: int16 [images], in the loader's order), for a plain ViT with
+    a CLS token. Surgeries: ``natural`` (at: 0); ``isolated_cls`` and ``cls_only`` (at: k); ``head_on_patch`` (at:
+    position); ``head_on_random_patch`` (at: 0; a position drawn for each image); ``head_on_mean_patch`` and
+    ``head_on_mean_token`` (at: 0; the mean of tokens after the final norm, as in the released code); and
+    ``exchanged_patch`` (at: position), the control in which patch tokens come from other images before the last block.
+    Of a model that averages its positions instead (Swin, ViTs without CLS) there are natural, head_on_patch and
+    head_on_random_patch: it has no CLS to isolate, and its natural way is the head on the mean patch. Raises InputError
+    for any other model, and for a single image."""
     opened = cut_open(model, head)
-    generator = torch.Generator().manual_seed(0)
-    frames = []
-    for index, pictures in loader.batches(model.spec):
+    surgeries = _of_pooled(opened, model, loader) if isinstance(opened, Pooled) else _of_vit(opened, model, loader)
+    ranks: dict[str, list[np.ndarray]] = {}
+    for surgery, index, logits in surgeries:
         labels = torch.from_numpy(loader.images.labels[index]).to(model.device)
-        surgeries = _of_pooled if isinstance(opened, Pooled) else _of_vit
-        for surgery, logits in surgeries(opened, pictures.to(model.device), generator).items():
-            frames.append(_frame(surgery, rank_of_truth(logits, labels).cpu().numpy(), index))
-    return pd.concat(frames, ignore_index=True)
+        ranks.setdefault(surgery, []).append(rank_of_truth(logits, labels).cpu().numpy())
+    rows = [
+        {"surgery": surgery, "at": at, "rank": rank}
+        for surgery, parts in ranks.items()
+        for at, rank in enumerate(np.concatenate(parts, axis=1))
+    ]
+    return pd.DataFrame(rows)
 
 
-def _of_vit(vit: OpenViT, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+def _of_vit(vit: OpenViT, model: Model, loader: Loader) -> Iterator[Surgery]:
     """Logits [at, b, classes] of each surgery."""
-    tokens = vit.embed(pictures)
-    isolated = isolated_cls(vit, tokens)
-    last = last_tokens(vit, tokens)
-    patches = last[:, vit.prefix :]
-    offsets = torch.randint(1, max(len(tokens), 2), (patches.shape[1],), generator=generator)
-    exchange = ((torch.arange(len(tokens))[:, None] + offsets) % len(tokens)).to(tokens.device)
-    each = vit.classify(patches).transpose(0, 1)
-    return {
-        "natural": isolated[:1],
-        "isolated_cls": isolated,
-        "cls_only": cls_only(vit, tokens),
-        "head_on_patch": each,
-        "head_on_random_patch": _one_each(each, generator),
-        "head_on_mean_patch": vit.classify(patches.mean(1))[None],
-        "head_on_mean_token": vit.classify(last.mean(1))[None],
-        "exchanged_patch": vit.classify(last_tokens(vit, tokens, exchange)[:, vit.prefix :]).transpose(0, 1),
-    }
+    last, groups, rng = len(vit.blocks) - 1, Groups(len(loader)), np.random.default_rng(0)
+    for index, pictures in loader.batches(model.spec):
+        tokens = vit.embed(pictures.to(model.device))
+        isolated = isolated_cls(vit, tokens)
+        yield "natural", index, isolated[:1]
+        yield "isolated_cls", index, isolated
+        yield "cls_only", index, cls_only(vit, tokens)
+        before = vit.run(tokens, 0, last)
+        normed = vit.normed(vit.run(before, last, last + 1))
+        patches = normed[:, vit.prefix :]
+        each = vit.head(patches).transpose(0, 1)
+        yield "head_on_patch", index, each
+        yield "head_on_random_patch", index, _one_each(each, index, len(loader.images))
+        yield "head_on_mean_patch", index, vit.head(patches.mean(1))[None]
+        yield "head_on_mean_token", index, vit.head(normed.mean(1))[None]
+        for group, waited in groups.add(index, before):
+            mixed = exchanged(waited, other_images(len(group), patches.shape[1], rng), vit.prefix)
+            after = vit.run(mixed, last, last + 1)[:, vit.prefix :]
+            yield "exchanged_patch", group, vit.classify(after).transpose(0, 1)
 
 
-def _of_pooled(model: Pooled, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    positions = model.positions(pictures)
-    each = model.classify(positions).transpose(0, 1)
-    return {
-        "natural": model.classify(positions.mean(1))[None],
-        "head_on_patch": each,
-        "head_on_random_patch": _one_each(each, generator),
-    }
+def _of_pooled(opened: Pooled, model: Model, loader: Loader) -> Iterator[Surgery]:
+    """The same."""
+    for index, pictures in loader.batches(model.spec):
+        positions = opened.positions(pictures.to(model.device))
+        each = opened.classify(positions).transpose(0, 1)
+        yield "natural", index, opened.classify(positions.mean(1))[None]
+        yield "head_on_patch", index, each
+        yield "head_on_random_patch", index, _one_each(each, index, len(loader.images))
 
 
-def _one_each(each: Tensor, generator: torch.Generator) -> Tensor:
-    """Of ``each`` [positions, b, classes] a position drawn for every image: [1, b, classes]."""
-    positions, count = each.shape[:2]
-    drawn = torch.randint(positions, (count,), generator=generator).to(each.device)
-    return each[drawn, torch.arange(count, device=each.device)][None]
-
-
-def _frame(surgery: str, ranks: np.ndarray, index: np.ndarray) -> pd.DataFrame:
-    """``ranks`` [at, b]."""
-    at = np.repeat(np.arange(len(ranks)), len(index)).astype(np.int16)
-    return pd.DataFrame({"surgery": surgery, "at": at, "image": np.tile(index, len(ranks)), "rank": ranks.reshape(-1)})
+def _one_each(each: Tensor, index: np.ndarray, count: int) -> Tensor:
+    """Of ``each`` [positions, b, classes] one position for each of the images ``index``, drawn for all ``count`` images
+    of the set, so that it depends neither on the batch nor on the sample: [1, b, classes]."""
+    drawn = np.random.default_rng(0).integers(len(each), size=count)[index]
+    return each[drawn, np.arange(len(index))][None]

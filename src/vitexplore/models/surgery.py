@@ -18,10 +18,10 @@ from vitexplore.models.sites import blocks_of
 
 
 class OpenViT:
-    """A plain ViT with a CLS token, taken apart. Raises InputError for another architecture, and for a model whose head
-    does not read CLS, or reads the distillation token too."""
+    """A plain ViT with a CLS token, taken apart. ``head`` is needed to classify alone. Raises InputError for another
+    architecture, and for a model whose head does not read CLS, or reads the distillation token too."""
 
-    def __init__(self, model: Model, head: Head) -> None:
+    def __init__(self, model: Model, head: Head | None = None) -> None:
         self._timm = isinstance(model.trunk, VisionTransformer)
         if reason := _why_not(model.trunk):
             raise InputError(f"{model.spec.name} {reason}: token mixing does not apply to it")
@@ -43,11 +43,10 @@ class OpenViT:
 
     def run(self, tokens: Tensor, start: int, stop: int) -> Tensor:
         """``tokens`` after blocks ``start`` to ``stop - 1``. Attention is over whatever tokens there are."""
-        first = self._timm or self._trunk.transformer.batch_first
-        tokens = tokens if first else tokens.transpose(0, 1)
+        tokens = self._ordered(tokens)
         for block in self.blocks[start:stop]:
             tokens = block(tokens)
-        return tokens if first else tokens.transpose(0, 1)
+        return self._ordered(tokens)
 
     def attention(self, tokens: Tensor, block: int) -> tuple[Tensor, Tensor]:
         """What block ``block`` does with the ``tokens`` that enter it: attention weights [b, heads, queries, keys],
@@ -62,18 +61,34 @@ class OpenViT:
             query, key = attention.q_norm(query), attention.k_norm(key)
         return (query @ key.mT / query.shape[-1] ** 0.5).softmax(-1), value
 
-    def classify(self, tokens: Tensor) -> Tensor:
-        """Final norm and classifier, made for CLS, on each token on its own: logits [..., classes]."""
-        trunk = self._trunk
+    def written(self, tokens: Tensor, block: int) -> Tensor:
+        """What the attention of block ``block`` adds to the ``tokens`` that enter it, of the same shape: its projected
+        output, scaled where the block scales it."""
+        layer = self.blocks[block]
         if self._timm:
-            features = trunk.fc_norm(trunk.norm(tokens))
-            if trunk is not self._module:
-                features = self._module.visual.head(features)
-        else:
-            features = trunk.ln_post(tokens) @ trunk.proj
+            return layer.ls1(layer.attn(layer.norm1(tokens)))
+        return self._ordered(layer.ls_1(layer.attention(layer.ln_1(self._ordered(tokens)))))
+
+    def normed(self, tokens: Tensor) -> Tensor:
+        """The final norm, made for CLS, of each token on its own: [..., c]."""
+        trunk = self._trunk
+        return trunk.fc_norm(trunk.norm(tokens)) if self._timm else trunk.ln_post(tokens)
+
+    def head(self, normed: Tensor) -> Tensor:
+        """The classifier, made for CLS after the final norm, on ``normed`` tokens or means of them: logits
+        [..., classes]."""
         if self._head.text is None:
-            return trunk.head(features)
-        return normalize(features, dim=-1) @ self._head.text
+            return self._trunk.head(normed)
+        embedded = self._module.visual.head(normed) if self._timm else normed @ self._trunk.proj
+        return normalize(embedded, dim=-1) @ self._head.text
+
+    def classify(self, tokens: Tensor) -> Tensor:
+        """Final norm and classifier on each token on its own: logits [..., classes]."""
+        return self.head(self.normed(tokens))
+
+    def _ordered(self, tokens: Tensor) -> Tensor:
+        """From images first to the order of axes that the blocks take, and back."""
+        return tokens if self._timm or self._trunk.transformer.batch_first else tokens.transpose(0, 1)
 
 
 class Pooled:
