@@ -278,11 +278,24 @@ def test_with_boxes_keeps_the_order_and_leaves_out_images_without():
     assert Loader(image_set(5)).of(np.array([4, 2, 0, 3])).with_boxes().indices.tolist() == [2, 0, 3]
 
 
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_an_images_partner_is_the_next_in_the_order_whatever_the_batch(batch):
+    partner = Loader(image_set(7), batch=batch, indices=np.array([6, 0, 3, 1])).partners()
+    assert [partner[image] for image in (6, 0, 3, 1)] == [0, 3, 1, 6]
+    assert [partner[image] for image in (2, 4, 5)] == [-1, -1, -1]  # not shown
+    assert Loader(image_set(2)).partners().tolist() == [1, 0]
+
+
+def test_a_lone_image_has_no_partner():
+    with pytest.raises(InputError, match="one image has no other to be compared with; show at least two"):
+        Loader(image_set(5)).of(np.array([3])).partners()
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loaders_batches_are_its_images_preprocessed_in_its_order(workers):
     images, indices = image_set(7), np.array([6, 0, 3, 1])
     found = list(Loader(images, "paper_table2", 3, workers, indices).batches(SPEC))
-    assert [len(pictures) for _, pictures in found] == [2, 2]
+    assert [len(pictures) for _, pictures in found] == [3, 1]
     assert np.concatenate([index for index, _ in found]).tolist() == indices.tolist()
     wanted = torch.stack([preprocess(SPEC, "paper_table2")(images.image(index)) for index in indices])
     assert torch.equal(torch.cat([pictures for _, pictures in found]), wanted)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from math import ceil, floor
+from math import floor
 
 import numpy as np
 import torch
@@ -68,10 +68,9 @@ class _Loaded(Dataset):
 def batches(
     load: Callable[[int], Tensor], indices: np.ndarray, size: int, workers: int = 0
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """(indices int64 [b], ``load`` of each, stacked) for ``indices`` in order, at most ``size`` at a time. Batches are
-    as even as can be: a lone last image would have none beside it to be compared with. ``workers`` processes load
-    ahead; with 0 each batch is loaded when it is asked for."""
-    chunks = [chunk.tolist() for chunk in np.array_split(indices, ceil(len(indices) / size))] if len(indices) else []
+    """(indices int64 [b], ``load`` of each, stacked) for ``indices`` in order, ``size`` at a time, the last maybe fewer.
+    ``workers`` processes load ahead; with 0 each batch is loaded when it is asked for."""
+    chunks = [indices[start : start + size].tolist() for start in range(0, len(indices), size)]
     # a generator of its own: the loader would otherwise draw from torch's global one
     loader = DataLoader(
         _Loaded(load), batch_sampler=chunks, num_workers=workers, collate_fn=_stack, generator=torch.Generator()
@@ -112,6 +111,16 @@ class Loader:
         if not len(known):
             raise InputError("no image has a box: check that the boxes' files fit the pictures' names")
         return self.of(known)
+
+    def partners(self) -> np.ndarray:
+        """For each of ``indices`` another of them to compare it with, the next in the order (for the last, the first):
+        int64, as long as ``images``, and -1 at images that are not shown. It does not depend on ``batch``. Raises
+        InputError where fewer than two images are shown."""
+        if len(self) < 2:
+            raise InputError("one image has no other to be compared with; show at least two")
+        found = np.full(len(self.images), -1)
+        found[self.indices] = np.roll(self.indices, -1)
+        return found
 
     def batches(self, spec: ModelSpec) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(indices int64 [b], images float [b, 3, size, size]) as the model of ``spec`` wants them, with a progress
