@@ -28,9 +28,9 @@ def measure(model, loader, *, images: int, patch: int) -> pd.DataFrame:
 
 
 def cost(options: LocalityOptions, family: str) -> Cost:
-    # statistics, measures on the image and on a changed one; attention, in two passes
-    passes = 3 if family == "cnn" else 5
-    return Cost(passes * options.images, (passes - 1) * options.images)
+    # statistics; measures on the image and on a changed one, for which another is read; attention, in two passes
+    passes = (3 if family == "cnn" else 5) * options.images
+    return Cost(passes, passes)
 
 
 EXPERIMENT = Experiment(
