@@ -10,6 +10,7 @@ import torch
 from project import SMOKE, copy_of_project, said, snakemake
 
 from vitexplore.data.images import ImageSet
+from vitexplore.data.scene_sets import scene_set
 from vitexplore.data.scenes import SIZE, draw_split
 from vitexplore.data.shapes import CLASSES
 from vitexplore.io import write_atomically
@@ -57,6 +58,12 @@ def scenes() -> ImageSet:
     table = pd.DataFrame({"label": range(count), "name": CLASSES, "path": "", "height": SIZE, "width": SIZE})
     table["boxes"] = [box.tolist() for box in boxes]
     return ImageSet(table, CLASSES, pixels, masks)
+
+
+@pytest.fixture(scope="session")
+def many() -> ImageSet:
+    """Forty test scenes."""
+    return scene_set("test", 40)
 
 
 @pytest.fixture(scope="session")

@@ -42,12 +42,11 @@ def test_a_concept_shows_the_feature_that_is_found_best_in_any_block():
 
 
 def test_the_backgrounds_feature_is_chosen_on_one_half_and_scored_on_the_other():
-    rows = [(block, feature, image) for block in (0, 1) for feature in (0, 1, 2) for image in range(8)]
-    table = pd.DataFrame(rows, columns=["block", "feature", "image"]).assign(auroc=0.5)
-    first, second = (table["image"].isin(half) for half in halves(8))
-    chosen = (table["block"] == 1) & (table["feature"] == 2)
-    table.loc[chosen & first, "auroc"] = 0.2
-    table.loc[chosen & second, "auroc"] = 0.4
-    table.loc[(table["block"] == 0) & second, "auroc"] = 0.0  # lower, on the half that does not choose
+    first, second = halves(8)
+    auroc = np.full((6, 8), 0.5, dtype=np.float32)
+    auroc[5, first], auroc[5, second] = 0.2, 0.4
+    auroc[:3, second] = 0.0  # lower, on the half that does not choose
+    auroc[5, first[0]] = np.nan  # no object there on the block's grid
+    table = pd.DataFrame({"block": [0, 0, 0, 1, 1, 1], "feature": [0, 1, 2, 0, 1, 2], "auroc": list(auroc)})
     (row,) = of_background(table).to_dict("records")
     assert row == {"block": 1, "feature": 2, "chosen_by": pytest.approx(0.2), "auroc": pytest.approx(0.4)}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from live_bytes import FFN, IMAGES, peak_bytes, vit_of_depth
 
 from vitexplore.activations import collect as module
 from vitexplore.activations import sketch
@@ -281,3 +282,16 @@ def test_memory_does_not_grow_with_the_images():
         for count in (1000, 10_000)
     ]
     assert abs(peaks[1] / peaks[0] - 1) < 0.05, peaks
+
+
+def test_the_second_pass_holds_the_activations_of_one_block(scenes):
+    loader = Loader(scenes, batch=IMAGES)
+
+    def peak(depth: int) -> int:
+        model = vit_of_depth(depth)
+        rankings = collect(model, loader, [Site("ffn", block) for block in range(depth)], k=2)
+        return peak_bytes(model, lambda model: maps_of(model, loader, rankings))
+
+    two, six = peak(2), peak(6)
+    assert two > 2 * FFN  # before and after the nonlinearity
+    assert six - two < FFN / 2

@@ -140,7 +140,8 @@ def test_a_users_module_that_is_none_is_refused(tmp_path, name, text, message):
 
 def test_tables_other_than_declared_are_refused():
     entry = shipped()["localization"]
+    others = {"localization_images": pd.DataFrame(columns=["image"]), "trivial_maps": pd.DataFrame()}
     with pytest.raises(InputError, match="localization: table localization has an undeclared extra, no auroc"):
-        entry.found(pd.DataFrame(columns=["block", "feature", "image", "extra", "control"]))
-    with pytest.raises(InputError, match="localization: measure gives other, not localization"):
+        entry.found({"localization": pd.DataFrame(columns=["block", "feature", "extra", "control"]), **others})
+    with pytest.raises(InputError, match="localization: measure gives other, not localization, localization_images"):
         entry.found({"other": pd.DataFrame()})

@@ -72,6 +72,14 @@ def test_experiments_that_need_boxes_or_captions_have_no_models_without():
     assert list(graph_of(models, wanted, **photos(boxes="boxes")).experiments) == ["background", "localization"]
 
 
+def test_localization_measures_random_weights_too_and_makes_three_tables():
+    models = {"vit": lab("vit"), "random": lab("vit", weights="random", beside="vit")}
+    graph = graph_of(models, {"localization": {}})
+    assert graph.groups("localization") == {"vit": ["vit", "random"]}
+    tables = ("localization", "localization_images", "trivial_maps")
+    assert graph.outputs("localization", "vit") == [OUT / f"{table}/vit.parquet" for table in tables]
+
+
 def test_the_validation_images_are_for_experiments_about_them_where_there_are_some():
     models, wanted = {"vit": lab("vit")}, {"low_pass": {}, "locality": {}}
     without = graph_of(models, wanted, **photos())

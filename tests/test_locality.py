@@ -1,16 +1,17 @@
 """The four measures of locality against cases with known answers and slow, obvious routines."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from live_bytes import FFN, IMAGES, peak_bytes, vit_of_depth
 
 from vitexplore.data.loading import Loader
 from vitexplore.measures.locality import (
-    MEASURES,
     RIDGE,
     Decoder,
+    Exchanged,
     Variance,
-    _exchange_patch,
     _positions_inside,
     locality,
     mean_cosine,
@@ -41,7 +42,7 @@ def position_r2(acts: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
         decoder = Decoder(grid)
         for start in range(0, len(acts[fit]), 2):
             decoder.add(acts[fit][start : start + 2])
-        scores[score.start] = decoder.r2(acts[score], decoder.fit())
+        scores[score.start] = decoder.fit().r2(acts[score])
     return torch.cat([scores[0], scores[half]])
 
 
@@ -153,14 +154,15 @@ def test_positions_inside_are_those_whose_pixels_overlap_the_patch(size, grid, p
         assert found.tolist() == slow
 
 
-def test_only_one_patch_is_exchanged_and_it_comes_from_the_next_picture():
-    pictures = noise(3, 3, 16, 16)
-    changed = _exchange_patch(pictures, np.array([[0, 1], [1, 0], [1, 1]]), 8)
-    for number, (row, column) in enumerate([(0, 1), (1, 0), (1, 1)]):
+def test_only_one_patch_is_exchanged_and_it_is_the_partners():
+    pictures, cells = noise(3, 3, 16, 16), np.array([[0, 1], [1, 0], [1, 1]])
+    exchanged = Exchanged(pictures.__getitem__, np.array([2, 0, 1]), cells, 8)
+    for number, (row, column) in enumerate(cells):
         expected = pictures[number].clone()
         area = (slice(None), slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8))
-        expected[area] = pictures[(number + 1) % 3][area]
-        assert torch.equal(changed[number], expected)
+        expected[area] = pictures[(2, 0, 1)[number]][area]
+        plain, changed = exchanged(number)
+        assert torch.equal(plain, pictures[number]) and torch.equal(changed, expected)
 
 
 def stays(model, images, patch: int, count: int = 6, batch: int = 6) -> np.ndarray:
@@ -192,7 +194,33 @@ def test_every_block_measure_and_image_has_one_row(scenes):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.fill_(1)  # timm starts with residual branches that add nothing, and a change can get lost
     table = locality(cnn, Loader(scenes, batch=2, indices=np.array([3, 5, 8, 9])), patch=8)
-    assert len(table) == 8 * len(MEASURES) * 4
+    assert set(table["measure"]) == {"uniformity", "cosine", "stays", "position"}
+    assert len(table) == 8 * 4 * 4
     assert not table.duplicated(["block", "measure", "image"]).any()
     assert set(table["image"]) == {3, 5, 8, 9}
     assert np.isfinite(table["value"]).all()
+
+
+def measured(model, images, batch: int) -> pd.DataFrame:
+    order = np.random.default_rng(1).permutation(len(images))[:37]
+    table = locality(model, Loader(images, batch=batch, indices=order), patch=8)
+    return table.pivot(index=["measure", "block"], columns="image", values="value")
+
+
+@pytest.mark.parametrize("batch", [7, 30])
+def test_the_batch_moves_nothing(shared_vit, many, batch):
+    """Not even which patch is exchanged, and for whose."""
+    found, whole = measured(shared_vit, many, batch), measured(shared_vit, many, 100)
+    pd.testing.assert_frame_equal(found, whole, rtol=1e-4, atol=1e-5)
+    assert whole.loc["stays"].std(axis=1).gt(1e-3).all()  # by far more than that from image to image
+
+
+def test_memory_does_not_grow_with_the_blocks(scenes):
+    """Both passes hold the activations of one block: all of four blocks more would be four times FFN and more."""
+
+    def use(model):
+        locality(model, Loader(scenes, batch=IMAGES), patch=8)
+
+    two, six = (peak_bytes(vit_of_depth(depth), use) for depth in (2, 6))
+    assert two > 2 * FFN  # before and after the nonlinearity
+    assert six - two < FFN / 2

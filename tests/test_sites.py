@@ -15,7 +15,17 @@ from torch import Tensor, nn
 from vitexplore.errors import InputError
 from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model, load
-from vitexplore.models.sites import TRANSFORMER_SITES, Activations, Site, blocks_of, channels, read, read_many, sites
+from vitexplore.models.sites import (
+    TRANSFORMER_SITES,
+    Activations,
+    Site,
+    blocks_of,
+    channels,
+    read,
+    read_many,
+    shapes,
+    sites,
+)
 from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT
 from vitexplore.models.variants import NAMES
@@ -357,6 +367,18 @@ def test_many_sites_in_one_pass_equal_each_site_alone(name):
         assert set(together) == set(wanted)
         for site in wanted:
             assert torch.equal(together[site].bpc, read(model, site, some_images(model)).bpc)
+        kept = read_many(model, wanted, some_images(model), lambda site, found: (site, found.grid))
+    assert kept == {site: (site, found.grid) for site, found in together.items()}
+
+
+@pytest.mark.parametrize("name", ["timm", "lab_clip", "resnet", "lab_pit"])
+def test_shapes_are_those_of_what_is_read_in_the_order_that_is_asked_for(name):
+    model = built(name)
+    wanted = [Site(kind, block) for kind, blocks in sites(model).items() for block in (blocks - 1, 0)]
+    with torch.no_grad():
+        found = read_many(model, wanted, some_images(model))
+    expected = [(site, (found[site].bpc.shape[2], found[site].grid)) for site in wanted]
+    assert list(shapes(model, wanted).items()) == expected
 
 
 def test_a_wide_image_keeps_its_grid_in_row_major_order():

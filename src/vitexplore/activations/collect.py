@@ -5,8 +5,9 @@ first pass reads every image once and keeps, on the model's device, what ``Runni
 alone, for their maps. Memory grows with neither the images nor the parts that they are passed in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from vitexplore.activations.running import Running
 from vitexplore.data.loading import Loader
 from vitexplore.errors import InputError
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Site, read_many, sites
+from vitexplore.models.sites import Activations, Site, read_many, shapes, sites
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)  # the quantiles q01 to q99
 
@@ -50,12 +51,9 @@ def layout_of(model: Model, kinds: Sequence[str]) -> dict[Site, int]:
     return widths(model, wanted)
 
 
-@torch.no_grad()
-def widths(model: Model, wanted: Iterable[Site]) -> dict[Site, int]:
+def widths(model: Model, wanted: Collection[Site]) -> dict[Site, int]:
     """How many features each of ``wanted`` has. Raises InputError for a site or block that the model lacks."""
-    size = model.spec.input_size
-    found = read_many(model, wanted, torch.zeros(1, 3, size, size, device=model.device))
-    return {site: found[site].bpc.shape[2] for site in wanted}
+    return {site: width for site, (width, _) in shapes(model, wanted).items()}
 
 
 def shard_of(count: int, batch: int, shard: int, shards: int) -> slice:
@@ -74,7 +72,7 @@ def stream(model: Model, loader: Loader, layout: dict[Site, int], k: int, part: 
     running = Running.empty(sum(layout.values()), k, model.device)
     first = part.start or 0
     for index, pictures in loader.of(loader.indices[part]).batches(model.spec):
-        means = read_many(model, layout, pictures.to(model.device), lambda found: found.bpc.mean(1))
+        means = read_many(model, layout, pictures.to(model.device), lambda _site, found: found.bpc.mean(1))
         scores_fb = torch.cat([means[site] for site in layout], dim=1).float().T.contiguous()
         if not torch.isfinite(scores_fb).all():
             raise FloatingPointError(_blame(scores_fb, layout))
@@ -108,7 +106,7 @@ def ranked(running: Running, layout: dict[Site, int], indices: np.ndarray) -> di
     return {site: Ranking(np.arange(len(best)), best, winners) for site, best, winners in parts}
 
 
-def collect(model: Model, loader: Loader, wanted: Iterable[Site], k: int = 10) -> dict[Site, Ranking]:
+def collect(model: Model, loader: Loader, wanted: Collection[Site], k: int = 10) -> dict[Site, Ranking]:
     """The ``k`` images that activate each feature of each wanted site most; of equal scores the image that comes first
     stays. ``k`` may not exceed the number of images."""
     layout = widths(model, wanted)
@@ -121,19 +119,21 @@ def maps_of(model: Model, loader: Loader, rankings: dict[Site, Ranking]) -> dict
     winners = np.unique(np.concatenate([ranking.images.reshape(-1) for ranking in rankings.values()]))
     ranks = {site: np.searchsorted(winners, ranking.images.reshape(-1)) for site, ranking in rankings.items()}
     orders = {site: rank.argsort(kind="stable") for site, rank in ranks.items()}
-    maps: dict[Site, np.ndarray] = {}
+    shape = shapes(model, rankings)
+    maps = {site: np.empty((*top.images.shape, *shape[site][1]), np.float16) for site, top in rankings.items()}
+
+    def put(first: int, site: Site, found: Activations) -> None:
+        """The maps of a batch in their places; ``first``: which of the winners is its first image."""
+        rank, order, top = ranks[site], orders[site], rankings[site]
+        begin, end = np.searchsorted(rank, [first, first + len(found.bpc)], sorter=order)
+        slots = order[begin:end]  # places of the ranking, all in a row, whose images are in this batch
+        features = top.features[slots // top.images.shape[1]]
+        maps_np = found.bpc[torch.from_numpy(rank[slots] - first), :, torch.from_numpy(features)]
+        maps[site].reshape(len(rank), -1)[slots] = maps_np.half().cpu().numpy()
+
     first = 0
     for index, pictures in loader.of(winners).batches(model.spec):
-        found = read_many(model, rankings, pictures.to(model.device))
-        for site, ranking in rankings.items():
-            if site not in maps:
-                maps[site] = np.empty((*ranking.images.shape, *found[site].grid), dtype=np.float16)
-            rank, order = ranks[site], orders[site]
-            begin, end = np.searchsorted(rank, [first, first + len(index)], sorter=order)
-            slots = order[begin:end]  # places of the ranking, all in a row, whose images are in this batch
-            features = ranking.features[slots // ranking.images.shape[1]]
-            maps_np = found[site].bpc[torch.from_numpy(rank[slots] - first), :, torch.from_numpy(features)]
-            maps[site].reshape(len(rank), -1)[slots] = maps_np.half().cpu().numpy()
+        read_many(model, rankings, pictures.to(model.device), partial(put, first))
         first += len(index)
     return maps
 

@@ -122,10 +122,14 @@ class Loader:
         found[self.indices] = np.roll(self.indices, -1)
         return found
 
+    def pictures(self, spec: ModelSpec) -> Pictures:
+        """From an image's index to float [3, size, size] as the model of ``spec`` wants it."""
+        return Pictures(self.images, preprocess(spec, self.preprocessing))
+
     def batches(self, spec: ModelSpec) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(indices int64 [b], images float [b, 3, size, size]) as the model of ``spec`` wants them, with a progress
         line."""
-        yield from self.loaded(Pictures(self.images, preprocess(spec, self.preprocessing)), spec.name, self.batch)
+        yield from self.loaded(self.pictures(spec), spec.name, self.batch)
 
     def loaded(self, load: Callable[[int], Tensor], what: str, size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(indices int64 [b], ``load`` of each, stacked), ``size`` at a time, with a progress line of ``what``."""

@@ -1,8 +1,7 @@
-"""Activation maps against the objects' masks (paper Figs. 2a and 4)."""
+"""Activation maps, and maps that need no network, against the objects' masks (paper Figs. 2a and 4)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-import pandas as pd
 from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Images, Options
@@ -13,8 +12,8 @@ class LocalizationOptions(Options):
     features: Annotated[int, Field(ge=10, description="features of each block at most")] = 256
 
 
-def measure(model, loader, *, images: int, features: int) -> pd.DataFrame:
-    """AUROC of each feature's map against each object's mask; see measures/localization.py."""
+def measure(model, loader, *, images: int, features: int) -> dict[str, Any]:
+    """AUROC of each feature's map, and of trivial ones, against each object's mask; see measures/localization.py."""
     from vitexplore.measures.localization import localization
 
     return localization(model, loader.with_boxes().sample(images), features)
@@ -23,7 +22,11 @@ def measure(model, loader, *, images: int, features: int) -> pd.DataFrame:
 EXPERIMENT = Experiment(
     measure,
     LocalizationOptions,
-    tables={"localization": ("block", "feature", "image", "auroc", "control")},
+    tables={
+        "localization": ("block", "feature", "auroc", "control"),
+        "localization_images": ("image",),
+        "trivial_maps": ("map", "block", "auroc", "control"),
+    },
     needs=("boxes",),
     cost=lambda options, family: Cost(options.images, options.images),
 )

@@ -29,9 +29,9 @@ def of_background(localization: pd.DataFrame) -> pd.DataFrame:
     """The feature that answers most to the background and least to the object (paper Fig. 7), as one row: block,
     feature, ``chosen_by``, the lowest mean AUROC against the object on one half of the images, and ``auroc``, the same
     feature's on the other half. From the table `localization` of one model."""
-    images = np.sort(localization["image"].unique())
-    of_half = [localization[localization["image"].isin(images[half])] for half in halves(len(images))]
-    first, second = (mine.groupby(["block", "feature"])["auroc"].mean() for mine in of_half)
-    block, feature = first.idxmin()
-    found = {"chosen_by": float(first.min()), "auroc": float(second.loc[(block, feature)])}
+    aurocs = pd.DataFrame(np.stack(localization["auroc"]))  # means leave out the images that are NaN
+    first, second = (aurocs[half].mean(axis=1) for half in halves(aurocs.shape[1]))
+    best = first.idxmin()
+    block, feature = localization[["block", "feature"]].iloc[best]
+    found = {"chosen_by": float(first[best]), "auroc": float(second[best])}
     return pd.DataFrame([{"block": int(block), "feature": int(feature), **found}])

@@ -1,14 +1,16 @@
 """Spatial locality (paper section 4): four measures of how local a block's positions still are.
 
-``uniformity``: 1 minus the ratio of a feature's variance over an image's positions to its variance over all
-images and positions, averaged over features; 0 where a map varies as much as the data does, 1 where it is
-flat (Fig. 2b). ``cosine``: mean cosine between an image's positions on the residual stream. ``stays``: after
-one patch of the image is exchanged for another image's, the share of the squared change that lies at that
-patch's positions. ``position``: R2 of a ridge regression from a position's activations to its row and
-column, fitted on one half of the images and scored on the other.
+``uniformity``: 1 minus the ratio of a feature's variance over an image's positions to its variance over all images and
+positions, averaged over features; 0 where a map varies as much as the data does, 1 where it is flat (Fig. 2b).
+``cosine``: mean cosine between an image's positions on the residual stream. ``stays``: after one patch of the image is
+exchanged for its partner's (the next image in the order), the share of the squared change that lies at that patch's
+positions. ``position``: R2 of a ridge regression from a position's activations to its row and column, fitted on one
+half of the images and scored on the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,9 +19,8 @@ from torch import Tensor
 
 from vitexplore.data.loading import Loader
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Site, read_many, sites
+from vitexplore.models.sites import Activations, Site, read_many, sites
 
-MEASURES = ("uniformity", "cosine", "stays", "position")
 RIDGE = 1e-2  # of the mean squared activation
 
 
@@ -31,11 +32,11 @@ class Variance:
 
     def add(self, acts_bpc: Tensor) -> None:
         """Chan, Golub, LeVeque 1983: exact where the mean is large beside the spread."""
-        x = acts_bpc.flatten(0, 1).double()
-        step = x.mean(0) - self.mean
-        total = self.count + len(x)
-        self.squares = self.squares + (x - x.mean(0)).pow(2).sum(0) + step.pow(2) * (self.count * len(x) / total)
-        self.mean = self.mean + step * (len(x) / total)
+        x = acts_bpc.double().flatten(0, 1)
+        variance, mean = torch.var_mean(x, 0, correction=0)
+        total, apart = self.count + len(x), mean - self.mean
+        self.squares = self.squares + variance * len(x) + apart.pow(2) * (self.count * len(x) / total)
+        self.mean = self.mean + apart * (len(x) / total)
         self.count = total
 
     def value(self) -> Tensor:
@@ -84,79 +85,108 @@ class Decoder:
         self.products = self.products + torch.einsum("bpc,bpd->cd", x, x)
         self.towards = self.towards + torch.einsum("bpc,pt->ct", x, target)
 
-    def fit(self) -> tuple[Tensor, Tensor]:
-        """The activations' mean [c], and the weights [c, 2] for activations less that."""
+    def fit(self) -> "Readout":
+        """Of all that was added."""
         count = self.images * len(self.target)
         mean = self.sums / count
         gram = self.products - count * mean[:, None] * mean
         gram += RIDGE * gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(gram)).to(gram)
-        return mean, torch.linalg.solve(gram, self.towards)  # the targets' own mean is 0
+        weights = torch.linalg.solve(gram, self.towards)  # the targets' own mean is 0
+        return Readout(mean, weights, self.target.to(mean.device))
 
-    def r2(self, acts_bpc: Tensor, fitted: tuple[Tensor, Tensor]) -> Tensor:
-        """R2 of each image, float64 [b], by the mean and weights of ``fit``."""
-        mean, weights = fitted
-        target = self.target.to(acts_bpc.device)
-        error = ((acts_bpc.double() - mean) @ weights - target).pow(2).sum((1, 2))
-        return 1 - error / target.pow(2).sum()
+
+@dataclass(frozen=True)
+class Readout:
+    """What ``Decoder`` fits: float64 ``weights`` [c, 2] for activations less their ``mean`` [c], and the ``target``
+    [p, 2] that they aim at."""
+
+    mean: Tensor
+    weights: Tensor
+    target: Tensor
+
+    def r2(self, acts_bpc: Tensor) -> Tensor:
+        """R2 of each image, float64 [b]."""
+        error = ((acts_bpc.double() - self.mean) @ self.weights - self.target).pow(2).sum((1, 2))
+        return 1 - error / self.target.pow(2).sum()
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """From an image's index to float [2, 3, size, size]: its ``picture``, and that with one patch, ``patch`` pixels
+    wide, exchanged for its partner's. ``partners`` int64 and ``cells`` (row and column of the patch, in patches) are
+    indexed by image, so that neither depends on the batch."""
+
+    picture: Callable[[int], Tensor]
+    partners: np.ndarray
+    cells: np.ndarray
+    patch: int
+
+    def __call__(self, index: int) -> Tensor:
+        plain, donor = self.picture(index), self.picture(self.partners[index])
+        row, column = self.cells[index] * self.patch
+        area = (slice(None), slice(row, row + self.patch), slice(column, column + self.patch))
+        changed = plain.clone()
+        changed[area] = donor[area]
+        return torch.stack([plain, changed])
 
 
 @torch.no_grad()
 def locality(model: Model, loader: Loader, patch: int) -> pd.DataFrame:
     """Columns ``block``, ``measure``, ``image``, ``value``, for every block. Transformers: uniformity on the
     ffn site, the rest on the residual stream; CNNs: all on the channel site. ``patch``: the side in pixels of
-    the patch that ``stays`` exchanges, on a grid of such patches. Two passes over the images, so that memory does not
-    grow with them: the first for the variances and the decoders, the second for each image's values."""
-    stream, features = "block" if model.is_vit else "channel", model.feature_site
-    blocks = range(sites(model)[stream])
-    wanted = list(dict.fromkeys([Site(features, b) for b in blocks] + [Site(stream, b) for b in blocks]))
-    half = set(loader.indices[: len(loader) // 2].tolist())
+    the patch that ``stays`` exchanges, on a grid of such patches. Raises InputError for fewer than two images.
 
-    def loaded() -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-        """Batches, and which of their images are of the first half."""
-        for index, pictures in loader.batches(model.spec):
-            yield index, torch.tensor([image in half for image in index.tolist()]), pictures
+    Two passes over the images, so that memory does not grow with them: the first for the variances and the decoders,
+    the second for each image's values. Each holds the activations of one site at a time, of at most ``loader.batch``
+    pictures."""
+    stream, features, size = "block" if model.is_vit else "channel", model.feature_site, model.spec.input_size
+    blocks = range(sites(model)[stream])
+    wanted = list(dict.fromkeys(Site(kind, block) for kind in (features, stream) for block in blocks))
+    of_first_half = np.zeros(len(loader.images), dtype=bool)
+    of_first_half[loader.indices[: len(loader) // 2]] = True
+    cells = np.random.default_rng(0).integers(size // patch, size=(len(loader.images), 2))
+    exchanged = Exchanged(loader.pictures(model.spec), loader.partners(), cells, patch)
 
     variances = {block: Variance() for block in blocks}
     decoders: dict[tuple[int, bool], Decoder] = {}
-    for _, first, pictures in loaded():
-        for site, found in read_many(model, wanted, pictures.to(model.device)).items():
-            if site.kind == features:
-                variances[site.block].add(found.bpc)
-            if site.kind == stream:
-                for which in (True, False):
-                    decoders.setdefault((site.block, which), Decoder(found.grid)).add(found.bpc[first == which])
-    fitted = {key: decoder.fit() for key, decoder in decoders.items()}
-    rng = np.random.default_rng(0)
-    frames = []
-    for index, first, pictures in loaded():
-        cells = rng.integers(model.spec.input_size // patch, size=(len(pictures), 2))
-        changed = _exchange_patch(pictures, cells, patch)
-        plain = read_many(model, wanted, pictures.to(model.device))
-        other = read_many(model, [Site(stream, b) for b in blocks], changed.to(model.device))
-        for block in blocks:
-            before, after = plain[Site(stream, block)], other[Site(stream, block)]
-            inside = _positions_inside(cells, patch, model.spec.input_size, before.grid).to(model.device)
+
+    def learn(index: np.ndarray, site: Site, found: Activations) -> None:
+        if site.kind == features:
+            variances[site.block].add(found.bpc)
+        if site.kind == stream:
+            first = torch.from_numpy(of_first_half[index])
+            for which in (True, False):
+                decoders.setdefault((site.block, which), Decoder(found.grid)).add(found.bpc[first == which])
+
+    for index, pictures in loader.batches(model.spec):
+        read_many(model, wanted, pictures.to(model.device), partial(learn, index))
+    variance = {block: each.value() for block, each in variances.items()}
+    # a decoder's sums are large, [c, c]: each is dropped once it is fitted
+    readouts = {key: decoders.pop(key).fit() for key in list(decoders)}
+
+    def measured(index: np.ndarray, site: Site, found: Activations) -> dict[str, Tensor]:
+        before, after = found.bpc.chunk(2)
+        values = {}
+        if site.kind == features:
+            values["uniformity"] = uniformity(before, variance[site.block])
+        if site.kind == stream:
+            first = torch.from_numpy(of_first_half[index]).to(model.device)
+            inside = _positions_inside(cells[index], patch, size, found.grid).to(model.device)
+            values["cosine"] = mean_cosine(before)
+            values["stays"] = share_that_stays(before, after, inside)
             # each half is scored by the regression that was fitted on the other half
-            scores = {which: decoders[block, which].r2(before.bpc, fitted[block, not which]) for which in (True, False)}
-            values = {
-                "uniformity": uniformity(plain[Site(features, block)].bpc, variances[block].value()),
-                "cosine": mean_cosine(before.bpc),
-                "stays": share_that_stays(before.bpc, after.bpc, inside),
-                "position": torch.where(first.to(model.device), scores[True], scores[False]),
-            }
-            for measure in MEASURES:
-                value = values[measure].double().cpu().numpy()
-                frames.append(pd.DataFrame({"block": block, "measure": measure, "image": index, "value": value}))
+            on_first, on_second = (readouts[site.block, fitted].r2(before) for fitted in (False, True))
+            values["position"] = torch.where(first, on_first, on_second)
+        return values
+
+    frames = []
+    for index, pairs in loader.loaded(exchanged, model.spec.name, max(1, loader.batch // 2)):
+        pictures = pairs.transpose(0, 1).flatten(0, 1).to(model.device)  # the plain ones, then the changed ones
+        for site, values in read_many(model, wanted, pictures, partial(measured, index)).items():
+            for measure, value in values.items():
+                columns = {"block": site.block, "measure": measure, "image": index}
+                frames.append(pd.DataFrame({**columns, "value": value.double().cpu().numpy()}))
     return pd.concat(frames, ignore_index=True)
-
-
-def _exchange_patch(pictures: Tensor, cells: np.ndarray, patch: int) -> Tensor:
-    """Each picture with the patch at its cell (row, column) taken from the next picture of the batch."""
-    changed, donors = pictures.clone(), pictures.roll(-1, 0)
-    for number, (row, column) in enumerate(cells):
-        area = (number, slice(None), slice(row * patch, (row + 1) * patch), slice(column * patch, (column + 1) * patch))
-        changed[area] = donors[area]
-    return changed
 
 
 def _positions_inside(cells: np.ndarray, patch: int, size: int, grid: tuple[int, int]) -> Tensor:

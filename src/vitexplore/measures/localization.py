@@ -1,6 +1,13 @@
-"""Do activation maps find the object (paper Figs. 2 and 4)? AUROC of each map against the object's mask."""
+"""Do activation maps find the object (paper Figs. 2 and 4)? AUROC of each map against the object's mask.
 
-from dataclasses import replace
+Two things stand beside it. Trivial maps, that need no network, meet the same masks (trivial_maps.py). And the control
+of each map is its AUROC against the mask of the image's partner, the next image in the order: as in another image's
+map against this mask, a map meets an object that is not in its image, but no second image's activations are needed.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,56 +15,94 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
+from torchvision.transforms.functional import normalize
 
-from vitexplore.data.images import spread
-from vitexplore.data.loading import Loader, preprocess
+from vitexplore.data.images import ImageSet, spread
+from vitexplore.data.loading import Loader, Preprocess, preprocess
+from vitexplore.measures.trivial_maps import TRIVIAL, trivial_maps
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Site, read_many, sites
+from vitexplore.models.sites import Activations, Site, read_many, shapes, sites
 from vitexplore.models.spec import ModelSpec
 
 
-def map_auroc(acts_bpc: Tensor, object_bp: Tensor) -> Tensor:
-    """Probability that a feature is larger at a position of the object than at one of the background, ties
-    counting half: float [b, c]. ``object_bp`` bool; each image needs positions of both kinds, else NaN."""
-    inside = object_bp.sum(1)
+def map_auroc(acts_bpc: Tensor, *objects_bp: Tensor) -> Tensor:
+    """Probability that a feature is larger at a position of the object than at one of the background, ties counting
+    half: float32 [m, b, c], by each of m masks ``objects_bp`` (bool). NaN where a mask has positions of one kind
+    only."""
     acts_bcp = acts_bpc.mT.contiguous()
     ordered = acts_bcp.sort(dim=2).values
-    # a value's rank among its map's, from 1, equal values sharing their mean rank (Mann-Whitney)
-    midrank = (torch.searchsorted(ordered, acts_bcp) + torch.searchsorted(ordered, acts_bcp, right=True) + 1) / 2
-    greater = (midrank * object_bp[:, None]).sum(2) - (inside * (inside + 1) / 2)[:, None]
-    return greater / (inside * (object_bp.shape[1] - inside))[:, None]
+    # twice a value's rank among its map's, from 1, equal values sharing their mean rank (Mann-Whitney)
+    ranks = torch.searchsorted(ordered, acts_bcp) + torch.searchsorted(ordered, acts_bcp, right=True) + 1
+    found = []
+    for object_bp in objects_bp:
+        inside = object_bp.sum(1)
+        greater = (ranks * object_bp[:, None]).sum(2) - (inside * (inside + 1))[:, None]
+        found.append(greater / (2 * inside * (object_bp.shape[1] - inside))[:, None])
+    return torch.stack(found)
+
+
+@dataclass(frozen=True)
+class Located:
+    """From an image's index to float [5, size, size]: its pixels, 0 to 1, the mask of its object, and that of its
+    partner's, each brought to the model's input by ``transform``. ``partners`` int64 is indexed by image."""
+
+    images: ImageSet
+    partners: np.ndarray
+    transform: Preprocess
+
+    def __call__(self, index: int) -> Tensor:
+        masks = [self.transform(_as_image(self.images.mask(i)))[:1] for i in (index, self.partners[index])]
+        return torch.cat([self.transform(self.images.image(index)), *masks])
 
 
 @torch.no_grad()
-def localization(model: Model, loader: Loader, features: int = 256) -> pd.DataFrame:
-    """Columns ``block``, ``feature``, ``image``, ``auroc``, ``control`` (the map of the next image against
-    this image's mask), float32, on the ffn site (CNNs: channel), for a fixed sample of at most ``features``
-    features a block. A position is the object's where the mask covers half of its area; images with
-    positions of one kind only at a block's grid are left out there."""
-    kind = model.feature_site
-    wanted = [Site(kind, block) for block in range(sites(model)[kind])]
-    mask_transform = preprocess(_unnormalised(model.spec), loader.preprocessing)
-    frames = []
-    for index, pictures in loader.batches(model.spec):
-        masks = torch.stack([mask_transform(_as_image(loader.images.mask(i)))[:1] for i in index])
-        for site, found in read_many(model, wanted, pictures.to(model.device)).items():
-            cover = adaptive_avg_pool2d(masks, found.grid).flatten(1) >= 0.5
-            usable = cover.any(1) & ~cover.all(1)
-            chosen = np.sort(spread(found.bpc.shape[2], features))
-            acts = found.bpc[..., torch.from_numpy(chosen).to(model.device)].cpu()
-            own, other = map_auroc(acts, cover)[usable], map_auroc(acts.roll(-1, 0), cover)[usable]
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "block": np.int16(site.block),
-                        "feature": np.tile(chosen.astype(np.int32), int(usable.sum())),
-                        "image": np.repeat(index[usable.numpy()].astype(np.int32), len(chosen)),
-                        "auroc": own.flatten().numpy(),
-                        "control": other.flatten().numpy(),
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
+def localization(model: Model, loader: Loader, features: int = 256) -> dict[str, pd.DataFrame]:
+    """Three tables. ``localization``: ``block``, ``feature``, ``auroc`` and ``control`` (the same map against the mask
+    of the image's partner), both float32 arrays over the images, on the ffn site (CNNs: channel), for a fixed sample
+    of at most ``features`` features a block. ``localization_images``: ``image``, in the order of those arrays.
+    ``trivial_maps``: ``map`` (of TRIVIAL), ``block``, ``auroc``, ``control``, for each block whose grid is not that of
+    the block before it: block b's are those of the last such block up to b.
+
+    A position is the object's where the mask covers half of its area; a mask with positions of one kind only on a
+    block's grid gives NaN there. Arrays, and not a row for each image: 15 million rows a model at the paper's scale.
+    Holds the activations of one block at a time. Raises InputError for fewer than two images."""
+    spec, kind = model.spec, model.feature_site
+    shape = shapes(model, [Site(kind, block) for block in range(sites(model)[kind])])
+    chosen = {site: np.sort(spread(width, features)) for site, (width, _) in shape.items()}
+    grids = [grid for _, grid in shape.values()]
+    of_features: dict[Site, list[Tensor]] = {site: [] for site in shape}
+    of_trivial: dict[tuple[int, int], list[Tensor]] = {grid: [] for grid in grids}
+
+    def score(masks_b2hw: Tensor, site: Site, found: Activations) -> None:
+        acts = found.bpc[..., torch.from_numpy(chosen[site]).to(model.device)]
+        of_features[site].append(_scores(acts, masks_b2hw, found.grid))
+
+    located = Located(loader.images, loader.partners(), preprocess(_unnormalised(spec), loader.preprocessing))
+    for _, loaded in loader.loaded(located, spec.name, loader.batch):
+        pixels, masks = loaded.to(model.device).split([3, 2], dim=1)
+        read_many(model, shape, normalize(pixels, spec.mean, spec.std), partial(score, masks))
+        for grid, found in of_trivial.items():
+            found.append(_scores(trivial_maps(pixels, grid), masks, grid))
+    rows = [_rows(of_features[site], block=site.block, feature=chosen[site]) for site in shape]
+    new = [block for block, grid in enumerate(grids) if block == 0 or grid != grids[block - 1]]
+    trivial = [_rows(of_trivial[grids[block]], map=list(TRIVIAL), block=block) for block in new]
+    return {
+        "localization": pd.concat(rows, ignore_index=True),
+        "localization_images": pd.DataFrame({"image": loader.indices}),
+        "trivial_maps": pd.concat(trivial, ignore_index=True),
+    }
+
+
+def _scores(acts_bpc: Tensor, masks_b2hw: Tensor, grid: tuple[int, int]) -> Tensor:
+    """AUROC and control, float32 [2, b, c], on the CPU."""
+    cover = adaptive_avg_pool2d(masks_b2hw, grid).flatten(2) >= 0.5
+    return map_auroc(acts_bpc, *cover.unbind(1)).cpu()
+
+
+def _rows(scores: list[Tensor], **columns: Any) -> pd.DataFrame:
+    """A row for each map, from each batch's ``_scores``."""
+    auroc, control = torch.cat(scores, dim=1).mT.contiguous().numpy()
+    return pd.DataFrame({**columns, "auroc": list(auroc), "control": list(control)})
 
 
 def _unnormalised(spec: ModelSpec) -> ModelSpec:

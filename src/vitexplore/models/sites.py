@@ -6,7 +6,7 @@ output), ``block`` (the residual stream after the block) and, for CNNs, ``channe
 stages. Reading runs nothing after the last site that is asked for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -16,10 +16,21 @@ import torch
 from torch import Tensor, nn
 
 from vitexplore.errors import InputError
-from vitexplore.models.families import TRANSFORMER_SITES, Activations, Tap, Taps, blocks_of, taps_of
+from vitexplore.models.families import TRANSFORMER_SITES, Activations, Size, Tap, Taps, blocks_of, taps_of
 from vitexplore.models.registry import Model
 
-__all__ = ["TRANSFORMER_SITES", "Activations", "Site", "blocks_of", "channels", "grid", "read", "read_many", "sites"]
+__all__ = [
+    "TRANSFORMER_SITES",
+    "Activations",
+    "Site",
+    "blocks_of",
+    "channels",
+    "grid",
+    "read",
+    "read_many",
+    "shapes",
+    "sites",
+]
 
 
 @dataclass(frozen=True)
@@ -46,11 +57,14 @@ def read(model: Model, site: Site, images: Tensor) -> Activations:
 
 
 def read_many(
-    model: Model, wanted: Iterable[Site], images: Tensor, keep: Callable[[Activations], Any] = lambda found: found
+    model: Model,
+    wanted: Iterable[Site],
+    images: Tensor,
+    keep: Callable[[Site, Activations], Any] = lambda _site, found: found,
 ) -> dict[Site, Any]:
-    """All ``wanted`` sites in one pass, which ends at the deepest of them: of each what ``keep`` makes of its
-    activations, as soon as they are there, so that a pass need not hold those of all sites at once. Raises InputError
-    for a site or block that the model lacks."""
+    """All ``wanted`` sites in one pass, which ends at the deepest of them: of each what ``keep`` makes of the site and
+    its activations, as soon as they are there, so that a pass need not hold those of all sites at once. Raises
+    InputError for a site or block that the model lacks."""
     blocks = taps_of(model.trunk)
     taps = {site: _tap(model, blocks, site) for site in wanted}
     found: dict[Site, Any] = {}
@@ -60,7 +74,7 @@ def read_many(
 
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if next(calls) == tap.call:
-                found[site] = keep(tap.convert(output, (images.shape[2], images.shape[3])))
+                found[site] = keep(site, tap.convert(output, (images.shape[2], images.shape[3])))
             if len(found) == len(taps):
                 raise _Stop
 
@@ -76,18 +90,22 @@ def read_many(
 
 def channels(model: Model, site: Site) -> int:
     """How many features ``site`` has."""
-    return _probe(model, site).bpc.shape[2]
+    return shapes(model, [site])[site][0]
 
 
-def grid(model: Model, site: Site) -> tuple[int, int]:
+def grid(model: Model, site: Site) -> Size:
     """Rows and columns of the positions at ``site``."""
-    return _probe(model, site).grid
+    return shapes(model, [site])[site][1]
 
 
-def _probe(model: Model, site: Site) -> Activations:
+@torch.no_grad()
+def shapes(model: Model, wanted: Collection[Site]) -> dict[Site, tuple[int, Size]]:
+    """Of each of ``wanted``, in their order, how many features it has, and its grid (rows, columns) at the model's
+    input size. Raises InputError for a site or block that the model lacks."""
     size = model.spec.input_size
-    with torch.no_grad():
-        return read(model, site, torch.zeros(1, 3, size, size, device=model.device))
+    blank = torch.zeros(1, 3, size, size, device=model.device)
+    found = read_many(model, wanted, blank, lambda _site, found: (found.bpc.shape[2], found.grid))
+    return {site: found[site] for site in wanted}
 
 
 def _kinds(blocks: list[Taps]) -> dict[str, int]:
