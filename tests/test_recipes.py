@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vitexplore.errors import InputError
-from vitexplore.visualize.recipes import OURS, PAPER, RECIPES, RELEASED, Recipe, recipe_for, without
+from vitexplore.visualize.recipes import OURS, PAPER, RECIPES, RELEASED, Recipe, in_turn, recipe_for, without
 
 
 def test_the_paper_and_its_released_code_differ_as_the_table_says():
@@ -34,6 +34,20 @@ def test_leaving_a_part_out_leaves_the_rest():
     assert without(RELEASED, "gaussian").augmentations == ("inverse_colour_shift", "shared_jitter")
     plain = replace(PAPER, augmentations=())
     assert without(plain, "gaussian") == plain
+
+
+def test_noise_alone_keeps_the_copies_and_the_parametrization_and_nothing_else():
+    assert without(PAPER, "noise_alone") == replace(PAPER, tv=0.0, augmentations=("gaussian_smoothing",))
+    assert without(RELEASED, "noise_alone") == replace(RELEASED, tv=0.0, augmentations=("gaussian_offset",))
+    assert without(OURS, "noise_alone") == replace(OURS, tv=0.0, augmentations=("gaussian_offset",))
+
+
+def test_a_recipe_comes_whole_and_less_each_part_that_it_has():
+    """Ours has one copy and no colour shift."""
+    whole = replace(OURS, steps=5)
+    found = in_turn("vit", {"name": "ours", "steps": 5}, ["tv", "colour_shift", "ensembling", "noise_alone"])
+    noise = replace(whole, tv=0.0, augmentations=("gaussian_offset",))
+    assert found == [("ours", whole), ("ours-tv", replace(whole, tv=0.0)), ("ours-noise_alone", noise)]
 
 
 @pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", "vit"), lambda: without(PAPER, "jiter")])

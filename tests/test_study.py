@@ -7,7 +7,7 @@ import pytest
 from vitexplore.activations.collect import collect, frame
 from vitexplore.data.loading import Loader
 from vitexplore.data.scene_sets import scene_set
-from vitexplore.experiments.visualize import RecipeOptions, measure
+from vitexplore.experiments.visualize import RecipeOptions, VisualizeOptions, cost, measure
 from vitexplore.models.sites import Site
 from vitexplore.png import decode
 from vitexplore.visualize.objective import Channels
@@ -83,3 +83,15 @@ def test_without_a_collected_table_the_same_images_are_found(asked, tmp_path, la
     mine = exemplars(lab_vit, loader, [Site("ffn", 4), Site("key", 4)], 6)
     collected = asked["top"]
     pd.testing.assert_frame_equal(mine, collected[collected["block"] == 4].reset_index(drop=True))
+
+
+def test_the_cost_is_of_the_recipes_that_run():
+    """Ours has one copy and no colour shift to leave out; a point of a sweep runs whole alone."""
+    recipes = [{"name": "paper", "steps": 100, "copies": 3}, {"name": "ours", "steps": 40}]
+    recipes.append({"name": "paper", "steps": 10, "copies": 2, "tv": 0.04})
+    asked = {"features": 5, "depths": ["middle", "late"], "sites": ["ffn", "query", "channel"], "images": 400}
+    left_out = ["tv", "ensembling", "colour_shift", "noise_alone"]
+    options = VisualizeOptions(**asked, seeds=2, left_out=left_out, recipes=recipes)
+    copies = 100 * (3 + 3 + 1 + 3 + 3) + 40 * (1 + 1 + 1) + 10 * 2
+    pictures = 5 * 2 * 2  # features, sites of a ViT, seeds
+    assert cost(options, "vit").passes == pytest.approx(pictures * copies * 2 * (0.5 + 0.85) + 400)
