@@ -14,6 +14,7 @@ from vitexplore.data.scene_sets import scene_set
 from vitexplore.data.scenes import SIZE, draw_split
 from vitexplore.data.shapes import CLASSES
 from vitexplore.io import write_atomically
+from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, load
 from vitexplore.models.spec import ModelSpec
 
@@ -48,6 +49,12 @@ def vit() -> Model:
 def shared_vit() -> Model:
     """The same, for tests that only read it."""
     return load(RANDOM_VIT)
+
+
+@pytest.fixture(scope="session")
+def lab_vit() -> Model:
+    """The lab's trained ViT, for tests that only read it."""
+    return load(named("lab/vit"))
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ SCALE = {
         "embed": {"images": IMAGES},
         "visualize": DRAWN,
         "variants": DRAWN,
-        "ablation": {**DRAWN, "sites": ["ffn"], "left_out": ["tv", "jitter"]},
+        "ablation": {**DRAWN, "sites": ["ffn"], "left_out": ["tv", "jitter", "noise_alone"]},
         "locality": {"images": IMAGES, "patch": 8},
         "localization": {"images": IMAGES, "features": 10},
         "token_mixing": {"images": IMAGES},

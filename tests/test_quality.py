@@ -13,6 +13,7 @@ from vitexplore.visualize.quality import (
     high_frequency_share,
     identification,
     machine_interpretability,
+    natural_identification,
     path_agreement,
     relative_activation,
     seed_agreement,
@@ -63,6 +64,24 @@ def test_identification_does_not_depend_on_the_embeddings_lengths():
     pictures, exemplars, own = noise(6, 10), noise(6, 3, 10, seed=1), torch.arange(6)
     stretched = exemplars * torch.rand(6, 3, 1, generator=torch.Generator().manual_seed(2)).add(0.1)
     assert torch.equal(identification(pictures, exemplars, own), identification(9 * pictures, stretched, own))
+
+
+def test_what_a_real_image_reaches_is_known_where_it_shows_its_own_feature_and_where_another():
+    """The last exemplar of odd features shows the next feature, whose set alone is then more similar than their own."""
+    axes = torch.eye(8)
+    last = torch.where(torch.arange(8)[:, None] % 2 == 0, axes, axes.roll(-1, 0))
+    exemplars = torch.cat([axes[:, None].expand(-1, 4, -1), last[:, None]], dim=1)
+    assert natural_identification(exemplars).tolist() == pytest.approx([1, 3 / 7] * 4)
+
+
+def test_what_a_real_image_reaches_against_counting():
+    exemplars = noise(9, 4, 12) + noise(9, 1, 12, seed=1)
+    directions = normalize(exemplars.double(), dim=2).numpy()
+    found = natural_identification(exemplars)
+    assert 0.5 < found.mean() < 1
+    for own, score in enumerate(found):
+        cosines = [directions[own, 3] @ c / np.linalg.norm(c) for c in directions[:, :3].mean(1)]
+        assert score == pytest.approx(np.mean([cosines[own] > other for g, other in enumerate(cosines) if g != own]))
 
 
 def wave(cycles_down: int, cycles_across: int) -> torch.Tensor:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.nn.functional import cosine_similarity, interpolate
+from scipy.stats import ttest_1samp
+from torch.nn.functional import cosine_similarity, interpolate, normalize
 
 from vitexplore.activations.collect import collect, frame
 from vitexplore.activations.pooled import pooled
@@ -24,13 +25,14 @@ from vitexplore.visualize.quality import (
     seed_agreement,
 )
 from vitexplore.visualize.recipes import OURS, recipe_for
-from vitexplore.visualize.score import QUERIES, Judge, score_table
+from vitexplore.visualize.score import QUERIES, Judge, mean_and_low, score_table
 
 SITE = Site("ffn", 1)
 FEATURES = (3, 17, 200)
-JUDGED = ["identification", "identification_natural", "interpretability", "seed_agreement"]
-COLUMNS = ["site", "block", "feature", "score", "natural", "ratio", "percentile", "score_other", "high_frequency"]
-COLUMNS += ["path_agreement", *JUDGED]
+JUDGED = ["identification", "identification_other", "identification_natural", "ceiling", "ceiling_low"]
+JUDGED += ["interpretability", "seed_agreement"]
+COLUMNS = ["site", "block", "feature", "score", "natural", "ratio", "percentile", "dead", "score_other"]
+COLUMNS += ["high_frequency", "path_agreement", *JUDGED]
 
 
 @pytest.fixture(scope="module")
@@ -139,13 +141,82 @@ def described(judge: Judge, run: Visualization) -> torch.Tensor:
         return torch.cat([embed(judge.model, (image[None] - 0.5) / 0.5) for image in run.images])
 
 
-def test_identification_is_among_the_exemplars_of_all_features_of_the_layer(table, runs, judge, top):
+@pytest.fixture(scope="module")
+def exemplars_gkc(judge, top) -> torch.Tensor:
     by_feature = top.sort_values(["feature", "rank"])["image"].to_numpy().reshape(-1, QUERIES + 1)
-    exemplars = torch.stack([torch.tensor(np.stack([judge.embeddings[i] for i in row])) for row in by_feature])
-    own = torch.tensor(FEATURES)
-    assert np.allclose(table["identification"], identification(described(judge, runs[0]), exemplars, own), atol=0.01)
-    natural = identification(exemplars[own, -1], exemplars[:, :-1], own)
+    return torch.stack([torch.tensor(np.stack([judge.embeddings[i] for i in row])) for row in by_feature])
+
+
+def test_identification_is_among_the_exemplars_of_all_features_of_the_layer(table, runs, judge, exemplars_gkc):
+    own, shown = torch.tensor(FEATURES), described(judge, runs[0])
+    assert np.allclose(table["identification"], identification(shown, exemplars_gkc, own), atol=0.01)
+    assert np.allclose(table["identification_other"], identification(shown[[1, 2, 0]], exemplars_gkc, own), atol=0.01)
+    natural = identification(exemplars_gkc[own, -1], exemplars_gkc[:, :-1], own)
     assert np.allclose(table["identification_natural"], natural, atol=0.01)
+
+
+def test_the_ceiling_is_the_mean_of_what_a_real_image_reaches_over_all_features_of_the_site(table, exemplars_gkc):
+    directions = normalize(exemplars_gkc.double(), dim=2).numpy()
+    centres = directions[:, :-1].mean(1)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    reached = []
+    for own, last in enumerate(directions[:, -1]):
+        similar = centres @ last
+        lead = similar[own] - np.delete(similar, own)
+        reached.append(np.where(np.abs(lead) < 1e-6, 0.5, lead > 0).mean())  # features may share their exemplars
+    assert np.allclose(table["ceiling"], np.mean(reached))
+    assert np.allclose(table["ceiling_low"], ttest_1samp(reached, 0.5).confidence_interval(0.95).low)
+
+
+class Knowing(Judge):
+    """Sees in each of the pictures its feature, and nothing else."""
+
+    def describe(self, pictures: torch.Tensor) -> torch.Tensor:
+        return torch.eye(256)[list(FEATURES)]
+
+
+def test_a_judge_that_sees_just_which_feature_it_is_gives_known_scores(shared_vit, runs, loader, natural_nc, judge):
+    """Each feature has five exemplars of its own. They show the feature, but the last one of odd features shows the
+    next feature."""
+    first = {feature: QUERIES * place for place, feature in enumerate(FEATURES)}  # theirs are scenes
+    rows, sees = [], {image: 0 for image in loader.indices}
+    for feature in range(256):
+        for rank in range(QUERIES):
+            image = first.get(feature, 100 + QUERIES * feature) + rank
+            rows.append({"feature": feature, "rank": rank, "image": image, "score": 1.0})
+            sees[image] = (feature + 1) % 256 if rank == QUERIES - 1 and feature % 2 else feature
+    knowing = Knowing(judge.model, pd.Series({image: np.eye(256)[seen] for image, seen in sees.items()}))
+    found = score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, pd.DataFrame(rows), knowing)
+    assert found["identification"].tolist() == [1, 1, 1]
+    # the other feature's set is more like its picture, for 17 also the set of 199, and all others are not like it
+    assert found["identification_other"].tolist() == pytest.approx([127 / 255, 126.5 / 255, 127 / 255])
+    assert found["identification_natural"].tolist() == pytest.approx([127 / 255, 127 / 255, 1])
+    assert found["ceiling"].tolist() == pytest.approx([(1 + 127 / 255) / 2] * 3)
+    half_way = (1 - 127 / 255) / 2  # from the mean to each half of the features
+    assert found["ceiling_low"].tolist() == pytest.approx([(1 + 127 / 255) / 2 - 1.9693 * half_way / 255**0.5] * 3)
+
+
+def test_the_lower_end_of_a_mean_of_eight_lies_above_the_truth_once_in_forty_draws():
+    """With a normal quantile it would once in 22."""
+    draws = np.random.default_rng(0).normal(0.7, 0.1, (4000, 8))
+    above = np.mean([mean_and_low(each)[1] > 0.7 for each in draws])
+    assert abs(above - 0.025) < 4 * np.sqrt(0.025 * 0.975 / 4000)
+
+
+def test_the_lower_end_of_equal_values_is_their_mean():
+    assert mean_and_low(np.ones(8)) == (1, 1)
+
+
+def test_a_feature_is_dead_whose_picture_is_not_above_the_median_of_natural_images(
+    shared_vit, runs, loader, natural_nc, top
+):
+    made_nc = natural_nc.clone()
+    for feature, score, below in zip(FEATURES[:2], runs[0].score[:2], (9, 8), strict=True):
+        made_nc[:below, feature], made_nc[below:, feature] = score - 1, score + 1
+    made_nc[:, FEATURES[2]] = runs[0].score[2]
+    found = score_table(shared_vit, SITE, FEATURES, runs, loader, made_nc, top, None)
+    assert found["percentile"].tolist() == [9 / 16, 1 / 2, 1 / 2]
+    assert found["dead"].tolist() == [False, True, True]
 
 
 def test_interpretability_is_a_forced_choice_before_visualizations_and_the_least_activating_images(
@@ -189,7 +260,7 @@ def test_without_a_judge_its_columns_are_empty_and_the_others_are_as_before(
 def test_one_feature_alone_has_no_path_and_no_seeds_to_compare(shared_vit, runs, loader, natural_nc, top, judge):
     alone = [Visualization(run.images[:1], run.loss[:, :1], run.score[:1], 1) for run in runs]
     found = score_table(shared_vit, SITE, FEATURES[:1], alone, loader, natural_nc, top, judge)
-    assert found[["path_agreement", "seed_agreement"]].isna().all(axis=None)
+    assert found[["path_agreement", "identification_other", "seed_agreement"]].isna().all(axis=None)
     assert found["identification"].notna().all()
 
 

@@ -1,4 +1,4 @@
-"""Augmentations follow their laws, a feature's picture is its own affair, and the loop is the plain one made fast."""
+"""A feature's picture is its own affair, and the loop is the plain one made fast."""
 
 import gc
 import random
@@ -13,202 +13,22 @@ from vitexplore.errors import InputError
 from vitexplore.models.registry import load
 from vitexplore.models.sites import Site, read
 from vitexplore.models.spec import ModelSpec
-from vitexplore.visualize import memory
-from vitexplore.visualize.augment import (
-    AUGMENTATIONS,
-    colour_shift,
-    gaussian_offset,
-    gaussian_smoothing,
-    inverse_colour_shift,
-    jitter,
-    shared_jitter,
-)
-from vitexplore.visualize.memory import fitting_batch, is_out_of_memory, kept_bytes
+from vitexplore.visualize.augment import AUGMENTATIONS
 from vitexplore.visualize.objective import Channels, Logits
-from vitexplore.visualize.optimize import Engine, normaliser, total_variation, visualize
+from vitexplore.visualize.optimize import normaliser, total_variation, visualize
 from vitexplore.visualize.parametrize import PARAMETRIZATIONS
-from vitexplore.visualize.recipes import OURS, PAPER, RECIPES, RELEASED, Recipe, recipe_for, without
+from vitexplore.visualize.recipes import PAPER, RECIPES, RELEASED, Recipe, recipe_for
 
 SITE = Site("ffn", 1)
 SHORT = replace(PAPER, steps=5, copies=2)
 PLAIN = replace(SHORT, augmentations=())
 
 
-def generators(count: int, seed: int = 0) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed + number) for number in range(count)]
-
-
-def pictures(f: int, k: int, side: int, seed: int = 9) -> torch.Tensor:
-    """k copies of each of f random images."""
-    images = torch.rand(f, 1, 3, side, side, generator=torch.Generator().manual_seed(seed))
-    return images.expand(-1, k, -1, -1, -1)
-
-
 def channels(*labels: int) -> Channels:
     return Channels(SITE, labels)
 
 
-def shifts_of(images: torch.Tensor, moved: torch.Tensor, most: int) -> list[list[tuple[int, int]]]:
-    """How far each copy [f, k] was rolled, down and right, found by its first pixel. KeyError for a shift of more than
-    ``most``."""
-    reach = range(-most, most + 1)
-    found = []
-    for image, copies in zip(images[:, 0], moved, strict=True):
-        by_corner = {float(image[0, -down, -right]): (down, right) for down in reach for right in reach}
-        found.append([by_corner[float(copy[0, 0, 0])] for copy in copies])
-        for copy, shift in zip(copies, found[-1], strict=True):
-            assert torch.equal(copy, image.roll(shift, (1, 2)))
-    return found
-
-
-# augmentations
-
-
-@pytest.mark.parametrize("side, most", [(24, 2), (48, 4), (64, 5)])
-def test_jitter_is_a_circular_shift_of_up_to_a_twelfth_of_the_side(side, most):
-    images = pictures(3, 200, side)
-    seen = {shift for copies in shifts_of(images, jitter(images, generators(3), 0), most) for shift in copies}
-    assert {down for down, _ in seen} == {right for _, right in seen} == set(range(-most, most + 1))
-    assert any(down != right for down, right in seen)
-
-
-def test_shared_jitter_shifts_all_copies_of_a_feature_alike_and_each_feature_by_its_own():
-    images = pictures(150, 3, 24)
-    found = shifts_of(images, shared_jitter(images, generators(150), 0), 2)
-    assert all(len(set(copies)) == 1 for copies in found)
-    assert {copies[0] for copies in found} == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
-
-
-def test_jitter_of_a_paper_sized_image_reaches_32_pixels_and_no_more():
-    image = torch.zeros(1, 400, 1, 384, 384, dtype=torch.uint8)
-    image[..., 0, 0] = 1
-    rows = jitter(image, generators(1), 0)[0, :, 0].amax(2).argmax(1)
-    assert {(int(row) + 192) % 384 - 192 for row in rows} == set(range(-32, 33))
-
-
-@pytest.mark.parametrize("augmentation", [jitter, shared_jitter])
-def test_the_gradient_of_jitter_is_the_gradient_of_a_roll(augmentation):
-    images, weights = pictures(3, 4, 24).clone(), pictures(3, 4, 24, seed=1)
-    mine, plain = images.clone().requires_grad_(), images.clone().requires_grad_()
-    moved = augmentation(mine, generators(3), 0)
-    (moved * weights).sum().backward()
-    shifts = shifts_of(images, moved.detach(), 2)
-    rolled = [torch.stack([plain[f, k].roll(shifts[f][k], (1, 2)) for k in range(4)]) for f in range(3)]
-    (torch.stack(rolled) * weights).sum().backward()
-    assert torch.equal(mine.grad, plain.grad)
-
-
-@pytest.mark.parametrize("augmentation", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
-def test_the_gradient_of_an_augmentation_equals_finite_differences(augmentation):
-    images = torch.rand(2, 2, 1, 6, 12, dtype=torch.float64, generator=generators(1)[0], requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: augmentation(x, generators(2), 0.5), images)
-
-
-def affine(images: torch.Tensor, found: torch.Tensor) -> np.ndarray:
-    """Slope and offset of every copy and channel [n, 2]; fails where it is no line."""
-    drawn = []
-    x, y = (values.flatten(3).flatten(0, 2).double().numpy() for values in (images, found))
-    for before, after in zip(x, y, strict=True):
-        slope, offset = np.polyfit(before, after, 1)
-        assert np.allclose(after, slope * before + offset, atol=1e-5)
-        drawn.append((slope, offset))
-    return np.array(drawn)
-
-
-@pytest.mark.parametrize("augmentation", [colour_shift, inverse_colour_shift])
-def test_colour_shifts_are_affine_in_each_copy_and_channel_within_their_bounds(augmentation):
-    images = pictures(3, 300, 4)
-    slope, offset = affine(images, augmentation(images, generators(3), 0)).T
-    if augmentation is inverse_colour_shift:  # (x - mu) / sigma
-        slope, offset = 1 / slope, -offset / slope
-    drawn = np.stack([np.log(slope), offset], axis=1)
-    assert len(np.unique(drawn.round(9), axis=0)) == 2700  # its own for each copy and channel
-    assert np.abs(drawn).max() <= 1 + 1e-4
-    assert np.allclose(drawn.mean(0), 0, atol=0.06)
-    assert np.allclose(drawn.std(0), 1 / np.sqrt(3), atol=0.03)  # of U(-1, 1)
-    assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.1
-
-
-def test_the_released_colour_shift_undoes_the_papers():
-    images = pictures(3, 4, 8)
-    there = colour_shift(images, generators(3), 0)
-    assert torch.allclose(inverse_colour_shift(there, generators(3), 0), images, atol=1e-5)
-
-
-def assert_normal(noise: torch.Tensor, std: float) -> None:
-    n = noise.numel()
-    assert abs(noise.mean()) < 4 * std / n**0.5
-    assert abs(noise.std() - std) < 4 * std / (2 * n) ** 0.5
-    assert abs((noise.abs() < std).double().mean() - 0.6827) < 4 * (0.6827 * 0.3173 / n) ** 0.5
-
-
-def test_gaussian_smoothing_adds_standard_normal_noise_to_every_pixel():
-    images = pictures(2, 4, 32)
-    noise = (gaussian_smoothing(images, generators(2), 0) - images).double()
-    assert_normal(noise, 1)
-    for axis in range(5):  # no two copies, channels or neighbours share their noise
-        a, b = noise.narrow(axis, 1, noise.shape[axis] - 1), noise.narrow(axis, 0, noise.shape[axis] - 1)
-        assert abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) < 0.05
-
-
-@pytest.mark.parametrize("progress", [0, 0.25, 0.9])
-def test_gaussian_offset_adds_one_value_to_each_copy_and_channel_that_shrinks_to_nothing(progress):
-    images = torch.zeros(4, 500, 3, 2, 2)
-    noise = gaussian_offset(images, generators(4), progress)
-    assert torch.equal(noise, noise[..., :1, :1].expand_as(noise))
-    assert noise.unique().numel() == 4 * 500 * 3
-    assert_normal(noise[..., 0, 0].double(), 0.5 * (1 - progress))
-
-
-def test_gaussian_offset_is_nothing_at_the_end():
-    images = pictures(2, 3, 4)
-    assert torch.equal(gaussian_offset(images, generators(2), 1), images)
-
-
-@pytest.mark.parametrize("augmentation", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
-def test_an_augmentation_of_one_feature_does_not_depend_on_the_others(augmentation):
-    images = pictures(3, 4, 24)
-    together = augmentation(images, generators(3), 0.3)
-    assert not torch.equal(together, images)
-    for f in range(3):
-        assert torch.equal(augmentation(images[f : f + 1], generators(1, seed=f), 0.3)[0], together[f])
-
-
-# recipes
-
-
-def test_the_paper_and_its_released_code_differ_as_the_table_says():
-    """Section 1 of the notes on the paper: order, sharing of the jitter, weight of the total variation."""
-    settings = {"parametrization": "pixels", "steps": 400, "copies": 8, "learning_rate": 0.1, "betas": (0.5, 0.99)}
-    paper = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"), tv=0.004, **settings)
-    released = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"), tv=0.004, **settings)
-    assert (paper, released) == (PAPER, RELEASED)
-    assert {name: recipe.name for name, recipe in RECIPES.items()} == {n: n for n in ("paper", "released", "ours")}
-
-
-@pytest.mark.parametrize("name", ["paper", "released"])
-def test_clip_is_visualized_at_a_learning_rate_of_1_and_nothing_else_changes(name):
-    assert recipe_for(name, "clip") == replace(RECIPES[name], learning_rate=1.0)
-    assert recipe_for(name, "vit") == recipe_for(name, "cnn") == RECIPES[name]
-    assert recipe_for(name, "clip", learning_rate=0.2, steps=3) == replace(RECIPES[name], learning_rate=0.2, steps=3)
-    assert recipe_for("ours", "clip") == OURS
-
-
-def test_leaving_a_part_out_leaves_the_rest():
-    assert without(PAPER, "") == PAPER
-    assert without(PAPER, "tv") == replace(PAPER, tv=0.0)
-    assert without(PAPER, "ensembling") == replace(PAPER, copies=1)
-    assert without(PAPER, "colour_shift").augmentations == ("jitter", "gaussian_smoothing")
-    assert without(RELEASED, "jitter").augmentations == ("inverse_colour_shift", "gaussian_offset")
-    assert without(RELEASED, "gaussian").augmentations == ("inverse_colour_shift", "shared_jitter")
-    plain = replace(PAPER, augmentations=())
-    assert without(plain, "gaussian") == plain
-
-
-@pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", "vit"), lambda: without(PAPER, "jiter")])
-def test_an_unknown_recipe_or_part_is_refused_with_what_there_is(wrong):
-    with pytest.raises(InputError, match=r"there are .*, "):
-        wrong()
+# the recipe's parts
 
 
 @pytest.mark.parametrize("change", [{"augmentations": ("jiter",)}, {"parametrization": "pixel"}])
@@ -474,48 +294,3 @@ def test_memory_does_not_grow_over_runs(shared_vit):
     for _ in range(3):
         run()
     assert held() == before
-
-
-# how many features fit
-
-
-def test_kept_bytes_of_a_linear_layer_are_its_weight_and_what_its_nonlinearity_keeps():
-    weight = torch.rand(40, 30)
-
-    def trial(rows: int) -> None:
-        x = torch.rand(rows, 40, requires_grad=True)
-        (x @ weight).sigmoid().sum().backward()  # the product needs the weight again, the sigmoid its own value
-
-    for rows in (1, 2, 7):
-        assert kept_bytes(lambda rows=rows: trial(rows)) == 4 * (40 * 30 + rows * 30)
-
-
-def test_kept_bytes_of_a_step_grow_by_the_same_amount_with_each_feature(shared_vit):
-    engine = Engine(shared_vit, replace(RELEASED, copies=4), 0)
-    one, two, three, five = (kept_bytes(lambda n=n: engine.trial(channels(*range(n)))) for n in (1, 2, 3, 5))
-    assert two > 1.3 * one
-    assert three - two == pytest.approx(two - one, rel=0.01)
-    assert five - three == pytest.approx(2 * (two - one), rel=0.01)
-
-
-@pytest.mark.parametrize("free, features", [(0, 1), (3_999, 1), (40_000, 10), (63_999, 15), (10**9, 16)])
-def test_as_many_features_as_fit_half_of_what_is_free_at_twice_what_one_keeps(shared_vit, monkeypatch, free, features):
-    monkeypatch.setattr(memory, "free_bytes", lambda device: free)
-    monkeypatch.setattr(memory, "kept_bytes", lambda trial: 1000)
-    assert fitting_batch(lambda: None, shared_vit) == features
-
-
-def test_one_feature_fits_even_if_its_step_keeps_nothing(shared_vit):
-    assert fitting_batch(lambda: None, shared_vit) == 16  # the most on a processor
-
-
-def test_there_is_some_free_memory():
-    assert memory.free_bytes(torch.device("cpu")) > 0
-
-
-def test_both_allocators_are_understood_and_other_errors_are_not():
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value)
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
-    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

@@ -1,4 +1,4 @@
-"""`vitexplore visualize`, `top-images` and `models`: what is written is what was made, and errors are one line."""
+"""`vitexplore visualize` and `models`: what is written is what was made, and errors are one line."""
 
 import json
 import subprocess
@@ -11,21 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from command import call, on_one_thread
 from PIL import Image
 from safetensors.torch import save_file
 
-from vitexplore.activations.collect import collect, frame
-from vitexplore.cli import commands
-from vitexplore.data.loading import Loader, preprocess
-from vitexplore.data.scene_sets import scene_set
 from vitexplore.errors import InputError
-from vitexplore.experiments.visualize import RecipeOptions, measure
 from vitexplore.folder_lock import held
 from vitexplore.models.catalogue import named
-from vitexplore.models.registry import Model, load
-from vitexplore.models.sites import Site, read
-from vitexplore.png import decode
+from vitexplore.models.registry import load
+from vitexplore.models.sites import Site
 from vitexplore.provenance import of_model
 from vitexplore.selection import integers
 from vitexplore.visualize import gallery
@@ -33,23 +27,10 @@ from vitexplore.visualize.objective import Channels, Logits
 from vitexplore.visualize.optimize import Checkpoint, Engine
 from vitexplore.visualize.optimize import visualize as optimize
 from vitexplore.visualize.quality import high_frequency_share
-from vitexplore.visualize.recipes import PAPER, recipe_for, without
-from vitexplore.visualize.study import draw_features, exemplars
+from vitexplore.visualize.recipes import PAPER, recipe_for
 
 BLOCKS, FEATURES = (1, 3), (0, 1, 2)
 WORDS = {"--site": "ffn", "--block": "1,3", "--features": "0:3", "--recipe": "paper", "--steps": 2, "--batch": 3}
-TOP = {"--model": "lab/vit", "--site": "ffn", "--block": 5}
-
-
-def call(command: str, options: dict[str, object]) -> None:
-    """In this process, on one thread as all tests."""
-    words = [command, *(str(word) for option in options.items() for word in option)]
-    run, given, _ = commands(jobs=False).parse_args(words, exit_on_error=False, print_error=False)
-    run(*given.args, **given.kwargs)
-
-
-def on_one_thread(command: str, options: dict[str, object]) -> None:
-    call(command, {"--threads": 1, "--device": "cpu", **options})
 
 
 def draw(out: Path, options: dict[str, object] | None = None) -> None:
@@ -59,11 +40,6 @@ def draw(out: Path, options: dict[str, object] | None = None) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".png"}
-
-
-@pytest.fixture(scope="module")
-def lab_vit() -> Model:
-    return load(named("lab/vit"))
 
 
 @pytest.fixture(scope="module")
@@ -284,147 +260,6 @@ def test_integers_that_are_not_there_are_refused(text):
 def test_what_is_no_integer_is_refused_with_what_to_write(text):
     with pytest.raises(InputError, match=f"^--block '{text}': write 5, or 0:12, or 0,5,11$"):
         integers(text, 8, "--block")
-
-
-# top_images
-
-
-@pytest.fixture(scope="module")
-def scores_nc(lab_vit) -> tuple[list[Image.Image], torch.Tensor]:
-    """Twelve scenes, and every feature's mean activation on each, one at a time."""
-    scenes = scene_set("test", 12)
-    images, transform = [scenes.image(i) for i in range(12)], preprocess(lab_vit.spec)
-    with torch.no_grad():
-        acts = [read(lab_vit, Site("ffn", 5), transform(image)[None]).bpc.mean(1)[0] for image in images]
-    return images, torch.stack(acts)
-
-
-def assert_best(found: pd.DataFrame, names: list[str], scores_nc: torch.Tensor, k: int) -> None:
-    assert found[["feature", "rank"]].to_numpy().tolist() == [[f, place] for f in (7, 200) for place in range(k)]
-    for feature, mine in found.groupby("feature"):
-        order = scores_nc[:, feature].argsort(descending=True)[:k].tolist()
-        assert mine["image"].tolist() == [names[i] for i in order]
-        assert np.allclose(mine["score"], scores_nc[order, feature], atol=1e-5)
-
-
-def test_top_images_of_scenes_are_those_that_a_sort_finds(tmp_path, scores_nc):
-    options = {"--features": "7,200", "--scenes": 12, "--k": 4, "--batch": 5}
-    on_one_thread("top-images", {**TOP, **options, "--out": tmp_path})
-    found = pd.read_parquet(tmp_path / "top.parquet")
-    assert_best(found, [f"test-{i}" for i in range(12)], scores_nc[1], 4)
-    assert set(found["model"]) == {"lab/vit"}
-    assert min(Image.open(tmp_path / "top.png").size) > 100
-
-
-def test_top_images_of_a_folder_are_those_that_a_sort_finds_broken_files_left_out(tmp_path, scores_nc):
-    """More images are asked for than there are."""
-    names = [f"{'ab'[i % 2]}/{i:02d}.png" for i in range(12)]
-    for name, image in zip(names, scores_nc[0], strict=True):
-        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
-        image.save(tmp_path / "photos" / name)
-    (tmp_path / "photos/a/broken.png").write_bytes(b"no picture")
-    options = {"--features": "7,200", "--images": tmp_path / "photos", "--k": 20}
-    on_one_thread("top-images", {**TOP, **options, "--out": tmp_path / "out"})
-    assert_best(pd.read_parquet(tmp_path / "out/top.parquet"), names, scores_nc[1], 12)
-
-
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"--block": 8}, r"^lab/vit has blocks 0 to 7, not 8$"),
-        ({"--site": "logit"}, r"^lab/vit has no site 'logit'; it has ffn"),
-        ({"--features": "256"}, r"^--features '256': there are 0 to 255$"),
-        ({"--k": 0}, r"^--k and --scenes must be at least 1$"),
-        ({"--scenes": 0}, r"^--k and --scenes must be at least 1$"),
-        ({"--images": "photos"}, r"^name either --images DIR or --scenes NUMBER$"),
-    ],
-)
-def test_wrong_input_of_top_images_is_refused_in_one_line(tmp_path, options, message):
-    with pytest.raises(InputError, match=message) as caught:
-        on_one_thread("top-images", {**TOP, "--scenes": 3, **options, "--out": tmp_path / "out"})
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "out").exists()
-
-
-def test_top_images_want_images_to_look_at(tmp_path):
-    with pytest.raises(InputError, match=r"^name either"):
-        on_one_thread("top-images", {**TOP, "--out": tmp_path / "out"})
-
-
-def test_top_images_of_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no pictures there"):
-        on_one_thread("top-images", {**TOP, "--images": tmp_path, "--out": tmp_path / "out"})
-
-
-# the experiment
-
-
-@pytest.fixture(scope="module")
-def loader() -> Loader:
-    return Loader(scene_set("test", 12)).sample(12)
-
-
-@pytest.fixture(scope="module")
-def asked(lab_vit, loader) -> dict:
-    """Three features of two sites of the middle block, two recipes, one of them less its jitter; one seed."""
-    rankings = collect(lab_vit, loader, [Site(kind, block) for kind in ("ffn", "key") for block in range(8)], 6)
-    top = pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
-    recipes = [RecipeOptions(name="paper", steps=2, copies=1), RecipeOptions(name="ours", steps=2, tv=0.01)]
-    asked = {"features": 3, "depths": ["middle"], "sites": ["ffn", "key"], "images": 12, "seeds": 1}
-    return asked | {"left_out": ["jitter"], "recipes": recipes, "found_in": 12, "k": 6, "top": top, "judge": None}
-
-
-def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points_of_a_sweep_whole_alone(
-    asked, tmp_path, lab_vit, loader
-):
-    table, losses = measure(lab_vit, loader, **asked, scratch=tmp_path)
-    variants = ["paper", "paper-jitter", "ours, tv 0.01"]
-    rows = [(site, variant) for site in ("ffn", "key") for variant in variants for _ in range(3)]
-    assert list(zip(table["site"], table["variant"], strict=True)) == rows
-    site = Site("ffn", 4)
-    features = draw_features(lab_vit, site, 3)
-    for variant, recipe in (
-        ("paper", recipe_for("paper", "vit", steps=2, copies=1)),
-        ("paper-jitter", without(recipe_for("paper", "vit", steps=2, copies=1), "jitter")),
-        ("ours, tv 0.01", recipe_for("ours", "vit", steps=2, tv=0.01)),
-    ):
-        found = optimize(lab_vit, Channels(site, features), recipe)
-        mine = table[(table["site"] == "ffn") & (table["variant"] == variant)]
-        assert set(mine["block"]) == {4} and mine["feature"].tolist() == list(features)
-        assert np.allclose(mine["score"], found.score, atol=1e-5)
-        for png, image in zip(mine["picture"], found.images, strict=True):
-            assert np.array_equal(decode(png), (image.permute(1, 2, 0).numpy() * 255).round())
-    assert len(losses) == 2 * 3 * 3 * 2 and losses["loss"].notna().all()
-
-
-def test_an_experiment_that_was_interrupted_is_gone_on_with(asked, tmp_path, lab_vit, loader, monkeypatch):
-    """Killed in the fourth of six visualizations, of two steps each."""
-    steps = []
-    step = Engine.step
-
-    def counted(self, now, value):
-        steps.append(now["step"])
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        step(self, now, value)
-
-    monkeypatch.setattr(Engine, "trial", lambda self, objective: None)
-    monkeypatch.setattr(Engine, "step", counted)
-    with pytest.raises(KeyboardInterrupt):
-        measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
-    steps[:] = [0] * 100
-    found = measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
-    assert len(steps) == 100 + 3 * 2
-    for mine, whole in zip(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "whole"), strict=True):
-        pd.testing.assert_frame_equal(mine, whole)
-
-
-def test_without_a_collected_table_the_same_images_are_found(asked, tmp_path, lab_vit, loader):
-    found, _ = measure(lab_vit, loader, **asked | {"top": None}, scratch=tmp_path / "found")
-    pd.testing.assert_frame_equal(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "collected")[0])
-    mine = exemplars(lab_vit, loader, [Site("ffn", 4), Site("key", 4)], 6)
-    collected = asked["top"]
-    pd.testing.assert_frame_equal(mine, collected[collected["block"] == 4].reset_index(drop=True))
 
 
 # models

@@ -1,4 +1,4 @@
-"""Pictures of features by recipes whose parts are left out in turn (paper section 3 and appendix)."""
+"""Pictures of features by recipes less each of their parts, and by their noise alone (paper section 3 and appendix)."""
 
 from vitexplore.experiments.visualize import entry
 

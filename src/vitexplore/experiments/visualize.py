@@ -9,11 +9,11 @@ from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Options
 from vitexplore.experiments.collect import CollectOptions, Site
-from vitexplore.visualize.recipes import DEPTHS, RECIPES
+from vitexplore.visualize.recipes import DEPTHS, RECIPES, Recipe, in_turn
 
 SITES = ("query", "key", "value", "ffn", "channel")
 STEP = 2  # forward passes that a step to the pixels costs: weights need no gradients
-Part = Literal["tv", "jitter", "colour_shift", "gaussian", "ensembling"]
+Part = Literal["tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone"]
 
 
 class RecipeOptions(Options):
@@ -38,7 +38,9 @@ class VisualizeOptions(Options):
     sites: Annotated[tuple[Site, ...], Field(min_length=1, description="those of them that a model has")] = SITES
     images: Annotated[int, Field(ge=20, description="natural images to compare with")]
     seeds: Annotated[int, Field(ge=1, description="seeds of each visualization")] = 1
-    left_out: Annotated[tuple[Part, ...], Field(description="parts of the recipes to leave out in turn")] = ()
+    left_out: Annotated[
+        tuple[Part, ...], Field(description="parts of the recipes to leave out in turn; noise_alone: all but gaussian")
+    ] = ()
     recipes: Annotated[tuple[RecipeOptions, ...], Field(min_length=1, description="ways of visualizing, in turn")]
 
 
@@ -72,6 +74,11 @@ def given(session: Any, name: str) -> dict[str, Any]:
     return {"top": top, "judge": judge}
 
 
+def ways(family: str, recipes: Iterable[RecipeOptions], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
+    """Each recipe, whole and less each part that is left out, with its label."""
+    return [way for recipe in recipes for way in in_turn(family, recipe.changes(), left_out)]
+
+
 def measure(
     model,
     loader,
@@ -92,32 +99,28 @@ def measure(
     """Visualizations with their scores, and loss curves: see visualize/study.py."""
     import pandas as pd
 
-    from vitexplore.visualize.study import block_sites, draw_features, exemplars, in_turn, study
+    from vitexplore.visualize.study import block_sites, draw_features, exemplars, study
 
-    family, found = model.spec.family, []
-    ways = [way for recipe in recipes for way in in_turn(family, recipe.changes(), left_out)]
+    found, by = [], ways(model.spec.family, recipes, left_out)
     for depth in depths:
         wanted = {site: draw_features(model, site, features) for site in block_sites(model, depth, sites)}
         best = exemplars(model, loader.sample(found_in), list(wanted), k) if top is None else top
-        pair = study(model, loader.sample(images), wanted, ways, seeds, best, judge, scratch / depth, depth)
+        pair = study(model, loader.sample(images), wanted, by, seeds, best, judge, scratch / depth, depth)
         found.append([table.assign(depth=depth) for table in pair])
     return [pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)]
 
 
 def cost(options: VisualizeOptions, family: str) -> Cost:
     site_count = len([site for site in options.sites if (site == "channel") == (family == "cnn")])
-    runs = options.features * site_count * options.seeds * (1 + len(options.left_out))
-    each = [RECIPES[recipe.name] for recipe in options.recipes]
-    steps = sum(
-        (recipe.steps or own.steps) * (recipe.copies or own.copies)
-        for recipe, own in zip(options.recipes, each, strict=True)
-    )
+    runs = options.features * site_count * options.seeds
+    images = sum(way.steps * way.copies for _, way in ways(family, options.recipes, options.left_out))
     way_in = sum(DEPTHS[depth] for depth in options.depths)
-    return Cost(runs * steps * STEP * way_in + options.images, options.images)
+    return Cost(runs * images * STEP * way_in + options.images, options.images)
 
 
-SCORES = ("site", "block", "feature", "score", "natural", "ratio", "percentile", "score_other", "high_frequency")
-SCORES += ("path_agreement", "identification", "identification_natural", "interpretability", "seed_agreement")
+SCORES = ("site", "block", "feature", "score", "natural", "ratio", "percentile", "dead", "score_other")
+SCORES += ("high_frequency", "path_agreement", "identification", "identification_other", "identification_natural")
+SCORES += ("ceiling", "ceiling_low", "interpretability", "seed_agreement")
 SCORES += ("picture", "variant", "recipe", "batch", "depth")
 LOSSES = ("site", "block", "variant", "feature", "step", "loss", "depth")
 

@@ -20,7 +20,8 @@ from vitexplore.visualize.study import block_sites, draw_features
 
 MODEL, SITES = "lab/vit", ("query", "key", "value", "ffn")
 CHEAPER = [
-    replace(FULL, steps=steps, copies=copies) for steps, copies in ((50, 2), (50, 4), (100, 2), (100, 4), (200, 4))
+    replace(FULL, steps=steps, copies=copies)
+    for steps, copies in ((50, 2), (50, 4), (100, 2), (100, 3), (100, 4), (200, 4))
 ]
 
 

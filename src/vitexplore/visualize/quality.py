@@ -25,6 +25,15 @@ def identification(pictures_fc: Tensor, exemplars_gkc: Tensor, own: Tensor) -> T
     return _share_of_others(_wins(similarity_fg.gather(1, own[:, None]) - similarity_fg))
 
 
+def natural_identification(exemplars_gkc: Tensor) -> Tensor:
+    """What a real image reaches in ``identification``, known before anything is visualized: each feature's last
+    exemplar in its visualization's place, among the sets of the others: float64 [g] in [0, 1]. ``exemplars_gkc``: as
+    there, of at least two images each. Its mean is the ceiling of a layer, by this judge. Raises FloatingPointError for
+    embeddings that are not finite."""
+    own = torch.arange(len(exemplars_gkc), device=exemplars_gkc.device)
+    return identification(exemplars_gkc[:, -1], exemplars_gkc[:, :-1], own)
+
+
 def high_frequency_share(images: Tensor) -> Tensor:
     """Share of the spectral energy (mean left out, over channels) above 1/4 of Nyquist, radially: float64 [f] in
     [0, 1] from [f, c, h, w]; 0 for a flat picture. White noise has 0.95. Our number for the paper's section 3, which

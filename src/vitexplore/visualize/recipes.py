@@ -5,6 +5,7 @@ pixel and one offset for each copy, their order, one shift for each copy and one
 over positions and copies: the released code's weight of 0.0005 on an objective that is an eighth of that mean.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,13 +55,27 @@ PARTS = {
 
 def without(recipe: Recipe, part: str) -> Recipe:
     """``recipe`` less one of its parts: ``tv``, ``jitter``, ``colour_shift``, ``gaussian``, ``ensembling`` (one copy a
-    step); all of it for "". Raises InputError for another part."""
+    step); all of it for ""; its gaussian part and its copies alone for ``noise_alone``. Raises InputError for another
+    part."""
     if part == "":
         return recipe
     if part == "tv":
         return replace(recipe, tv=0.0)
     if part == "ensembling":
         return replace(recipe, copies=1)
+    if part == "noise_alone":
+        noise = tuple(name for name in recipe.augmentations if name in PARTS["gaussian"])
+        return replace(recipe, tv=0.0, augmentations=noise)
     if part not in PARTS:
-        raise InputError(f"no part {part!r} of a recipe; there are tv, ensembling, {', '.join(PARTS)}")
+        raise InputError(f"no part {part!r} of a recipe; there are tv, ensembling, noise_alone, {', '.join(PARTS)}")
     return replace(recipe, augmentations=tuple(name for name in recipe.augmentations if name not in PARTS[part]))
+
+
+def in_turn(family: str, changes: Mapping[str, Any], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
+    """A recipe, whole and less each of those parts that it has, each with its label. One with a total variation weight
+    of its own is a point of a sweep: whole alone."""
+    recipe = recipe_for(family=family, **changes)
+    if "tv" in changes:
+        return [(f"{recipe.name}, tv {recipe.tv:g}", recipe)]
+    parts = {part: without(recipe, part) for part in left_out}
+    return [(recipe.name, recipe), *((f"{recipe.name}-{part}", less) for part, less in parts.items() if less != recipe)]

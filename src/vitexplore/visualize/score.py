@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -17,12 +18,14 @@ from vitexplore.visualize.quality import (
     high_frequency_share,
     identification,
     machine_interpretability,
+    natural_identification,
     path_agreement,
     relative_activation,
     seed_agreement,
 )
 
 QUERIES = 5  # images of each kind in a machine's forced choice, and exemplars in a comparison of paths
+DEAD = 0.5  # percentile up to which the optimizer moved nothing: the median of natural images
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,15 @@ def score_table(
     is shown and scored. ``loader``: natural images to compare with; ``natural_nc``: ``pooled`` of them at the site.
     ``top``: the site's rows of the table `top`, for all its features.
 
-    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``;
-    ``score_other``: the feature on the next feature's picture; ``high_frequency``; ``path_agreement``: over the blocks
-    up to the site; with a judge ``identification``, ``identification_natural`` (the last exemplar among sets of the
-    others: what a real image reaches) and ``interpretability``; with several seeds and features ``seed_agreement``.
-    See quality.py."""
+    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``; ``dead``:
+    not above their median; ``score_other``: the feature on the next feature's picture; ``high_frequency``;
+    ``path_agreement``: over the blocks up to the site. With a judge ``identification``; ``identification_other``: of
+    the next feature's picture in the place of its own, chance by construction (several features);
+    ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over all features of
+    the site, the same in all rows, and the lower end of its interval; ``interpretability``; ``seed_agreement`` (several
+    seeds and features). See quality.py."""
     pictures, own = runs[0].images, torch.tensor(features)
-    exemplars_gk = np.stack([mine.to_numpy() for _, mine in top.sort_values("rank").groupby("feature")["image"]])
+    exemplars_gk = exemplar_sets(top)
     natural = top[top["rank"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
     ratio, percentile = relative_activation(runs[0].score, natural_nc[:, own].T)
     table = pd.DataFrame(
@@ -78,11 +83,15 @@ def score_table(
             "natural": natural,
             "ratio": ratio.numpy(),
             "percentile": percentile.numpy(),
+            "dead": (percentile <= DEAD).numpy(),
             "score_other": _on_the_next(model, site, own, pictures),
             "high_frequency": high_frequency_share(pictures).numpy(),
             "path_agreement": _path_agreement(model, site, pictures, loader, exemplars_gk[own, :QUERIES]),
             "identification": np.nan,
+            "identification_other": np.nan,
             "identification_natural": np.nan,
+            "ceiling": np.nan,
+            "ceiling_low": np.nan,
             "interpretability": np.nan,
             "seed_agreement": np.nan,
         }
@@ -90,13 +99,29 @@ def score_table(
     if judge is None:
         return table
     shown_sfc = torch.stack([judge.describe(run.images) for run in runs])
-    exemplars = judge.look_up(exemplars_gk)
-    table["identification"] = identification(shown_sfc[0], exemplars, own).numpy()
-    table["identification_natural"] = identification(exemplars[own, -1], exemplars[:, :-1], own).numpy()
+    exemplars_gkc = judge.look_up(exemplars_gk)
+    natural_g = natural_identification(exemplars_gkc)
+    table["identification"] = identification(shown_sfc[0], exemplars_gkc, own).numpy()
+    table["identification_natural"] = natural_g[own].numpy()
+    table["ceiling"], table["ceiling_low"] = mean_and_low(natural_g.numpy())
     table["interpretability"] = _interpretability(judge, shown_sfc, loader.indices, natural_nc[:, own].T)
-    if len(runs) > 1 and len(features) > 1:
-        table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
+    if len(features) > 1:
+        table["identification_other"] = identification(shown_sfc[0].roll(-1, 0), exemplars_gkc, own).numpy()
+        if len(runs) > 1:
+            table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
     return table
+
+
+def exemplar_sets(top: pd.DataFrame) -> np.ndarray:
+    """The images that activate each feature of a site most: int64 [g, k], best first. ``top``: the site's rows of that
+    table, for all its features."""
+    return np.stack([mine.to_numpy() for _, mine in top.sort_values("rank").groupby("feature")["image"]])
+
+
+def mean_and_low(values: np.ndarray) -> tuple[float, float]:
+    """The mean of float [n], and the lower end of its 95% interval: Student's, which is right for few values too."""
+    mean = values.mean()
+    return mean, mean - stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
 
 
 def loss_table(features: Sequence[int], found: Visualization, **where: object) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from vitexplore.png import encode
 from vitexplore.progress import meter
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Checkpoint, visualize
-from vitexplore.visualize.recipes import DEPTHS, Recipe, recipe_for, without
+from vitexplore.visualize.recipes import DEPTHS, Recipe
 from vitexplore.visualize.score import Judge, loss_table, score_table
 
 
@@ -58,16 +57,6 @@ def exemplars(model: Model, loader: Loader, wanted: Sequence[Site], k: int) -> p
     """The ``k`` images that activate each feature of ``wanted`` most, in the columns of the table `top`."""
     rankings = collect(model, loader, wanted, min(k, len(loader)))
     return pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
-
-
-def in_turn(family: str, changes: Mapping[str, Any], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
-    """A recipe, whole and less each of those parts that it has, each with its label. One with a total variation weight
-    of its own is a point of a sweep: whole alone."""
-    recipe = recipe_for(family=family, **changes)
-    if "tv" in changes:
-        return [(f"{recipe.name}, tv {recipe.tv:g}", recipe)]
-    parts = {part: without(recipe, part) for part in left_out}
-    return [(recipe.name, recipe), *((f"{recipe.name}-{part}", less) for part, less in parts.items() if less != recipe)]
 
 
 def block_sites(model: Model, depth: str, kinds: Sequence[str]) -> list[Site]:

@@ -1,0 +1,56 @@
+"""Recipes are those of the paper and of its code, and leaving a part out leaves the rest."""
+
+from dataclasses import replace
+
+import pytest
+
+from vitexplore.errors import InputError
+from vitexplore.visualize.recipes import OURS, PAPER, RECIPES, RELEASED, Recipe, in_turn, recipe_for, without
+
+
+def test_the_paper_and_its_released_code_differ_as_the_table_says():
+    """Section 1 of the notes on the paper: order, sharing of the jitter, weight of the total variation."""
+    settings = {"parametrization": "pixels", "steps": 400, "copies": 8, "learning_rate": 0.1, "betas": (0.5, 0.99)}
+    paper = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"), tv=0.004, **settings)
+    released = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"), tv=0.004, **settings)
+    assert (paper, released) == (PAPER, RELEASED)
+    assert {name: recipe.name for name, recipe in RECIPES.items()} == {n: n for n in ("paper", "released", "ours")}
+
+
+@pytest.mark.parametrize("name", ["paper", "released"])
+def test_clip_is_visualized_at_a_learning_rate_of_1_and_nothing_else_changes(name):
+    assert recipe_for(name, "clip") == replace(RECIPES[name], learning_rate=1.0)
+    assert recipe_for(name, "vit") == recipe_for(name, "cnn") == RECIPES[name]
+    assert recipe_for(name, "clip", learning_rate=0.2, steps=3) == replace(RECIPES[name], learning_rate=0.2, steps=3)
+    assert recipe_for("ours", "clip") == OURS
+
+
+def test_leaving_a_part_out_leaves_the_rest():
+    assert without(PAPER, "") == PAPER
+    assert without(PAPER, "tv") == replace(PAPER, tv=0.0)
+    assert without(PAPER, "ensembling") == replace(PAPER, copies=1)
+    assert without(PAPER, "colour_shift").augmentations == ("jitter", "gaussian_smoothing")
+    assert without(RELEASED, "jitter").augmentations == ("inverse_colour_shift", "gaussian_offset")
+    assert without(RELEASED, "gaussian").augmentations == ("inverse_colour_shift", "shared_jitter")
+    plain = replace(PAPER, augmentations=())
+    assert without(plain, "gaussian") == plain
+
+
+def test_noise_alone_keeps_the_copies_and_the_parametrization_and_nothing_else():
+    assert without(PAPER, "noise_alone") == replace(PAPER, tv=0.0, augmentations=("gaussian_smoothing",))
+    assert without(RELEASED, "noise_alone") == replace(RELEASED, tv=0.0, augmentations=("gaussian_offset",))
+    assert without(OURS, "noise_alone") == replace(OURS, tv=0.0, augmentations=("gaussian_offset",))
+
+
+def test_a_recipe_comes_whole_and_less_each_part_that_it_has():
+    """Ours has one copy and no colour shift."""
+    whole = replace(OURS, steps=5)
+    found = in_turn("vit", {"name": "ours", "steps": 5}, ["tv", "colour_shift", "ensembling", "noise_alone"])
+    noise = replace(whole, tv=0.0, augmentations=("gaussian_offset",))
+    assert found == [("ours", whole), ("ours-tv", replace(whole, tv=0.0)), ("ours-noise_alone", noise)]
+
+
+@pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", "vit"), lambda: without(PAPER, "jiter")])
+def test_an_unknown_recipe_or_part_is_refused_with_what_there_is(wrong):
+    with pytest.raises(InputError, match=r"there are .*, "):
+        wrong()

@@ -1,0 +1,97 @@
+"""A study visualizes by every recipe in turn, and one that was interrupted is gone on with."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vitexplore.activations.collect import collect, frame
+from vitexplore.data.loading import Loader
+from vitexplore.data.scene_sets import scene_set
+from vitexplore.experiments.visualize import RecipeOptions, VisualizeOptions, cost, measure
+from vitexplore.models.sites import Site
+from vitexplore.png import decode
+from vitexplore.visualize.objective import Channels
+from vitexplore.visualize.optimize import Engine
+from vitexplore.visualize.optimize import visualize as optimize
+from vitexplore.visualize.recipes import recipe_for, without
+from vitexplore.visualize.study import draw_features, exemplars
+
+
+@pytest.fixture(scope="module")
+def loader() -> Loader:
+    return Loader(scene_set("test", 12)).sample(12)
+
+
+@pytest.fixture(scope="module")
+def asked(lab_vit, loader) -> dict:
+    """Three features of two sites of the middle block, two recipes, one of them less its jitter; one seed."""
+    rankings = collect(lab_vit, loader, [Site(kind, block) for kind in ("ffn", "key") for block in range(8)], 6)
+    top = pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
+    recipes = [RecipeOptions(name="paper", steps=2, copies=1), RecipeOptions(name="ours", steps=2, tv=0.01)]
+    asked = {"features": 3, "depths": ["middle"], "sites": ["ffn", "key"], "images": 12, "seeds": 1}
+    return asked | {"left_out": ["jitter"], "recipes": recipes, "found_in": 12, "k": 6, "top": top, "judge": None}
+
+
+def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points_of_a_sweep_whole_alone(
+    asked, tmp_path, lab_vit, loader
+):
+    table, losses = measure(lab_vit, loader, **asked, scratch=tmp_path)
+    variants = ["paper", "paper-jitter", "ours, tv 0.01"]
+    rows = [(site, variant) for site in ("ffn", "key") for variant in variants for _ in range(3)]
+    assert list(zip(table["site"], table["variant"], strict=True)) == rows
+    site = Site("ffn", 4)
+    features = draw_features(lab_vit, site, 3)
+    for variant, recipe in (
+        ("paper", recipe_for("paper", "vit", steps=2, copies=1)),
+        ("paper-jitter", without(recipe_for("paper", "vit", steps=2, copies=1), "jitter")),
+        ("ours, tv 0.01", recipe_for("ours", "vit", steps=2, tv=0.01)),
+    ):
+        found = optimize(lab_vit, Channels(site, features), recipe)
+        mine = table[(table["site"] == "ffn") & (table["variant"] == variant)]
+        assert set(mine["block"]) == {4} and mine["feature"].tolist() == list(features)
+        assert np.allclose(mine["score"], found.score, atol=1e-5)
+        for png, image in zip(mine["picture"], found.images, strict=True):
+            assert np.array_equal(decode(png), (image.permute(1, 2, 0).numpy() * 255).round())
+    assert len(losses) == 2 * 3 * 3 * 2 and losses["loss"].notna().all()
+
+
+def test_an_experiment_that_was_interrupted_is_gone_on_with(asked, tmp_path, lab_vit, loader, monkeypatch):
+    """Killed in the fourth of six visualizations, of two steps each."""
+    steps = []
+    step = Engine.step
+
+    def counted(self, now, value):
+        steps.append(now["step"])
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        step(self, now, value)
+
+    monkeypatch.setattr(Engine, "trial", lambda self, objective: None)
+    monkeypatch.setattr(Engine, "step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
+    steps[:] = [0] * 100
+    found = measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
+    assert len(steps) == 100 + 3 * 2
+    for mine, whole in zip(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "whole"), strict=True):
+        pd.testing.assert_frame_equal(mine, whole)
+
+
+def test_without_a_collected_table_the_same_images_are_found(asked, tmp_path, lab_vit, loader):
+    found, _ = measure(lab_vit, loader, **asked | {"top": None}, scratch=tmp_path / "found")
+    pd.testing.assert_frame_equal(found, measure(lab_vit, loader, **asked, scratch=tmp_path / "collected")[0])
+    mine = exemplars(lab_vit, loader, [Site("ffn", 4), Site("key", 4)], 6)
+    collected = asked["top"]
+    pd.testing.assert_frame_equal(mine, collected[collected["block"] == 4].reset_index(drop=True))
+
+
+def test_the_cost_is_of_the_recipes_that_run():
+    """Ours has one copy and no colour shift to leave out; a point of a sweep runs whole alone."""
+    recipes = [{"name": "paper", "steps": 100, "copies": 3}, {"name": "ours", "steps": 40}]
+    recipes.append({"name": "paper", "steps": 10, "copies": 2, "tv": 0.04})
+    asked = {"features": 5, "depths": ["middle", "late"], "sites": ["ffn", "query", "channel"], "images": 400}
+    left_out = ["tv", "ensembling", "colour_shift", "noise_alone"]
+    options = VisualizeOptions(**asked, seeds=2, left_out=left_out, recipes=recipes)
+    copies = 100 * (3 + 3 + 1 + 3 + 3) + 40 * (1 + 1 + 1) + 10 * 2
+    pictures = 5 * 2 * 2  # features, sites of a ViT, seeds
+    assert cost(options, "vit").passes == pytest.approx(pictures * copies * 2 * (0.5 + 0.85) + 400)
