@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from vitexplore.claims.decide import run_analysis
+from vitexplore.claims.decide import claim_rows, run_analysis
 from vitexplore.claims.text import SCHEMA, read_claim
 from vitexplore.graph import CHECKOUT, Graph
 from vitexplore.io import read_tables, write_table
@@ -87,13 +87,19 @@ def provenance(spec: Any) -> dict[str, Any]:
         "family": spec.family,
         "random_weights": spec.random,
         "training_seed": spec.seed,
+        "weights": "",
     }
 
 
 def decided(claim: str, paths: Sequence[Path]) -> tuple[float, float]:
     """Seconds that the claim's decision takes, and the peak of this process's memory meanwhile, in MB."""
     text = read_claim(CHECKOUT / "analyses" / claim, CHECKOUT / SCHEMA)
-    return timed(lambda: run_analysis(text, read_tables(paths)), torch.device("cpu"))
+
+    def decide() -> None:
+        table = read_tables(paths)
+        claim_rows(text, run_analysis(text, table), table)
+
+    return timed(decide, torch.device("cpu"))
 
 
 def against_bars(table: pd.DataFrame) -> pd.DataFrame:
