@@ -163,7 +163,8 @@ def test_experiments_are_listed_for_people():
 
 
 def measured(**values):
-    return pd.DataFrame([{"claim": "c", "statement": name, "measured": value} for name, value in values.items()])
+    rows = [{"claim": "c", "statement": name, "measured": value, "word": "seen"} for name, value in values.items()]
+    return pd.DataFrame(rows, columns=["claim", "statement", "measured", "word"])
 
 
 @pytest.mark.parametrize(

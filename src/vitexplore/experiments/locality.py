@@ -27,8 +27,8 @@ def measure(model, loader, *, images: int, patch: int) -> pd.DataFrame:
 
 
 def cost(options: LocalityOptions, family: str) -> Cost:
-    # statistics; measures on the image and on a changed one, for which another is read; in two passes, the model and its
-    # attention, which is computed a second time
+    # statistics; measures on the image and on a changed one, for which another is read; in two passes, the model and
+    # its attention, which is computed a second time
     passes, reads = (3, 3) if family == "cnn" else (7, 5)
     return Cost(passes * options.images, reads * options.images)
 
