@@ -24,7 +24,7 @@ class RecipeOptions(Options):
     copies: Annotated[int, Field(ge=1, description="augmented copies a step")] | None = None
     learning_rate: Annotated[float, Field(gt=0, description="at the first step")] | None = None
     betas: Annotated[tuple[float, float], Field(description="of Adam")] | None = None
-    tv: Annotated[float, Field(ge=0, description="weight of total variation")] | None = None
+    tv: Annotated[float, Field(ge=0, description="weight of total variation, whatever the image size")] | None = None
 
     def changes(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True)
@@ -94,8 +94,8 @@ def measure(
 
     from vitexplore.visualize.study import block_sites, draw_features, exemplars, in_turn, study
 
-    family, found = model.spec.family, []
-    ways = [way for recipe in recipes for way in in_turn(family, recipe.changes(), left_out)]
+    found = []
+    ways = [way for recipe in recipes for way in in_turn(model.spec, recipe.changes(), left_out)]
     for depth in depths:
         wanted = {site: draw_features(model, site, features) for site in block_sites(model, depth, sites)}
         best = exemplars(model, loader.sample(found_in), list(wanted), k) if top is None else top

@@ -13,6 +13,7 @@ from vitexplore.activations.pooled import pooled
 from vitexplore.data.loading import Loader
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, channels, sites
+from vitexplore.models.spec import ModelSpec
 from vitexplore.png import encode
 from vitexplore.progress import meter
 from vitexplore.visualize.objective import Channels
@@ -60,10 +61,10 @@ def exemplars(model: Model, loader: Loader, wanted: Sequence[Site], k: int) -> p
     return pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
 
 
-def in_turn(family: str, changes: Mapping[str, Any], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
+def in_turn(spec: ModelSpec, changes: Mapping[str, Any], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
     """A recipe, whole and less each of those parts that it has, each with its label. One with a total variation weight
     of its own is a point of a sweep: whole alone."""
-    recipe = recipe_for(family=family, **changes)
+    recipe = recipe_for(spec=spec, **changes)
     if "tv" in changes:
         return [(f"{recipe.name}, tv {recipe.tv:g}", recipe)]
     parts = {part: without(recipe, part) for part in left_out}
