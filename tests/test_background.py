@@ -52,8 +52,8 @@ def test_a_sample_is_of_the_images_with_boxes(vit, scenes):
 
 
 def test_the_model_sees_the_pixels_inside_or_outside_the_boxes_or_the_object(vit, scenes):
-    ranks = background_ranks(vit, Head(vit, None), Loader(scenes, "paper_table2", batch=7))
-    transform = preprocess(vit.spec, "paper_table2")
+    ranks = background_ranks(vit, Head(vit, None), Loader(scenes, "paper", batch=7))
+    transform = preprocess(vit.spec, "paper")
     for index in range(0, len(scenes), 3):
         boxes = np.zeros(scenes.pixels.shape[1:3], dtype=bool)
         for left, top, right, bottom in scenes.table["boxes"][index]:
@@ -79,7 +79,7 @@ def test_without_pixel_masks_only_boxes_are_cut_along(vit, scenes):
 def test_what_the_crop_cuts_of_the_box_against_counting_pixels(vit):
     boxes = [[[0.0, 0.0, 20.0, 40.0]], [[30.0, 10.0, 50.0, 30.0]], [[0.0, 0.0, 80.0, 40.0]]]
     table = pd.DataFrame({"label": 0, "name": "x", "path": "", "boxes": boxes, "width": 80, "height": 40})
-    transform = preprocess(vit.spec, "paper_table2")  # the middle 40 x 40 of 80 x 40: columns 20 to 59
+    transform = preprocess(vit.spec, "paper")  # the middle 40 x 40 of 80 x 40: columns 20 to 59
     lost = share_of_box_cropped(ImageSet(table, ("a",)), np.arange(3), transform)
     assert lost.tolist() == [1.0, 0.0, 0.5]
 

@@ -9,9 +9,10 @@ import timm
 import torchvision
 
 from vitexplore.errors import InputError
-from vitexplore.models.catalogue import catalogue, named
+from vitexplore.models.catalogue import catalogue, named, paper_side
 from vitexplore.models.registry import load
 from vitexplore.models.sites import sites
+from vitexplore.models.spec import ModelSpec
 
 ROOT = Path(__file__).parent.parent
 LAB = [name for name in catalogue()["name"] if name.startswith("lab/")]
@@ -69,3 +70,27 @@ def test_models_outside_the_catalogue_are_named_by_source_and_tag():
 def test_other_names_are_refused_with_the_nearest_ones(name):
     with pytest.raises(InputError, match=r"nearest names: .*/"):
         named(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "architecture", "family", "side"),
+    [
+        ("timm", "vit_base_patch16_384.orig_in21k_ft_in1k", "vit", 384),
+        ("timm", "deit_tiny_distilled_patch16_224.fb_in1k", "vit", 224),
+        ("timm", "deit_tiny_distilled_patch16_224", "vit", 224),  # the control has no weight tag
+        ("open_clip", "RN50x4/openai", "clip", 288),
+        ("torchvision", "mobilenet_v2.IMAGENET1K_V1", "cnn", 224),
+        ("timm", "vit_small_patch14_dinov2", "vit", 384),
+        ("lab", "lab_vit", "vit", 384),
+        ("lab", "lab_swin", "vit", 384),
+        ("lab", "lab_clip", "clip", 224),
+        ("lab", "lab_cnn", "cnn", 224),
+    ],
+)
+def test_the_papers_side_is_that_of_the_architecture_else_of_the_family(source, architecture, family, side):
+    assert paper_side(ModelSpec("m", source, architecture, family, input_size=64)) == side
+
+
+def test_every_model_of_the_paper_has_its_own_size():
+    for row in catalogue().query("paper_name != ''").itertuples():
+        assert paper_side(ModelSpec("m", row.source, row.architecture, row.family)) == row.input_size, row.name

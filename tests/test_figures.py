@@ -23,7 +23,7 @@ IMAGES, K, FEATURES, BLOCKS = 16, 3, 2, 3
 LAB = {"source": "lab", "architecture": "lab_vit", "family": "vit"}
 SCALE = {
     "scale": "drawn",
-    "data": {"kind": "scenes", "count": IMAGES},
+    "data": {"kind": "scenes", "count": IMAGES, "splits": {"localization": "textured"}},
     "models": {
         "vit": LAB,
         "vit_s1": {**LAB, "seed": 1, "beside": "vit"},
@@ -88,7 +88,8 @@ def graph(tmp_path_factory) -> Graph:
     graph, folder = Graph(parse(SCALE)), tmp_path_factory.mktemp("drawn")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        write_scenes("test", IMAGES, 1, graph.out / "data")
+        for split in graph.splits():
+            write_scenes(split, IMAGES, 1, graph.scenes_folder(split))
         for table, make in TABLES.items():
             for path, members in zip(graph.tables(table), graph.groups(graph.source(table)).values(), strict=True):
                 write_tables(path, [(make(), {"model": name}) for name in members])
@@ -103,7 +104,7 @@ def files(graph: Graph) -> dict[str, list[Path]]:
     """What the rules want of each kind."""
     portraits = [path for what in ("depth", "concepts", "background_feature") for path in graph.portrait_figures(what)]
     return {
-        "contact_sheet": [graph.data_figure()],
+        "contact_sheet": list(graph.data_figures().values()),
         "top_images": graph.top_images_figures(),
         "visualizations": graph.sheet_figures(),
         "training": graph.training(),

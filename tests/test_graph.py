@@ -159,11 +159,25 @@ def test_a_job_depends_on_what_it_reads_of_the_scale_and_on_nothing_else():
     assert list(graph_of(beside, {"locality": {}}).asked("locality", "vit")) == ["vit", "new"]
 
 
-def test_tables_2_images_are_brought_to_size_in_a_way_of_its_own():
-    how = {"background": "paper_table2", "others": "own"}
-    graph = graph_of({"vit": lab("vit")}, {"background": {}, "low_pass": {}}, preprocessing=how)
-    assert graph.preprocessing("background") == "paper_table2"
-    assert graph.preprocessing("low_pass") == "own"
+def test_any_experiment_may_bring_its_images_to_size_in_a_way_of_its_own():
+    models, wanted = {"vit": lab("vit")}, {"background": {}, "token_mixing": {}, "low_pass": {}}
+    mixed = graph_of(models, wanted, preprocessing={"background": "paper", "token_mixing": "own", "others": "paper"})
+    assert [mixed.preprocessing(name) for name in wanted] == ["paper", "own", "paper"]
+    plain = graph_of(models, wanted, preprocessing={"background": "paper"})
+    assert [plain.preprocessing(name) for name in wanted] == ["paper", "own", "own"]
+    assert plain.asked("token_mixing", "vit") == mixed.asked("token_mixing", "vit")
+
+
+def test_an_experiment_may_look_at_scenes_of_another_split():
+    models, wanted = {"vit": lab("vit")}, {"localization": {}, "low_pass": {}, "locality": {}, "collect": {}}
+    splits = {"localization": "textured", "low_pass": "validation", "zero_shot": "easy"}
+    graph = graph_of(models, wanted, data={"kind": "scenes", "split": "validation", "splits": splits})
+    assert graph.image_index("localization") == OUT / "data_textured/images.parquet"
+    assert {graph.image_index(name).parent for name in ("low_pass", "locality", "collect")} == {OUT / "data"}
+    assert graph.splits() == ["validation", "textured"]  # nobody takes part in zero_shot
+    sheets = {OUT / "data": OUT / "figures/scenes.png", OUT / "data_textured": OUT / "figures/scenes_textured.png"}
+    assert graph.data_figures() == sheets
+    assert set(sheets.values()) <= set(graph.results())
 
 
 WHOLE = {

@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from torchvision import transforms
 
 from vitexplore.data.images import ImageSet, spread
 from vitexplore.data.loading import Loader, Pictures, batches, preprocess
@@ -102,7 +103,7 @@ def slow_own(image: Image.Image) -> torch.Tensor:
     return timm.data.create_transform(**data, mean=SPEC.mean, std=SPEC.std)(image)
 
 
-def slow_table2(image: Image.Image) -> torch.Tensor:
+def slow_paper(image: Image.Image) -> torch.Tensor:
     """Shorter side to 32, bilinear; the middle 32 x 32."""
     width, height = image.size
     scale = 32 / min(width, height)
@@ -114,7 +115,7 @@ def slow_table2(image: Image.Image) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("preprocessing", "slow"), [("own", slow_own), ("paper_table2", slow_table2)])
+@pytest.mark.parametrize(("preprocessing", "slow"), [("own", slow_own), ("paper", slow_paper)])
 def test_preprocessing_equals_a_slow_one_on_images_of_any_shape(size, preprocessing, slow):
     image = noise(*size)
     found, wanted = preprocess(SPEC, preprocessing)(image), slow(image)
@@ -122,11 +123,19 @@ def test_preprocessing_equals_a_slow_one_on_images_of_any_shape(size, preprocess
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_papers_preprocessing_is_the_released_codes_of_table_1(size):
+    image, spec = noise(*size), replace(SPEC, mean=(0.5,) * 3, std=(0.5,) * 3)
+    crop = [transforms.Resize(32), transforms.CenterCrop(32)]
+    wanted = transforms.Compose([*crop, transforms.ToTensor(), transforms.Normalize(spec.mean, spec.std)])(image)
+    assert torch.equal(preprocess(spec, "paper")(image), wanted)
+
+
 def test_the_two_preprocessings_show_different_parts():
-    """``own`` crops away a rim that ``paper_table2`` keeps."""
+    """``own`` crops away a rim that ``paper`` keeps."""
     rim = Image.new("RGB", (350, 350), "white")
     rim.paste(Image.new("RGB", (320, 320)), (15, 15))
-    own, paper = (preprocess(SPEC, preprocessing)(rim) for preprocessing in ("own", "paper_table2"))
+    own, paper = (preprocess(SPEC, preprocessing)(rim) for preprocessing in ("own", "paper"))
     assert own[:, 0].mean() < paper[:, 0].mean() - 0.5
 
 
@@ -143,14 +152,14 @@ def test_a_crop_stated_as_a_share_gives_back_the_resize_that_it_came_from(resize
 def test_lab_scenes_are_not_resampled():
     image = noise(64, 64)
     spec = replace(SPEC, input_size=64, crop=1.0, mean=(0.0,) * 3, std=(1.0,) * 3)
-    for preprocessing in ("own", "paper_table2"):
+    for preprocessing in ("own", "paper"):
         assert np.array_equal(
             (preprocess(spec, preprocessing)(image) * 255).round().numpy(), np.asarray(image).transpose(2, 0, 1)
         )
 
 
 def test_an_unknown_preprocessing_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="'common' is none of own, paper_table2"):
+    with pytest.raises(InputError, match="'common' is none of own, paper"):
         preprocess(SPEC, "common")
 
 
@@ -294,8 +303,8 @@ def test_a_lone_image_has_no_partner():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loaders_batches_are_its_images_preprocessed_in_its_order(workers):
     images, indices = image_set(7), np.array([6, 0, 3, 1])
-    found = list(Loader(images, "paper_table2", 3, workers, indices).batches(SPEC))
+    found = list(Loader(images, "paper", 3, workers, indices).batches(SPEC))
     assert [len(pictures) for _, pictures in found] == [3, 1]
     assert np.concatenate([index for index, _ in found]).tolist() == indices.tolist()
-    wanted = torch.stack([preprocess(SPEC, "paper_table2")(images.image(index)) for index in indices])
+    wanted = torch.stack([preprocess(SPEC, "paper")(images.image(index)) for index in indices])
     assert torch.equal(torch.cat([pictures for _, pictures in found]), wanted)

@@ -122,6 +122,18 @@ def test_the_key_changes_with_what_the_numbers_rest_on(graph):
         assert Session(graph(), "low_pass", how).key("vit") == keys[0]
 
 
+def test_an_experiment_is_shown_the_scenes_of_its_split(graph):
+    main = graph()
+    data = main.scale.data.model_copy(update={"splits": {"low_pass": "textured"}})
+    found = replace(main, scale=main.scale.model_copy(update={"data": data}))
+    write_scenes("textured", 16, 1, found.out / "data_textured")
+    sessions = {name: Session(found, name, HOW) for name in ("low_pass", "token_mixing")}
+    shown = {name: session.loader.images.table["name"].iloc[0] for name, session in sessions.items()}
+    assert shown == {"low_pass": "textured-0", "token_mixing": "test-0"}
+    assert sessions["low_pass"].data_hash != sessions["token_mixing"].data_hash
+    assert sessions["low_pass"].key("vit") != Session(main, "low_pass", HOW).key("vit")
+
+
 def test_a_group_that_is_not_there_is_refused_with_those_that_are(graph):
     with pytest.raises(InputError, match="low_pass: no group of models 'vti'; there are vit"):
         run(graph(), "low_pass", "vti", HOW)

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from vitexplore.errors import InputError
+from vitexplore.models.spec import ModelSpec
+from vitexplore.visualize.optimize import total_variation
 from vitexplore.visualize.recipes import OURS, PAPER, RECIPES, RELEASED, Recipe, in_turn, recipe_for, without
 
 
@@ -17,12 +20,55 @@ def test_the_paper_and_its_released_code_differ_as_the_table_says():
     assert {name: recipe.name for name, recipe in RECIPES.items()} == {n: n for n in ("paper", "released", "ours")}
 
 
+FAMILIES = {
+    "vit": ("timm", 384),
+    "clip": ("open_clip", 224),
+    "cnn": ("timm", 224),
+}  # source, and the paper's side in pixels
+
+
+def spec_of(family: str, side: int, architecture: str = "mine") -> ModelSpec:
+    return ModelSpec("m", FAMILIES[family][0], architecture, family, input_size=side)
+
+
 @pytest.mark.parametrize("name", ["paper", "released"])
 def test_clip_is_visualized_at_a_learning_rate_of_1_and_nothing_else_changes(name):
-    assert recipe_for(name, "clip") == replace(RECIPES[name], learning_rate=1.0)
-    assert recipe_for(name, "vit") == recipe_for(name, "cnn") == RECIPES[name]
-    assert recipe_for(name, "clip", learning_rate=0.2, steps=3) == replace(RECIPES[name], learning_rate=0.2, steps=3)
-    assert recipe_for("ours", "clip") == OURS
+    vit, clip, cnn = (spec_of(family, side) for family, (_, side) in FAMILIES.items())
+    assert recipe_for(name, clip) == replace(RECIPES[name], learning_rate=1.0)
+    assert recipe_for(name, vit) == recipe_for(name, cnn) == RECIPES[name]
+    assert recipe_for(name, clip, learning_rate=0.2, steps=3) == replace(RECIPES[name], learning_rate=0.2, steps=3)
+    assert recipe_for("ours", clip) == OURS
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_total_variation_weighs_more_the_smaller_the_image_is_beside_the_papers(family):
+    for name in ("paper", "released"):
+        expected = RECIPES[name].tv * FAMILIES[family][1] / 64
+        assert recipe_for(name, spec_of(family, 64)).tv == pytest.approx(expected)
+        assert recipe_for(name, spec_of(family, 64), tv=0.3).tv == 0.3
+    assert recipe_for("ours", spec_of(family, 64)).tv == OURS.tv
+
+
+@pytest.mark.parametrize("name", ["paper", "released"])
+def test_an_image_laid_four_times_side_by_side_pays_as_much_as_the_image(name):
+    """Each pixel has the same neighbours, but for those at the seams, and any mean over positions stays."""
+    small = torch.rand(5, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    pays = [
+        recipe_for(name, spec_of("vit", images.shape[-1])).tv * total_variation(images)
+        for images in (small, small.repeat(1, 1, 1, 2, 2))
+    ]
+    assert torch.allclose(*pays, rtol=0.01)
+
+
+def test_the_gradient_on_a_pixel_of_an_image_laid_four_times_side_by_side_is_a_quarter():
+    """As that of a mean over four times as many positions is."""
+    gradients = []
+    small = torch.rand(1, 1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    for images in (small, small.repeat(1, 1, 1, 2, 2)):
+        pixels = images.clone().requires_grad_()
+        (recipe_for("paper", spec_of("vit", images.shape[-1])).tv * total_variation(pixels)).sum().backward()
+        gradients.append(pixels.grad[0, 0, 0, 1:63, 1:63])
+    assert (gradients[0] - 4 * gradients[1]).abs().max() < 0.01 * gradients[0].abs().max()
 
 
 def test_leaving_a_part_out_leaves_the_rest():
@@ -45,12 +91,12 @@ def test_noise_alone_keeps_the_copies_and_the_parametrization_and_nothing_else()
 def test_a_recipe_comes_whole_and_less_each_part_that_it_has():
     """Ours has one copy and no colour shift."""
     whole = replace(OURS, steps=5)
-    found = in_turn("vit", {"name": "ours", "steps": 5}, ["tv", "colour_shift", "ensembling", "noise_alone"])
+    found = in_turn(whole, ["tv", "colour_shift", "ensembling", "noise_alone"])
     noise = replace(whole, tv=0.0, augmentations=("gaussian_offset",))
     assert found == [("ours", whole), ("ours-tv", replace(whole, tv=0.0)), ("ours-noise_alone", noise)]
 
 
-@pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", "vit"), lambda: without(PAPER, "jiter")])
+@pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", spec_of("vit", 384)), lambda: without(PAPER, "jiter")])
 def test_an_unknown_recipe_or_part_is_refused_with_what_there_is(wrong):
     with pytest.raises(InputError, match=r"there are .*, "):
         wrong()

@@ -97,7 +97,19 @@ WRONG = [
     (lambda c: c["models"]["vit_s1"].update(beside="vti"), "models.vit_s1.beside: 'vti' is no other .* mean vit?"),
     (lambda c: c["models"]["vit_s1"].update(beside="vit_s1"), "beside: 'vit_s1' is no other .* mean vit?"),
     (lambda c: c["models"]["vit_s1"].update(beside="vit_s2"), "'vit_s2' is no other model that stands by itself"),
-    (lambda c: c["data"].update(kind="photos"), "images is missing: add --config images=DIR"),
+    (lambda c: c.update(data={"kind": "photos"}), "images is missing: add --config images=DIR"),
+    (lambda c: c["data"].update(kind="photos"), "data.splits: photographs have no splits; take the key away"),
+    (
+        lambda c: c["data"]["splits"].update(localty="test"),
+        "data.splits: no experiment 'localty'; did you mean locality?",
+    ),
+    (lambda c: c["data"]["splits"].update(locality="tset"), "data.splits.locality: Input should be 'train', .*'tset'"),
+    (
+        lambda c: c["data"]["splits"].update(collect="easy"),
+        "data.splits: collect, embed, .* share their images; give them",
+    ),
+    (lambda c: c["preprocessing"].update(backgroud="own"), "preprocessing: no experiment 'backgroud'; .* background?"),
+    (lambda c: c["preprocessing"].update(locality="papre"), "preprocessing.locality: Input should be 'own' or 'paper'"),
     (lambda c: c["data"].update(count="many"), "data.count: Input should be a valid integer"),
     (
         lambda c: experiments(c, "visualize").update(recipes=[{"name": "ours"}, {"name": "ours", "steps": 3}]),

@@ -42,9 +42,9 @@ def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points
     site = Site("ffn", 4)
     features = draw_features(lab_vit, site, 3)
     for variant, recipe in (
-        ("paper", recipe_for("paper", "vit", steps=2, copies=1)),
-        ("paper-jitter", without(recipe_for("paper", "vit", steps=2, copies=1), "jitter")),
-        ("ours, tv 0.01", recipe_for("ours", "vit", steps=2, tv=0.01)),
+        ("paper", recipe_for("paper", lab_vit.spec, steps=2, copies=1)),
+        ("paper-jitter", without(recipe_for("paper", lab_vit.spec, steps=2, copies=1), "jitter")),
+        ("ours, tv 0.01", recipe_for("ours", lab_vit.spec, steps=2, tv=0.01)),
     ):
         found = optimize(lab_vit, Channels(site, features), recipe)
         mine = table[(table["site"] == "ffn") & (table["variant"] == variant)]

@@ -274,7 +274,7 @@ def test_nothing_after_the_site_runs_and_no_weight_gets_a_gradient_or_changes(vi
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_random_stream_but_its_own_is_drawn_from(shared_vit, name):
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
-    visualize(shared_vit, channels(3, 5), recipe_for(name, "vit", steps=2))
+    visualize(shared_vit, channels(3, 5), recipe_for(name, shared_vit.spec, steps=2))
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.array_equal(np.random.get_state()[1], states[1]) and random.getstate() == states[2]
 

@@ -43,8 +43,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    return recipe_for("paper", "vit", steps=2)
+def recipe(lab_vit):
+    return recipe_for("paper", lab_vit.spec, steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -172,14 +172,14 @@ def test_own_weights_are_visualized_and_named_by_their_hash(out, tmp_path):
     draw(tmp_path / "out", {"--block": 1, "--checkpoint": tmp_path / "mine.safetensors"})
     table = pd.read_parquet(tmp_path / "out/features.parquet")
     assert set(table["weights"]) != set(pd.read_parquet(out / "features.parquet")["weights"])
-    found = optimize(model, Channels(Site("ffn", 1), FEATURES), recipe_for("paper", "vit", steps=2), 0, 3)
+    found = optimize(model, Channels(Site("ffn", 1), FEATURES), recipe_for("paper", model.spec, steps=2), 0, 3)
     assert np.allclose(table["score"], found.score, atol=1e-5)
 
 
 def test_a_position_of_the_grid_can_be_asked_for(tmp_path, lab_vit, recipe):
     draw(tmp_path, {"--block": 1, "--features": 5, "--position": 9, "--copies": 3})
     found = optimize(
-        lab_vit, Channels(Site("ffn", 1), (5,), position=9), recipe_for("paper", "vit", steps=2, copies=3), 0
+        lab_vit, Channels(Site("ffn", 1), (5,), position=9), recipe_for("paper", lab_vit.spec, steps=2, copies=3), 0
     )
     assert np.allclose(pd.read_parquet(tmp_path / "features.parquet")["score"], found.score)
 

@@ -9,11 +9,12 @@ from typing import Any
 from vitexplore.errors import InputError
 from vitexplore.experiments import Experiment
 from vitexplore.models.spec import ModelSpec
-from vitexplore.scale import Scale
+from vitexplore.scale import OTHERS, Scale
 
 SHIPPED = Path(__file__).parent / "experiments"
 BACKGROUND = "background_feature"
 CHECKOUT = Path(__file__).parents[2]
+INDEX = "images.parquet"  # in a folder of images: which they are
 
 
 def table_file(out: Path, name: str, group: str) -> Path:
@@ -76,8 +77,18 @@ class Graph:
 
     def image_index(self, experiment: str) -> Path:
         """The index of an experiment's images."""
+        if not self.scale.photos:
+            return self.scenes_folder(self.scale.split(experiment)) / INDEX
         of_validation = self.scale.registry[experiment].validation and self.scale.validation
-        return self.out / ("validation" if of_validation else "data") / "images.parquet"
+        return self.out / ("validation" if of_validation else "data") / INDEX
+
+    def scenes_folder(self, split: str) -> Path:
+        """Where the scenes of a split lie: ``data`` for the scale's main one."""
+        return self.out / ("data" if split == self.scale.data.split else f"data_{split}")
+
+    def splits(self) -> list[str]:
+        """What is rendered: the main split, and those of the experiments that run."""
+        return list(dict.fromkeys([self.scale.data.split, *map(self.scale.split, self.experiments)]))
 
     def index_arguments(self, source: str) -> dict[str, Any]:
         """What is listed of photographs for ``source`` (data or validation): the arguments of `write_index`. ``labels``
@@ -176,7 +187,7 @@ class Graph:
 
     def preprocessing(self, experiment: str) -> str:
         found = self.scale.preprocessing
-        return found.background if experiment == "background" else found.others
+        return found.get(experiment, found.get(OTHERS, "own"))
 
     def sheets(self) -> list[tuple[str, str]]:
         """Model and depth of each sheet of visualizations."""
@@ -198,8 +209,12 @@ class Graph:
         """A table for people."""
         return self.out / "tables" / f"{name}.csv"
 
-    def data_figure(self) -> Path:
-        return self.figure("photos" if self.scale.photos else "scenes")
+    def data_figures(self) -> dict[Path, Path]:
+        """The sheet of each folder of images."""
+        if self.scale.photos:
+            return {self.out / "data": self.figure("photos")}
+        folders = map(self.scenes_folder, self.splits())
+        return {folder: self.figure(folder.name.replace("data", "scenes")) for folder in folders}
 
     def training(self) -> list[Path]:
         return [self.figure("training"), self.summary("training")] if self.training_curves() else []
@@ -235,7 +250,7 @@ class Graph:
             self.out / "claims.csv",
             self.out / "claims.md",
             *self.accuracies(),
-            self.data_figure(),
+            *self.data_figures().values(),
             *self.training(),
             *self.sheet_figures(),
             *self.top_images_figures(),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
+from vitexplore.data.scenes import SPLITS
 from vitexplore.errors import InputError
 from vitexplore.experiments import Experiment, Options
 from vitexplore.experiments.collect import DRAWN
@@ -20,8 +21,10 @@ from vitexplore.registry import registry
 from vitexplore.visualize.recipes import DEPTHS
 
 Depth = Literal[tuple(DEPTHS)]
+Split = Literal[tuple(SPLITS)]
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 MODULES = "modules"
+OTHERS = "others"
 
 
 class Part(BaseModel):
@@ -31,11 +34,13 @@ class Part(BaseModel):
 
 
 class Data(Part):
-    """What is looked at: ``count`` scenes of a ``split``, or photographs."""
+    """What is looked at: ``count`` scenes of a ``split``, or photographs. ``splits``: experiments that look at scenes
+    of another split, each with that split."""
 
     kind: Literal["scenes", "photos"]
-    split: Literal["train", "easy", "validation", "test"] = "test"
+    split: Split = "test"
     count: Annotated[int, Field(ge=16)] = 2000
+    splits: dict[str, Split] = {}
 
 
 class Expected(Part):
@@ -44,13 +49,6 @@ class Expected(Part):
     data: Annotated[int, Field(ge=1)] | None = None
     validation: Annotated[int, Field(ge=1)] | None = None
     classes: Annotated[int, Field(ge=1, le=1000)] | None = None
-
-
-class Preprocessings(Part):
-    """How images are brought to a model's input size: for ``background`` (Table 2), and for the ``others``."""
-
-    background: Preprocessing = "own"
-    others: Preprocessing = "own"
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,10 @@ class Scale(Part):
     modules: Annotated[tuple[str, ...], Field(description="Python files with experiments of your own")] = ()
     models: Annotated[dict[Name, ScaleModel], Field(min_length=1)]
     judges: Annotated[dict[str, str], Field(description="the model that judges a model's visualizations")] = {}
-    preprocessing: Preprocessings = Preprocessings()
+    preprocessing: Annotated[
+        dict[str, Preprocessing],
+        Field(description="how an experiment brings images to a model's input size; others: all that are not named"),
+    ] = {}
     experiments: Annotated[Any, Field(description="the experiments that run, each with its options")]
     claims: Annotated[tuple[str, ...], Field(description="folders of analyses/")]
 
@@ -110,6 +111,10 @@ class Scale(Part):
     @property
     def photos(self) -> bool:
         return self.data.kind == "photos"
+
+    def split(self, experiment: str) -> str:
+        """The split whose scenes an experiment looks at."""
+        return self.data.splits.get(experiment, self.data.split)
 
     @property
     def registry(self) -> dict[str, Experiment]:
@@ -162,12 +167,28 @@ def _problems(scale: Scale) -> Iterable[str]:
         if model.beside is not None and model.beside not in leaders:
             wrong = f"models.{name}.beside: {model.beside!r} is no other model that stands by itself"
             yield f"{wrong}; did you mean {nearest(model.beside, leaders)}?"
+    yield from _of_named(scale)
     yield from _of_visualizing(scale)
     concepts = scale.options("concepts")
     if concepts and (concepts.judge not in models or models[concepts.judge].family != "clip"):
         yield f"experiments.concepts.judge: {concepts.judge!r} is no CLIP among the models; name one whose words count"
     if scale.photos and not scale.images:
         yield "images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG"
+
+
+def _of_named(scale: Scale) -> Iterable[str]:
+    """What is wrong with experiments that are given images or a preprocessing of their own."""
+    known = scale.registry
+    named = {"data.splits": [*scale.data.splits], "preprocessing": [n for n in scale.preprocessing if n != OTHERS]}
+    for key, names in named.items():
+        for name in names:
+            if name not in known:
+                yield f"{key}: no experiment {name!r}; did you mean {nearest(name, known)}?"
+    if scale.photos and scale.data.splits:
+        yield "data.splits: photographs have no splits; take the key away"
+    together = [name for name in ("collect", "embed", *DRAWN) if scale.options(name)]
+    if len({scale.split(name) for name in together}) > 1:
+        yield f"data.splits: {', '.join(together)} share their images; give them the same split"
 
 
 def _of_visualizing(scale: Scale) -> Iterable[str]:

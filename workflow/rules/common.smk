@@ -37,7 +37,6 @@ if not SCALE.exists():
     write_text(SCALE, _merged)
 
 OUT = str(GRAPH.out)
-DATA = f"{OUT}/data/images.parquet"
 WEIGHTS = GRAPH.shipped_weights
 
 

@@ -27,23 +27,27 @@ if GRAPH.scale.photos:
             " --workers {threads} --broken {log.broken:q}"
 
 else:
+    SPLITS = {GRAPH.scenes_folder(split).name: split for split in GRAPH.splits()}
 
     rule scenes:
         output:
-            images=DATA,
-            classes=f"{OUT}/data/classes.txt",
-            pixels=f"{OUT}/data/pixels.npz",
-            provenance=f"{OUT}/data/provenance.json",
+            images=f"{OUT}/{{folder}}/images.parquet",
+            classes=f"{OUT}/{{folder}}/classes.txt",
+            pixels=f"{OUT}/{{folder}}/pixels.npz",
+            provenance=f"{OUT}/{{folder}}/provenance.json",
         log:
-            f"{OUT}/logs/scenes.log",
+            f"{OUT}/logs/scenes_{{folder}}.log",
         benchmark:
-            f"{OUT}/benchmarks/scenes.tsv"
+            f"{OUT}/benchmarks/scenes_{{folder}}.tsv"
+        wildcard_constraints:
+            folder="|".join(SPLITS),
         conda:
             "../../environment.yml"
         threads: os.cpu_count()
         params:
             scale=scale_file,
-            asked=GRAPH.scale.data.model_dump(),
+            split=lambda w: SPLITS[w.folder],
+            count=GRAPH.scale.data.count,
             code=code("data.scene_sets"),
         shell:
-            "python -m vitexplore --log {log:q} job scenes --scale {params.scale:q} --workers {threads}"
+            "python -m vitexplore --log {log:q} job scenes {params.split} --scale {params.scale:q} --workers {threads}"

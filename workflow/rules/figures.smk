@@ -1,9 +1,13 @@
 # From tables to figures: one job draws all figures of a kind, for drawing takes less than starting.
 rule contact_sheet:
     input:
-        DATA,
+        [folder / "images.parquet" for folder in GRAPH.data_figures()],
     output:
-        report(GRAPH.data_figure(), category="Data", caption=f"../report/{GRAPH.data_figure().stem}.rst"),
+        report(
+            list(GRAPH.data_figures().values()),
+            category="Data",
+            caption=f"../report/{'photos' if GRAPH.scale.photos else 'scenes'}.rst",
+        ),
     log:
         f"{OUT}/logs/contact_sheet.log",
     benchmark:
@@ -22,7 +26,7 @@ if GRAPH.top_images_figures():
 
     use rule contact_sheet as top_images_figures with:
         input:
-            DATA,
+            GRAPH.image_index("collect"),
             GRAPH.tables("top"),
             GRAPH.tables("maps"),
         output:
@@ -58,7 +62,7 @@ if GRAPH.models("portraits"):
 
     use rule contact_sheet as portrait_figures with:
         input:
-            DATA,
+            GRAPH.image_index("collect"),
             GRAPH.tables("portraits"),
             GRAPH.tables("top"),
             GRAPH.tables("maps"),

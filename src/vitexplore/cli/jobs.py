@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from vitexplore.cli.options import Device, Threads
 from vitexplore.errors import InputError
 from vitexplore.graph import Graph
-from vitexplore.scale import read
+from vitexplore.scale import Split, read
 
 ScaleFile = Annotated[Path, Parameter(help="a scale file")]
 Workers = Annotated[int, Parameter(help="processes that read or render images; 0 for none beside the job itself")]
@@ -44,13 +44,12 @@ def figure(name: Annotated[str, Parameter(help="a module of vitexplore/figures")
     write(name, Graph(read(scale)))
 
 
-def scenes(*, scale: ScaleFile, workers: Workers = 1) -> None:
-    """Render the scale's scenes."""
+def scenes(split: Split, /, *, scale: ScaleFile, workers: Workers = 1) -> None:
+    """Render as many scenes of a split as the scale wants."""
     from vitexplore.data.scene_sets import write_scenes
 
     graph = Graph(read(scale))
-    data = graph.scale.data
-    write_scenes(data.split, data.count, workers, graph.out / "data")
+    write_scenes(split, graph.scale.data.count, workers, graph.scenes_folder(split))
 
 
 def index(

@@ -74,7 +74,7 @@ def visualize(
     if any(number is not None and number < 1 for number in (steps, copies, batch)):
         raise InputError("--steps, --copies and --batch must be at least 1")
     changes = {key: value for key, value in (("steps", steps), ("copies", copies)) if value is not None}
-    way = recipe_for(recipe, model.spec.family, **changes)
+    way = recipe_for(recipe, model.spec, **changes)
     objectives = objectives_of(model, site, block, features, position, directions)
     weights = f" ({Path(named.checkpoint).name})" if named.checkpoint else ""
     visualized(model, objectives, way, out, seed, batch, f"{model.spec.name}{weights}, {site}")

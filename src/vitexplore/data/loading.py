@@ -35,8 +35,9 @@ class Preprocess:
 
 
 def preprocess(spec: ModelSpec, preprocessing: str = "own") -> Preprocess:
-    """``own``: the model's resize, interpolation and crop. ``paper_table2``: shorter side to the input size itself,
-    bilinear (paper section 5). Both normalise by the model's mean and std."""
+    """``own``: the model's resize, interpolation and crop. ``paper``: shorter side to the input size itself, bilinear
+    and antialiased, then the centre crop (Tables 1 and 2 of the paper, by its released code). Both normalise by the
+    model's mean and std, which are 0.5 for the paper's ViTs."""
     if preprocessing not in PREPROCESSINGS:
         raise InputError(f"preprocessing {preprocessing!r} is none of {', '.join(PREPROCESSINGS)}")
     own = preprocessing == "own"

@@ -29,6 +29,8 @@ def factors(scene: Scene) -> dict:
     """A scene as one row of a table."""
     row = asdict(scene)
     del row["placements"], row["noise"]
+    if not scene.ground_texture:
+        del row["ground_texture"]  # a column of the textured split alone: tables of the others stay as they were
     return row | {"category": scene.category, "count": scene.count, "caption": caption(scene)}
 
 

@@ -3,7 +3,9 @@
 ``sample`` draws a scene's factors from (split, index); ``draw`` turns a scene into pixels, mask and
 boxes. Both are deterministic, so a split is the same whoever draws it and in however many processes.
 Class, colour, stripes, time, viewpoint and arrangement are independent of each other; background and
-texture are linked to the class at the rates below, as in photographs.
+texture are linked to the class at the rates below, as in photographs. Two splits are probes, on which nothing is
+trained: in ``unlinked`` these two are independent as well; in ``textured`` the ground is besides as textured as the
+objects (see ``textures.stones``), so that where a picture varies does not tell where its objects are.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -14,12 +16,14 @@ from PIL import Image, ImageDraw
 
 from vitexplore.data.backgrounds import BACKGROUNDS, paint_ground, paint_sky
 from vitexplore.data.shapes import CLASSES, shape
+from vitexplore.data.textures import CONTRAST, PATTERNED, TEXTURES, stones, texture_field
 
 WORLD = 1  # a change of anything below makes a new world: other data, other models, other numbers
 
 SIZE = 64  # pixels, height and width
 SUPERSAMPLE = 4
-SPLITS = {"train": 0, "easy": 1, "validation": 2, "test": 3}
+SPLITS = {"train": 0, "easy": 1, "validation": 2, "test": 3, "unlinked": 4, "textured": 5}
+PROBES = ("unlinked", "textured")
 
 CATEGORIES = ("vehicle", "animal", "plant", "tool")
 COLOURS = {
@@ -32,7 +36,6 @@ COLOURS = {
     "purple": (0.56, 0.24, 0.74),
     "pink": (0.96, 0.58, 0.76),
 }
-TEXTURES = ("smooth", "shaded", "speckled", "dotted", "checked", "ringed", "woven", "wavy")
 ARRANGEMENTS = ("single", "group", "before_after")
 ARRANGEMENT_SHARES = (0.6, 0.2, 0.2)
 BACKGROUND_LINK = 0.5  # share of scenes whose background is drawn as the class's own
@@ -56,7 +59,8 @@ class Placement:
 
 @dataclass(frozen=True)
 class Scene:
-    """Every factor of one image. ``label`` indexes CLASSES; ``noise`` seeds what no factor fixes."""
+    """Every factor of one image. ``label`` indexes CLASSES; ``noise`` seeds what no factor fixes;
+    ``ground_texture``, "" for none, lies on the stones of the ground."""
 
     label: int
     background: str
@@ -70,6 +74,7 @@ class Scene:
     easy: bool
     placements: tuple[Placement, ...]
     noise: int
+    ground_texture: str = ""
 
     @property
     def name(self) -> str:
@@ -113,7 +118,8 @@ def sample(split: str, index: int) -> Scene:
     rng = np.random.default_rng([WORLD, SPLITS[split], index])
     label = index % len(CLASSES)
     easy = split == "easy"
-    linked_background, linked_texture = rng.random() < BACKGROUND_LINK, rng.random() < TEXTURE_LINK
+    background_link, texture_link = (0.0, 0.0) if split in PROBES else (BACKGROUND_LINK, TEXTURE_LINK)
+    linked_background, linked_texture = rng.random() < background_link, rng.random() < texture_link
     background = home_background(label) if linked_background else str(rng.choice(tuple(BACKGROUNDS)))
     texture = home_texture(label) if linked_texture else str(rng.choice(TEXTURES))
     arrangement = "single" if easy else str(rng.choice(ARRANGEMENTS, p=ARRANGEMENT_SHARES))
@@ -131,6 +137,7 @@ def sample(split: str, index: int) -> Scene:
         easy=easy,
         placements=_place(rng, arrangement, above),
         noise=int(rng.integers(2**31)),
+        ground_texture=str(rng.choice(PATTERNED)) if split == "textured" else "",
     )
 
 
@@ -223,13 +230,16 @@ def _rgb(colour: np.ndarray | tuple) -> tuple[int, ...]:
 
 
 def _draw_background(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Ground everywhere when seen from above; sky over a horizon when seen from the side."""
+    """Ground everywhere when seen from above; sky over a horizon when seen from the side. Stones where the ground is
+    textured."""
     ground = paint_ground(scene.background, rng, SIZE)
     if scene.easy:
         return np.broadcast_to(ground.mean(axis=(0, 1)), ground.shape).copy()
     if not scene.above:
         horizon = int(rng.integers(round(0.28 * SIZE), round(0.5 * SIZE)))
         ground[:horizon] = paint_sky(scene.background, rng, SIZE)[:horizon]
+    if scene.ground_texture:
+        ground = stones(ground, scene.ground_texture, rng)
     return ground
 
 
@@ -256,7 +266,7 @@ def _fill(
         period = 9.0 if scene.arrangement == "single" else 6.0
         stripe = (np.mod(u + v, 2 * period / 2**0.5) < period / 2**0.5)[..., None] * body * 0.75
         paint = paint * (1 - stripe) + stripe * (0.25 + 0.75 * (1 - colour))
-    return paint * (1 + 0.28 * body * _texture(scene.texture, u, v, rng)[..., None])
+    return paint * (1 + CONTRAST * body * texture_field(scene.texture, u, v, rng)[..., None])
 
 
 def _object_coordinates(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -269,28 +279,6 @@ def _object_coordinates(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     sine = np.array([np.sin(p.angle) for p in scene.placements])[nearest[0]]
     x, y = np.take_along_axis(x, nearest, 0)[0], np.take_along_axis(y, nearest, 0)[0]
     return cosine * x + sine * y, cosine * y - sine * x
-
-
-def _texture(name: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A field of lightness, -1 to 1 [h, w], on object coordinates in pixels."""
-    turn = 2 * np.pi / 4.5
-    if name == "smooth":
-        return np.zeros_like(u)
-    if name == "shaded":
-        return np.clip(-v / 14, -1, 1)
-    if name == "speckled":
-        return rng.choice((-1.0, 1.0), size=u.shape)
-    if name == "dotted":
-        return np.where(np.cos(turn * u) + np.cos(turn * v) > 0.7, 1.0, -0.35)
-    if name == "checked":
-        return np.sign(np.sin(turn * u / 1.5) * np.sin(turn * v / 1.5))
-    if name == "ringed":
-        return np.sin(turn * np.hypot(u, v))
-    if name == "woven":
-        return np.maximum(np.cos(turn * (u + v)), np.cos(turn * (u - v))) - 0.3
-    if name == "wavy":
-        return np.sin(turn * (v + 1.8 * np.sin(u / 3)))
-    raise KeyError(name)
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:

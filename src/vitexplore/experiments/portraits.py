@@ -50,7 +50,7 @@ def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFr
     asked = {name: tables[table] for name, table in CHOICES.items() if table in tables}
     chosen = [choose[name](table).assign(chosen_for=name) for name, table in asked.items()]
     rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[:-2])
-    way, pictures = recipe_for(family=model.spec.family, **recipe.changes()), {}
+    way, pictures = recipe_for(spec=model.spec, **recipe.changes()), {}
     with meter(model.spec.name, len(rows.groupby(["block", "feature"])), "features") as tell:
         for block, mine in rows.groupby("block")["feature"]:
             features = tuple(sorted(mine.unique().tolist()))

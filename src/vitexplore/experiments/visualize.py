@@ -1,6 +1,7 @@
 """Pictures of features, at some sites and depths, and how well they score (paper section 3, Figs. 1 to 3)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Options
 from vitexplore.experiments.collect import CollectOptions, Site
-from vitexplore.visualize.recipes import DEPTHS, RECIPES, Recipe, in_turn
+from vitexplore.visualize.recipes import DEPTHS, RECIPES, Recipe, in_turn, recipe_for
 
 SITES = ("query", "key", "value", "ffn", "channel")
 STEP = 2  # forward passes that a step to the pixels costs: weights need no gradients
@@ -24,7 +25,7 @@ class RecipeOptions(Options):
     copies: Annotated[int, Field(ge=1, description="augmented copies a step")] | None = None
     learning_rate: Annotated[float, Field(gt=0, description="at the first step")] | None = None
     betas: Annotated[tuple[float, float], Field(description="of Adam")] | None = None
-    tv: Annotated[float, Field(ge=0, description="weight of total variation")] | None = None
+    tv: Annotated[float, Field(ge=0, description="weight of total variation, whatever the image size")] | None = None
 
     def changes(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True)
@@ -74,9 +75,13 @@ def given(session: Any, name: str) -> dict[str, Any]:
     return {"top": top, "judge": judge}
 
 
-def ways(family: str, recipes: Iterable[RecipeOptions], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
-    """Each recipe, whole and less each part that is left out, with its label."""
-    return [way for recipe in recipes for way in in_turn(family, recipe.changes(), left_out)]
+def ways(
+    make: Callable[..., Recipe], recipes: Iterable[RecipeOptions], left_out: Sequence[str]
+) -> list[tuple[str, Recipe]]:
+    """Each recipe, whole and less each part that is left out, with its label. ``make``: a recipe of a name and its
+    changes."""
+    changes = [recipe.changes() for recipe in recipes]
+    return [way for each in changes for way in in_turn(make(**each), left_out, sweep="tv" in each)]
 
 
 def measure(
@@ -101,7 +106,7 @@ def measure(
 
     from vitexplore.visualize.study import block_sites, draw_features, exemplars, study
 
-    found, by = [], ways(model.spec.family, recipes, left_out)
+    found, by = [], ways(partial(recipe_for, spec=model.spec), recipes, left_out)
     for depth in depths:
         wanted = {site: draw_features(model, site, features) for site in block_sites(model, depth, sites)}
         best = exemplars(model, loader.sample(found_in), list(wanted), k) if top is None else top
@@ -110,10 +115,14 @@ def measure(
     return [pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)]
 
 
+def as_named(name: str, **changes: Any) -> Recipe:
+    return replace(RECIPES[name], **changes)
+
+
 def cost(options: VisualizeOptions, family: str) -> Cost:
     site_count = len([site for site in options.sites if (site == "channel") == (family == "cnn")])
     runs = options.features * site_count * options.seeds
-    images = sum(way.steps * way.copies for _, way in ways(family, options.recipes, options.left_out))
+    images = sum(way.steps * way.copies for _, way in ways(as_named, options.recipes, options.left_out))
     way_in = sum(DEPTHS[depth] for depth in options.depths)
     return Cost(runs * images * STEP * way_in + options.images, options.images)
 

@@ -1,4 +1,4 @@
-"""A sheet of a data set's images with their captions or names."""
+"""A sheet of each data set's images with their captions or names."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SHOWN, COLUMNS, SIDE = 32, 8, 160
 
 
 def show(graph: Graph) -> dict[Path, Figure]:
-    return {graph.data_figure(): draw(ImageSet.read(graph.out / "data"))}
+    return {figure: draw(ImageSet.read(folder)) for folder, figure in graph.data_figures().items()}
 
 
 def draw(images: ImageSet) -> Figure:

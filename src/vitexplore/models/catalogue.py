@@ -1,18 +1,21 @@
-"""The models that have names: the lab's, and the paper's (section 3 and appendix) by their full weight tags."""
+"""The models that have names: the lab's, and the paper's (section 3 and appendix) by their full weight tags.
+
+Imports torch only where a model is built: a scale is read without it."""
 
 import difflib
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import timm
-import torch
 
 from vitexplore.errors import InputError
-from vitexplore.models.families import TRANSFORMERS
-from vitexplore.models.registry import Model, load, pick_device
 from vitexplore.models.spec import SOURCES, ModelSpec
+
+if TYPE_CHECKING:
+    from vitexplore.models.registry import Model
+
+SIDES = {"vit": 384, "clip": 224, "cnn": 224}  # pixels, of the paper's main models
 
 
 @cache
@@ -37,13 +40,29 @@ def named(name: str, **changes: Any) -> ModelSpec:
     return ModelSpec(name, source, architecture, _family(source, architecture), **changes)
 
 
-def load_named(name: str, device: str = "auto", **changes: Any) -> Model:
+def paper_side(spec: ModelSpec) -> int:
+    """Side in pixels of the images that the paper shows to such a model: the listed input size of its architecture,
+    whatever the weights; for one that the paper has not, its family's in SIDES (paper section 3 and appendix)."""
+    table = catalogue()
+    same = table["architecture"].str.partition(".")[0] == spec.architecture.partition(".")[0]
+    sides = table["input_size"][same & (table["source"] == spec.source) & (table["paper_name"] != "")]
+    return int(sides.iloc[0]) if len(sides) else SIDES[spec.family]
+
+
+def load_named(name: str, device: str = "auto", **changes: Any) -> "Model":
     """The model of ``named``, built with its weights on ``device`` (auto takes the GPU where there is one)."""
+    from vitexplore.models.registry import load, pick_device
+
     return load(named(name, **changes), pick_device(device))
 
 
 def _family(source: str, architecture: str) -> str:
     """By the architecture, built without memory or weights."""
+    import timm
+    import torch
+
+    from vitexplore.models.families import TRANSFORMERS
+
     if source == "open_clip":
         return "clip"
     if source == "torchvision" or not timm.is_model(architecture.partition(".")[0]):

@@ -11,7 +11,7 @@ Source = Literal["timm", "open_clip", "torchvision", "lab"]
 Family = Literal["vit", "clip", "cnn"]
 SOURCES: tuple[str, ...] = get_args(Source)
 FAMILIES: tuple[str, ...] = get_args(Family)
-Preprocessing = Literal["own", "paper_table2"]  # how images are brought to a model's input size
+Preprocessing = Literal["own", "paper"]  # how images are brought to a model's input size
 PREPROCESSINGS: tuple[str, ...] = get_args(Preprocessing)
 MATCHES = ("name", "order")
 

@@ -14,15 +14,11 @@ from vitexplore.models.registry import load, pick_device
 from vitexplore.progress import track
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import visualize
-from vitexplore.visualize.recipes import DEPTHS
-from vitexplore.visualize.recipes import PAPER as FULL
+from vitexplore.visualize.recipes import DEPTHS, recipe_for
 from vitexplore.visualize.study import block_sites, draw_features
 
 MODEL, SITES = "lab/vit", ("query", "key", "value", "ffn")
-CHEAPER = [
-    replace(FULL, steps=steps, copies=copies)
-    for steps, copies in ((50, 2), (50, 4), (100, 2), (100, 3), (100, 4), (200, 4))
-]
+CHEAPER = ((50, 2), (50, 4), (100, 2), (100, 3), (100, 4), (200, 4))  # steps and copies
 
 
 def budget(device: str, threads: int, out: Path, features: int = 3) -> None:
@@ -31,8 +27,9 @@ def budget(device: str, threads: int, out: Path, features: int = 3) -> None:
     torch.set_num_threads(threads)
     model = load(named(MODEL), pick_device(device))
     places = [site for depth in DEPTHS for site in block_sites(model, depth, SITES)]
-    rows = []
-    for recipe in track([*CHEAPER, FULL], "budget", len(CHEAPER) + 1):
+    full, rows = recipe_for("paper", model.spec), []
+    cheaper = [replace(full, steps=steps, copies=copies) for steps, copies in CHEAPER]
+    for recipe in track([*cheaper, full], "budget", len(CHEAPER) + 1):
         for site in places:
             drawn = draw_features(model, site, features)
             began = time.monotonic()
@@ -48,8 +45,8 @@ def budget(device: str, threads: int, out: Path, features: int = 3) -> None:
                 }
             )
     table = pd.DataFrame(rows)
-    full = table[table["steps"] == FULL.steps].set_index(["site", "block"])["score"]
-    table["share_of_full"] = table["score"] / table.set_index(["site", "block"]).index.map(full)
+    best = table[table["steps"] == full.steps].set_index(["site", "block"])["score"]
+    table["share_of_full"] = table["score"] / table.set_index(["site", "block"]).index.map(best)
     summary = table.groupby(["steps", "copies"], sort=False)[["share_of_full", "seconds"]].mean().reset_index()
     summary["features"] = features * len(places)
     write_atomically(out, lambda path: summary.to_csv(path, index=False, float_format="%.3f"))

@@ -3,20 +3,26 @@
 Where the paper and its code differ, both are kept, point by point: the colour shift and its inverse, noise for each
 pixel and one offset for each copy, their order, one shift for each copy and one for all. ``tv`` is in units of a mean
 over positions and copies: the released code's weight of 0.0005 on an objective that is an eighth of that mean.
+
+At equal differences between neighbours, total variation (a sum of norms over pixels) grows with the image's side; the
+objective, a mean over positions, does not. So `recipe_for` scales the weight of the paper's two recipes by the paper's
+side over the model's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vitexplore.errors import InputError
+from vitexplore.models.catalogue import paper_side
+from vitexplore.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One way of visualizing. ``copies`` augmented copies a step; ``learning_rate`` at the first step, falling to 0
-    by a cosine; ``betas`` of Adam; ``tv`` weighs total variation; ``augmentations`` in the order in which they
-    are applied."""
+    by a cosine; ``betas`` of Adam; ``tv`` weighs total variation (in RECIPES: at the paper's image size);
+    ``augmentations`` in the order in which they are applied."""
 
     name: str
     augmentations: tuple[str, ...]
@@ -35,14 +41,17 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, OURS)}
 DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
 
-def recipe_for(name: str, family: str, **changes: Any) -> Recipe:
-    """The recipe ``name`` for a model of ``family``: the released code visualizes CLIP at a learning rate of 1.
-    Raises InputError for an unknown name."""
+def recipe_for(name: str, spec: ModelSpec, **changes: Any) -> Recipe:
+    """The recipe ``name`` for the model of ``spec``, whose input size is known, with ``changes``. In the paper's recipe
+    and the released code's, total variation weighs as much on a pixel as at the paper's image size, and CLIP has a
+    learning rate of 1. Raises InputError for an unknown name."""
     if name not in RECIPES:
         raise InputError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     recipe = RECIPES[name]
-    if family == "clip" and recipe.parametrization == "pixels":
-        recipe = replace(recipe, learning_rate=1.0)
+    if recipe.parametrization == "pixels":
+        recipe = replace(recipe, tv=recipe.tv * (paper_side(spec) / spec.input_size))
+        if spec.family == "clip":
+            recipe = replace(recipe, learning_rate=1.0)
     return replace(recipe, **changes)
 
 
@@ -71,11 +80,10 @@ def without(recipe: Recipe, part: str) -> Recipe:
     return replace(recipe, augmentations=tuple(name for name in recipe.augmentations if name not in PARTS[part]))
 
 
-def in_turn(family: str, changes: Mapping[str, Any], left_out: Sequence[str]) -> list[tuple[str, Recipe]]:
-    """A recipe, whole and less each of those parts that it has, each with its label. One with a total variation weight
-    of its own is a point of a sweep: whole alone."""
-    recipe = recipe_for(family=family, **changes)
-    if "tv" in changes:
+def in_turn(recipe: Recipe, left_out: Sequence[str], sweep: bool = False) -> list[tuple[str, Recipe]]:
+    """``recipe``, whole and less each of those parts that it has, each with its label. A point of a ``sweep`` over the
+    weight of total variation: whole alone."""
+    if sweep:
         return [(f"{recipe.name}, tv {recipe.tv:g}", recipe)]
     parts = {part: without(recipe, part) for part in left_out}
     return [(recipe.name, recipe), *((f"{recipe.name}-{part}", less) for part, less in parts.items() if less != recipe)]
