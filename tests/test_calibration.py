@@ -36,6 +36,6 @@ def test_the_kept_calibration_keeps_the_promises():
     assert (table["simulations"] >= 2000).all()
     error = 3 * np.sqrt(0.025 * 0.975 / 2000)
     assert (table[table["what"] == "margin"]["seen"] <= 0.025 + error).all()
-    assert (table[table["what"] == "absent"]["seen"] == 0).all()
+    assert (table[table["what"] == "absent"]["seen"] <= 0.01).all()
     assert (table["coverage"] >= 0.93).all()
     assert (table[table["what"] == "wanted"].groupby("statistic")["seen"].max() >= 0.95).all()

@@ -47,7 +47,7 @@ else:
         params:
             scale=scale_file,
             split=lambda w: SPLITS[w.folder],
-            count=GRAPH.scale.data.count,
+            number=GRAPH.scale.data.count,
             code=code("data.scene_sets"),
         shell:
             "python -m vitexplore --log {log:q} job scenes {params.split} --scale {params.scale:q} --workers {threads}"

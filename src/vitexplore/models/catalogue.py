@@ -1,27 +1,29 @@
 """The models that have names: the lab's, and the paper's (section 3 and appendix) by their full weight tags.
 
-Imports torch only where a model is built: a scale is read without it."""
+Imports torch and pandas where they are used: the command line and scales start without."""
 
 import difflib
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from vitexplore.errors import InputError
 from vitexplore.models.spec import SOURCES, ModelSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vitexplore.models.registry import Model
 
 SIDES = {"vit": 384, "clip": 224, "cnn": 224}  # pixels, of the paper's main models
 
 
 @cache
-def catalogue() -> pd.DataFrame:
+def catalogue() -> "pd.DataFrame":
     """Columns name, paper_name (empty for the lab's), source, architecture, family, input_size (pixels), blocks, sites,
     differs (from the paper's weights, empty where they are those)."""
+    import pandas as pd
+
     with (resources.files("vitexplore") / "models" / "catalogue.csv").open() as file:
         return pd.read_csv(file, keep_default_na=False)
 
