@@ -49,8 +49,9 @@ def measure(model, loader, *, images: int, judge, words) -> dict[str, pd.DataFra
 
 CONCEPTS = ("block", "concept", "kind", "fold", "features", "coded", "resamples", "threshold", "best", "found")
 CONCEPTS += ("held_out", "deviation", "positives", "others")
-FEATURES = ("block", "feature", "information_*", "explained_by", "bits", "value", "purity", "purity_class")
-FEATURES += ("purity_category", "word_[123]", "score_[123]", "judge", "judge_weights", "images")
+FEATURES = ("block", "feature", "information_*", "class_without", "texture_without", "explained_by", "bits", "value")
+FEATURES += ("purity", "purity_class", "purity_category", "word_[123]", "score_[123]", "judge", "judge_weights")
+FEATURES += ("images",)
 
 EXPERIMENT = Experiment(
     measure,
