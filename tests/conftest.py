@@ -10,7 +10,8 @@ import torch
 from project import SMOKE, copy_of_project, said, snakemake
 
 from vitexplore.data.images import ImageSet
-from vitexplore.data.scenes import SIZE, draw_split
+from vitexplore.data.scene_sets import factors
+from vitexplore.data.scenes import SIZE, draw_split, sample
 from vitexplore.data.shapes import CLASSES
 from vitexplore.io import write_atomically
 from vitexplore.models.registry import Model, load
@@ -57,6 +58,12 @@ def scenes() -> ImageSet:
     table = pd.DataFrame({"label": range(count), "name": CLASSES, "path": "", "height": SIZE, "width": SIZE})
     table["boxes"] = [box.tolist() for box in boxes]
     return ImageSet(table, CLASSES, pixels, masks)
+
+
+@pytest.fixture(scope="session")
+def unpainted() -> ImageSet:
+    """The factors of many scenes, which are quick to draw; no pixels."""
+    return ImageSet(pd.DataFrame([factors(sample("test", index)) for index in range(960)]), CLASSES)
 
 
 @pytest.fixture(scope="session")
