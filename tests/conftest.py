@@ -10,8 +10,8 @@ import torch
 from project import SMOKE, copy_of_project, said, snakemake
 
 from vitexplore.data.images import ImageSet
-from vitexplore.data.scene_sets import scene_set
-from vitexplore.data.scenes import SIZE, draw_split
+from vitexplore.data.scene_sets import factors, scene_set
+from vitexplore.data.scenes import SIZE, draw_split, sample
 from vitexplore.data.shapes import CLASSES
 from vitexplore.io import write_atomically
 from vitexplore.models.catalogue import named
@@ -71,6 +71,12 @@ def scenes() -> ImageSet:
 def many() -> ImageSet:
     """Forty test scenes."""
     return scene_set("test", 40)
+
+
+@pytest.fixture(scope="session")
+def unpainted() -> ImageSet:
+    """The factors of many scenes, which are quick to draw; no pixels."""
+    return ImageSet(pd.DataFrame([factors(sample("test", index)) for index in range(960)]), CLASSES)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vitexplore.experiments.concepts import CONCEPTS
 from vitexplore.measures.chosen import BY_BLOCK, OF_A_FACTOR, explained_best, found_best, of_background
 from vitexplore.statistics.splits import halves
 
@@ -25,20 +26,24 @@ def test_each_block_shows_the_features_that_tell_most_few_of_one_factor():
     assert "" not in set(shown["explained_by"])
 
 
-def test_a_concept_shows_the_feature_that_is_found_best_in_any_block():
+def test_a_concept_shows_the_feature_that_is_found_on_the_first_half_of_the_classes():
     concepts = pd.DataFrame(
         {
-            "concept": ["many", "many", "animal", "animal"],
-            "kind": ["caption", "caption", "category", "category"],
-            "fold": [0, 0, 0, 1],
-            "block": [1, 4, 2, 5],
-            "best": [10, 20, 30, 40],
-            "found": [0.7, 0.8, 0.6, 0.9],  # the last one of the other half of the classes
+            "concept": ["many", "animal", "animal"],
+            "kind": ["caption", "category", "category"],
+            "fold": [0, 0, 1],
+            "block": [4, 2, 5],
+            "best": [20, 30, 40],
+            "found": [0.8, 0.6, 0.9],
         }
     )
     shown = found_best(concepts).set_index("concept")
     assert (shown.loc["many", "block"], shown.loc["many", "feature"]) == (4, 20)
     assert (shown.loc["animal", "block"], shown.loc["animal", "feature"]) == (2, 30)
+
+
+def test_without_concepts_there_is_nothing_to_show():
+    assert found_best(pd.DataFrame(columns=CONCEPTS)).empty
 
 
 def test_the_backgrounds_feature_is_chosen_on_one_half_and_scored_on_the_other():

@@ -1,42 +1,30 @@
-"""Concept scores find what is there and nothing else: planted features, slow definitions, the bootstrap itself."""
+"""Concept scores find what is there and nothing else: planted features, planted pixels, slow definitions."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy.stats import rankdata
-from vitexplore.stats import RESAMPLES
 
 from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader, preprocess
-from vitexplore.data.photos import imagenet_wnids
-from vitexplore.data.scene_sets import factors
-from vitexplore.data.scenes import SIZE, sample
+from vitexplore.data.scenes import SIZE
 from vitexplore.data.shapes import CLASSES
-from vitexplore.data.wordnet import superclasses
 from vitexplore.measures.concepts import (
     activations_by_block,
     auroc,
     concept_scores,
+    deviation,
     placements,
-    resampled_auroc,
     told_from_chance,
 )
-from vitexplore.measures.factors import DETAIL_SIDE, LEAST, MOST, Concept, concepts_of, factors_of
+from vitexplore.measures.factors import concepts_of, factors_of
 from vitexplore.models.registry import load
 from vitexplore.models.sites import Site, read
 from vitexplore.models.spec import ModelSpec
 
 RNG = np.random.default_rng(0)
-COUNT = 960
-EVERY = np.arange(COUNT)
-
-
-@pytest.fixture(scope="module")
-def unpainted() -> ImageSet:
-    """The factors of many scenes, which are quick to draw; no pixels."""
-    return ImageSet(pd.DataFrame([factors(sample("test", index)) for index in range(COUNT)]), CLASSES)
 
 
 @pytest.mark.parametrize(("architecture", "family", "kind"), [("lab_vit", "vit", "ffn"), ("lab_cnn", "cnn", "channel")])
@@ -60,162 +48,155 @@ def by_counting(acts_n: np.ndarray, positive_n: np.ndarray) -> float:
 
 
 def test_auroc_counts_pairs_with_ties_as_half():
-    acts_nf = RNG.integers(0, 5, (30, 4)).astype(float)
-    positive_nc = RNG.random((30, 2)) < 0.4
-    found = auroc(rankdata(acts_nf, axis=0), positive_nc)
-    assert found.shape == (2, 4)
-    for c in range(2):
-        for f in range(4):
-            assert found[c, f] == pytest.approx(by_counting(acts_nf[:, f], positive_nc[:, c]))
+    acts_nf, positive = RNG.integers(0, 5, (30, 4)).astype(float), RNG.random(30) < 0.4
+    found = auroc(rankdata(acts_nf, axis=0), positive)
+    assert found == pytest.approx([by_counting(acts_nf[:, f], positive) for f in range(4)])
 
 
 def test_auroc_of_images_of_one_kind_is_no_number():
-    assert np.isnan(auroc(rankdata(RNG.random((5, 2)), axis=0), np.ones((5, 1), dtype=bool))).all()
+    assert np.isnan(auroc(rankdata(RNG.random((5, 2)), axis=0), np.ones(5, dtype=bool))).all()
 
 
 def test_placements_are_each_images_part_in_the_auroc():
-    acts_nf, positive = RNG.integers(0, 6, (25, 3)).astype(float), np.arange(25) < 9
-    placed = placements(acts_nf, positive)
-    whole = auroc(rankdata(acts_nf, axis=0), positive[:, None])[0]
-    assert placed[positive].mean(0) == pytest.approx(whole)
-    assert placed[~positive].mean(0) == pytest.approx(whole)
-    below = [(acts_nf[9:, 1] < acts_nf[0, 1]).mean() + 0.5 * (acts_nf[9:, 1] == acts_nf[0, 1]).mean()]
-    assert placed[0, 1] == pytest.approx(below[0])
+    acts, positive = RNG.integers(0, 6, 25).astype(float), np.arange(25) < 9
+    placed = placements(acts, positive)
+    for image in range(25):
+        others = acts[~positive] if positive[image] else acts[positive]
+        wins = (acts[image] > others) if positive[image] else (others > acts[image])
+        assert placed[image] == pytest.approx(np.mean(wins + 0.5 * (acts[image] == others)))
+    assert placed[positive].mean() == pytest.approx(by_counting(acts, positive))
+    assert placed[~positive].mean() == pytest.approx(by_counting(acts, positive))
 
 
-def test_linear_bootstrap_has_the_mean_and_spread_of_the_exact_one():
+def test_deviation_is_that_of_the_bootstrap():
     positive = np.arange(200) < 60
-    acts_nf = RNG.normal(size=(200, 1)) + 1.2 * positive[:, None]
-    linear = resampled_auroc(placements(acts_nf, positive), positive, seed=3)[:, 0]
-    exact = []
-    for _ in range(RESAMPLES):
+    acts = RNG.normal(size=200) + 1.2 * positive
+    draws = []
+    for _ in range(1000):
         drawn = np.concatenate([RNG.integers(0, 60, 60), RNG.integers(60, 200, 140)])
-        ranks = rankdata(acts_nf[drawn, 0])
-        exact.append((ranks[:60].sum() - 60 * 61 / 2) / (60 * 140))
-    assert linear.mean() == pytest.approx(np.mean(exact), abs=0.005)
-    assert linear.std() == pytest.approx(np.std(exact), rel=0.15)
-
-
-def test_draws_do_not_depend_on_the_features():
-    positive = np.arange(40) < 10
-    placed = placements(RNG.random((40, 5)), positive)
-    assert resampled_auroc(placed, positive, 1)[:, [2]] == pytest.approx(resampled_auroc(placed[:, [2]], positive, 1))
+        draws.append(auroc(rankdata(acts[drawn])[:, None], positive)[0])
+    assert deviation(placements(acts, positive), positive) == pytest.approx(np.std(draws), rel=0.1)
 
 
 def test_false_discoveries_are_rare_among_features_of_nothing():
     positive = np.arange(400) < 100
     told = [
-        told_from_chance(auroc(rankdata(RNG.random((400, 200)), axis=0), positive[:, None])[0], 100, 300).any()
-        for _ in range(100)
+        told_from_chance(auroc(rankdata(RNG.random((400, 200)), axis=0), positive), 100, 300).any() for _ in range(100)
     ]
     assert np.mean(told) < 0.15  # 0.05 is expected
     assert told_from_chance(np.array([0.9, 0.5]), 100, 300).tolist() == [True, False]
     assert not told_from_chance(np.array([0.9]), 2, 2).any()
 
 
-def test_a_concept_is_found_and_scored_on_different_images(unpainted):
-    concepts = concepts_of(unpainted, EVERY)
-    assert {concept.name for concept in concepts if concept.kind == "caption"} == {
-        *("many", "before and after", "from above", "at night", "striped")
-    }
-    for concept in concepts:
-        assert not (concept.found_on & concept.held_on).any()
+def scores(
+    images: ImageSet,
+    acts: dict[int, np.ndarray],
+    names: tuple[str, ...] = (),
+    pixels: pd.DataFrame | None = None,
+    answers: dict[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Of all ``images``, shown in their order; the concepts of ``names``, or all."""
+    indices = np.arange(len(images))
+    concepts = [concept for concept in concepts_of(images, indices) if not names or concept.name in names]
+    pixels = pd.DataFrame({"nothing": np.zeros(len(images))}) if pixels is None else pixels
+    return concept_scores(acts, concepts, indices, pixels, answers or {})
 
 
-def test_a_category_is_found_on_other_classes_than_it_is_scored_on(unpainted):
-    labels = unpainted.labels[EVERY]
-    folds = [concept for concept in concepts_of(unpainted, EVERY) if concept.name == "animal"]
-    assert [concept.fold for concept in folds] == [0, 1]
-    for concept in folds:
-        found, held = set(labels[concept.found_on & concept.positive]), set(labels[concept.held_on & concept.positive])
-        assert len(found) == len(held) == 2
-        assert not set(labels[concept.found_on]) & set(labels[concept.held_on])
-
-
-def test_concepts_are_those_of_the_images_that_are_asked_for(unpainted):
-    indices = RNG.permutation(COUNT)[:300]
-    many = next(concept for concept in concepts_of(unpainted, indices) if concept.name == "many")
-    assert np.array_equal(many.positive, unpainted.table["arrangement"].to_numpy()[indices] == "group")
-    assert np.array_equal(factors_of(unpainted, indices)["class"], np.array(CLASSES)[unpainted.labels[indices]])
-
-
-def planted(unpainted: ImageSet) -> tuple[np.ndarray, dict[str, int]]:
-    """Features of 1 where something is so, with a little noise, and their numbers."""
-    factors = factors_of(unpainted, EVERY)
-    many = factors["arrangement"] == "many"
-    animal = factors["category"] == "animal"
-    animals = np.unique(unpainted.labels[animal])
-    signals = {
+def signals(images: ImageSet) -> dict[str, np.ndarray]:
+    """Features of 1 where something is so, with a little noise."""
+    factors = factors_of(images, np.arange(len(images)))
+    many, animal = factors["arrangement"] == "many", factors["category"] == "animal"
+    animals = np.unique(images.labels[animal])
+    shown = {
         "many": many,
         "one": ~many,
-        "half of many": many & (RNG.random(COUNT) < 0.5),
+        "half of many": many & (RNG.random(len(images)) < 0.5),
         "animal": animal,
-        "one animal": unpainted.labels == animals[0],
-        "animals of one half": np.isin(unpainted.labels, animals[::2]),
-        "nothing": np.zeros(COUNT, dtype=bool),
+        "one animal": images.labels == animals[0],
+        "animals of one half": np.isin(images.labels, animals[::2]),
+        "nothing": np.zeros(len(images), dtype=bool),
     }
-    acts_nf = np.stack(list(signals.values()), axis=1) + 0.01 * RNG.normal(size=(COUNT, len(signals)))
-    return acts_nf, {name: number for number, name in enumerate(signals)}
+    return {name: shows + 0.01 * RNG.normal(size=len(images)) for name, shows in shown.items()}
 
 
-def coded(scores: pd.DataFrame, concept: str) -> list[int]:
-    return scores[scores["concept"] == concept]["coded"].tolist()
+def test_planted_features_are_counted_over_all_blocks_and_no_others(unpainted):
+    planted = signals(unpainted)
+    acts = np.stack(list(planted.values()), axis=1)
+    found = scores(unpainted, {0: acts[:, :2], 1: acts[:, 2:]})
+    coded = {name: mine["coded"].tolist() for name, mine in found.groupby("concept")}
+    assert coded.pop("many") == [2]  # it and its opposite, but not the half of it
+    assert coded.pop("animal") == [1, 1]  # neither one animal nor those of one half of the classes
+    assert set(np.concatenate(list(coded.values()))) == {0}
+    assert set(found["features"]) == {7}
 
 
-def test_planted_features_are_counted_and_no_others(unpainted):
-    acts_nf, number = planted(unpainted)
-    scores = concept_scores([(0, acts_nf)], concepts_of(unpainted, EVERY))
-    assert coded(scores, "many") == [2]  # it and its opposite, but not the half of it
-    assert coded(scores, "animal") == [1, 1]  # neither one animal nor those of one half of the classes
-    rest = scores[~scores["concept"].isin(["many", "animal"])]
-    assert rest["coded"].sum() == 0
-    assert rest["held_out"].max() < 0.9
-    for name in ("many", "animal"):
-        best = scores[scores["concept"] == name]
-        assert set(best["best"]) <= {number["many"], number["one"], number["animal"], number["animals of one half"]}
-    alone = concept_scores(
-        [(0, acts_nf[:, [number["half of many"], number["nothing"]]])], concepts_of(unpainted, EVERY)
-    )
-    half = alone[alone["concept"] == "many"].iloc[0]
-    assert half["coded"] == 0
-    assert half["held_out"] == pytest.approx(0.75, abs=0.05)
+def test_the_best_feature_is_that_of_all_blocks_which_fires_most(unpainted):
+    planted = signals(unpainted)
+    acts = {
+        2: np.stack([planted["one"], planted["half of many"]], axis=1),
+        5: np.stack([planted["nothing"], planted["animal"], planted["many"]], axis=1),
+    }
+    found = scores(unpainted, acts).set_index(["concept", "fold"])
+    assert found.loc[("many", 0), ["block", "best"]].tolist() == [5, 2]
+    assert found.loc[("animal", 1), ["block", "best"]].tolist() == [5, 1]
+    silent = scores(unpainted, {2: acts[2]}, ("many",)).iloc[0]
+    assert silent["best"] == 1  # the other one is silent where there are many
+    assert silent["coded"] == 1  # by either sign
 
 
 def test_a_feature_of_half_of_the_classes_is_found_there_and_fails_on_the_others(unpainted):
-    acts_nf, number = planted(unpainted)
-    half = acts_nf[:, [number["animals of one half"]]]
-    scores = concept_scores([(0, half)], [c for c in concepts_of(unpainted, EVERY) if c.name == "animal"])
-    found = scores.set_index("fold")
+    half = signals(unpainted)["animals of one half"][:, None]
+    found = scores(unpainted, {0: half}, ("animal",)).set_index("fold")
     assert found.loc[0, "found"] > 0.99
     assert found.loc[0, "held_out"] == pytest.approx(0.5, abs=0.1)
     assert found["coded"].tolist() == [0, 0]
 
 
-def test_resamples_are_of_images_and_features(unpainted):
-    acts_nf, _ = planted(unpainted)
-    scores = concept_scores([(0, acts_nf), (1, acts_nf)], concepts_of(unpainted, EVERY))
-    many = scores[scores["concept"] == "many"]
-    first, second = many["resamples"]
-    assert len(first) == RESAMPLES
-    assert first.mean() == pytest.approx(2, abs=0.2)
-    assert first.std() == pytest.approx(np.sqrt(7 * 2 / 7 * 5 / 7), rel=0.15)  # binomial: 7 features drawn, 2 of them
-    assert not np.array_equal(first, second)  # each block's features are drawn on their own
+def test_a_row_holds_what_each_held_out_image_has_to_do_with_the_auroc(unpainted):
+    indices = RNG.permutation(len(unpainted))[:700]
+    concept = next(each for each in concepts_of(unpainted, indices) if each.name == "striped")
+    acts = concept.positive[:, None] + RNG.normal(size=(700, 1))
+    pixels = pd.DataFrame({"nothing": RNG.random(700)})
+    row = concept_scores({3: acts}, [concept], indices, pixels, {}).iloc[0]
+    held = row["held_images"]
+    assert np.array_equal(held, indices[concept.held_on])
+    assert np.array_equal(row["shows"], unpainted.table["striped"].to_numpy()[held])
+    assert (row["positives"], row["others"]) == (row["shows"].sum(), (~row["shows"]).sum())
+    assert row["found_positives"] == concept.positive[concept.found_on].sum()
+    assert row["found_positives"] + row["found_others"] == concept.found_on.sum()
+    for column, whole in (("placed", "held_out"), ("pixel_placed", "pixel_held_out")):
+        assert row[column][row["shows"]].mean() == pytest.approx(row[whole], abs=1e-6)
+        assert row[column][~row["shows"]].mean() == pytest.approx(row[whole], abs=1e-6)
+    assert row["held_out"] == pytest.approx(by_counting(acts[concept.held_on, 0], concept.positive[concept.held_on]))
+    assert row["found"] == pytest.approx(by_counting(acts[concept.found_on, 0], concept.positive[concept.found_on]))
+    assert row["deviation"] == pytest.approx(deviation(row["placed"], row["shows"]), rel=1e-4)
+    assert [row[name].dtype for name in ("placed", "shows", "held_images")] == [np.float32, np.bool_, np.int32]
 
 
-def test_deviation_is_delongs(unpainted):
-    concept = next(concept for concept in concepts_of(unpainted, EVERY) if concept.name == "striped")
-    acts_nf = concept.positive[:, None] + RNG.normal(size=(COUNT, 1))
-    row = concept_scores([(0, acts_nf)], [concept]).iloc[0]
-    positive = concept.positive[concept.held_on]
-    draws = resampled_auroc(placements(acts_nf[concept.held_on], positive), positive, 0)
-    assert row["deviation"] == pytest.approx(draws.std(), rel=0.1)
+def test_the_best_pixel_statistic_is_chosen_with_its_sign_where_features_are_found(unpainted):
+    indices, noise = np.arange(len(unpainted)), RNG.random((3, len(unpainted)))
+    night = next(each for each in concepts_of(unpainted, indices) if each.name == "at night")
+    dark = np.where(night.positive, 0.0, 1.0) + 0.01 * noise[0]
+    tempting = np.where(night.held_on, -dark, noise[1])  # right on the images that do not choose
+    pixels = pd.DataFrame({"noise": noise[2], "brightness": dark + 1.2 * noise[1], "tempting": tempting})
+    row = concept_scores({0: noise[:1].T}, [night], indices, pixels, {}).iloc[0]
+    assert row["pixel"] == "-brightness"
+    wanted = by_counting(-pixels["brightness"].to_numpy()[night.held_on], night.positive[night.held_on])
+    assert row["pixel_held_out"] == pytest.approx(wanted)
+    assert wanted > 0.95
+    upright = concept_scores({0: noise[:1].T}, [night], indices, -pixels[["brightness"]], {}).iloc[0]
+    assert (upright["pixel"], upright["pixel_held_out"]) == ("brightness", row["pixel_held_out"])
 
 
-def test_a_concept_without_two_images_of_each_kind_is_left_out():
-    some = np.array([True, False] * 4)
-    few = Concept("few", "caption", 0, np.arange(8) == 0, some, ~some)
-    assert not few.usable()
-    assert Concept("enough", "caption", 0, np.arange(8) < 4, some, ~some).usable()
+def test_an_answer_is_scored_where_the_judge_has_the_word(unpainted):
+    said = RNG.normal(size=len(unpainted)) + unpainted.table["above"].to_numpy()
+    acts = {0: RNG.random((len(unpainted), 1))}
+    found = scores(unpainted, acts, ("from above", "many"), answers={"from above": said}).set_index("concept")
+    indices = np.arange(len(unpainted))
+    above = next(each for each in concepts_of(unpainted, indices) if each.name == "from above")
+    wanted = by_counting(said[above.held_on], above.positive[above.held_on])
+    assert found.loc["from above", "answered"] == pytest.approx(wanted)
+    assert np.isnan(found.loc["many", "answered"])
 
 
 def test_planted_model(vit, unpainted):
@@ -235,53 +216,17 @@ def test_planted_model(vit, unpainted):
         block.mlp.fc1.bias.zero_()
         for feature in range(3):
             block.mlp.fc1.weight[feature, feature] = 1.0
-    many = factors_of(unpainted, EVERY)["arrangement"] == "many"
-    red, green = 255 * many, 255 * (many & (EVERY % 2 == 0))
-    colours = np.stack([red, green, RNG.integers(0, 256, COUNT)], axis=1).astype(np.uint8)
-    pixels = np.broadcast_to(colours[:, None, None], (COUNT, SIZE, SIZE, 3))
+    count = len(unpainted)
+    many = factors_of(unpainted, np.arange(count))["arrangement"] == "many"
+    red, green = 255 * many, 255 * (many & (np.arange(count) % 2 == 0))
+    colours = np.stack([red, green, RNG.integers(0, 256, count)], axis=1).astype(np.uint8)
+    pixels = np.broadcast_to(colours[:, None, None], (count, SIZE, SIZE, 3))
     images = ImageSet(unpainted.table, CLASSES, pixels)
     acts_nf = pooled(vit, [Site("ffn", 0)], Loader(images))[Site("ffn", 0)].numpy()
-    scores = concept_scores([(0, acts_nf)], concepts_of(images, EVERY)).set_index("concept")
-    assert scores.loc["many", "coded"] == 1
-    assert scores.loc["many", "best"] == 0
-    assert scores.loc["many", "held_out"] == 1.0
-    assert scores.drop("many")["coded"].sum() == 0
-    green_alone = concept_scores([(0, acts_nf[:, 1:2])], concepts_of(images, EVERY)).set_index("concept")
+    found = scores(images, {0: acts_nf}).set_index("concept")
+    assert found.loc["many", "coded"] == 1
+    assert found.loc["many", "best"] == 0
+    assert found.loc["many", "held_out"] == 1.0
+    assert found.drop("many")["coded"].sum() == 0
+    green_alone = scores(images, {0: acts_nf[:, 1:2]}).set_index("concept")
     assert green_alone.loc["many", "held_out"] == pytest.approx(0.75, abs=0.05)
-
-
-@pytest.fixture(scope="module")
-def photographs() -> ImageSet:
-    """Pictures of 72 of ImageNet's classes: a wave under ever more noise."""
-    noise = np.linspace(0, 50, 72)[:, None, None, None] * RNG.random((72, DETAIL_SIDE, DETAIL_SIDE, 1))
-    wave = 100 + 50 * np.sin(2 * np.pi * np.arange(DETAIL_SIDE) / DETAIL_SIDE)
-    pixels = np.broadcast_to((wave[:, None] + noise).astype(np.uint8), (72, DETAIL_SIDE, DETAIL_SIDE, 3))
-    table = pd.DataFrame({"label": np.arange(72) * 13, "name": "", "path": ""})
-    return ImageSet(table, tuple(imagenet_wnids()), pixels)
-
-
-def test_concepts_of_photographs_are_super_classes_on_other_classes(photographs):
-    indices = np.arange(72)[::-1]
-    labels, concepts = photographs.labels[indices], concepts_of(photographs, indices)
-    assert {"dog", "animal"} <= {concept.name for concept in concepts}
-    for concept in concepts:
-        assert concept.kind == "category"
-        assert not set(labels[concept.found_on]) & set(labels[concept.held_on])
-        if concept.name == "dog":
-            assert set(labels[concept.positive]) == {label for label in labels if 151 <= label <= 268}
-
-
-def test_factors_of_photographs(photographs):
-    factors = factors_of(photographs, np.arange(72))
-    assert set(factors) == {"class", "category", "texture"}
-    assert factors["class"][0] == "n01440764"
-    assert np.unique(factors["texture"], return_counts=True)[1].tolist() == [9] * 8
-    assert (factors["texture"][0], factors["texture"][71]) == ("detail 1", "detail 8")
-
-
-def test_the_category_of_a_photograph_is_its_smallest_super_class(photographs):
-    found = factors_of(photographs, np.arange(72))["category"]
-    joined = superclasses(photographs.classes, LEAST, MOST)
-    for label, category in zip(photographs.labels, found, strict=True):
-        above = {name: members.sum() for name, members in joined.items() if members[label]}
-        assert category == "other" if not above else above[category] == min(above.values())

@@ -16,6 +16,7 @@ from vitexplore.measures.dissect import (
     ONE_OF,
     SOFTNESS,
     TOP,
+    answers,
     judged,
     labels,
     soft_wpmi,
@@ -92,3 +93,22 @@ def test_words_of_scenes_are_their_captions_and_of_photographs_common_ones(monke
     said = words_of(scene_set("test", 2), 2)
     assert set(said) == {word for values in factor_prompts().values() for word in values}
     assert words_of(ImageSet(pd.DataFrame({"label": [0]}), ("a",)), 2) == {"dog": ["dog"], "grass": ["grass"]}
+
+
+def test_an_answer_for_a_scene_is_a_logit_less_those_of_the_other_words_of_its_factor():
+    said = words_of(scene_set("test", 2), 2)
+    words = list(said)
+    assert len(words) == sum(map(len, factor_prompts().values()))  # no word is of two factors
+    logits_nw = RNG.normal(size=(3, len(words)))
+    found = answers(logits_nw, words, scene_set("test", 2))
+    many, one, both = (logits_nw[:, words.index(word)] for word in ("many", "one", "before and after"))
+    assert set(found) == set(words)
+    assert found["many"] == pytest.approx(many - (one + both) / 2)
+    night, day = (logits_nw[:, words.index(word)] for word in ("at night", "by day"))
+    assert found["at night"] == pytest.approx(night - day)
+
+
+def test_an_answer_for_a_photograph_is_a_logit():
+    logits_nw = RNG.normal(size=(4, 2))
+    found = answers(logits_nw, ["dog", "red"], ImageSet(pd.DataFrame({"label": [0]}), ("a",)))
+    assert np.array_equal(found["red"], logits_nw[:, 1])

@@ -17,12 +17,13 @@ from vitexplore.registry import find, registry, shipped
 from vitexplore.scale import parse
 
 IMAGES = 100
+SCENES = 200  # a concept needs 30 of either kind in each half
 RECIPE = {"name": "paper", "steps": 3, "copies": 2}
 DRAWN = {"features": 2, "depths": ["middle"], "images": 20, "recipes": [RECIPE]}
 OF_VIT = [name for name in shipped() if name not in ("embed", "zero_shot")]
 SCALE = {
     "scale": "contract",
-    "data": {"kind": "scenes", "split": "test", "count": IMAGES},
+    "data": {"kind": "scenes", "split": "test", "count": SCENES},
     "models": {
         "vit": {"source": "lab", "architecture": "lab_vit", "family": "vit", "experiments": OF_VIT},
         "cnn": {"source": "lab", "architecture": "lab_cnn", "family": "cnn", "experiments": ["embed"]},
@@ -40,7 +41,7 @@ SCALE = {
         "token_mixing": {"images": IMAGES},
         "background": {"images": IMAGES, "common_size": 0},
         "low_pass": {"images": IMAGES, "common_size": 0},
-        "concepts": {"images": IMAGES, "judge": "clip", "words": 10},
+        "concepts": {"images": SCENES, "judge": "clip", "words": 10},
         "zero_shot": {"images": IMAGES},
         "portraits": {"recipe": RECIPE},
     },
@@ -56,7 +57,7 @@ def measured(tmp_path_factory) -> dict[str, float]:
     before, folder = Path.cwd(), tmp_path_factory.mktemp("contract")
     os.chdir(folder)
     graph = Graph(parse(SCALE))
-    write_scenes("test", IMAGES, 1, graph.out / "data")
+    write_scenes("test", SCENES, 1, graph.out / "data")
     passes = {}
     for name in IN_ORDER:
         (group,) = graph.groups(name)

@@ -6,9 +6,12 @@ from scipy.stats import entropy
 
 from vitexplore.measures.information import (
     BINS,
+    GROUPS,
     TOP,
     binned,
+    groups,
     information_table,
+    information_without,
     mutual_information,
     purity,
     top_images,
@@ -24,13 +27,17 @@ FACTORS = {
 FACTORS["category"] = (FACTORS["class"].astype(int) // 4).astype(str)
 
 
+def bits_by_entropies(bins: np.ndarray, values: np.ndarray) -> float:
+    """I = H(bin) + H(value) - H(both)."""
+    both = np.stack([bins, np.unique(values, return_inverse=True)[1]], axis=1)
+    counts = [np.unique(found, return_counts=True, axis=0)[1] for found in (bins, values, both)]
+    return entropy(counts[0], base=2) + entropy(counts[1], base=2) - entropy(counts[2], base=2)
+
+
 def slow_bits(acts: np.ndarray, values: np.ndarray) -> float:
-    """I = H(bin) + H(value) - H(both), less the mean of chance."""
-    bins = np.argsort(np.argsort(acts)) * BINS // len(acts)
-    kinds = [np.unique(found, return_counts=True, axis=0)[1] for found in (bins, values)]
-    both = np.unique(np.stack([bins, np.unique(values, return_inverse=True)[1]], axis=1), axis=0, return_counts=True)[1]
-    bits = entropy(kinds[0], base=2) + entropy(kinds[1], base=2) - entropy(both, base=2)
-    return bits - (BINS - 1) * (len(kinds[1]) - 1) / (2 * len(acts) * np.log(2))
+    """The same of equally full bins, less the mean of chance."""
+    bits = bits_by_entropies(np.argsort(np.argsort(acts)) * BINS // len(acts), values)
+    return bits - (BINS - 1) * (len(np.unique(values)) - 1) / (2 * len(acts) * np.log(2))
 
 
 def test_information_is_what_entropies_say():
@@ -69,6 +76,55 @@ def test_few_images_of_each_value_are_not_taken_for_information():
     assert (probability < 0.01).mean() < 0.03
     told, _ = mutual_information(binned((values < 50)[:, None] + 0.1 * RNG.normal(size=(600, 1))), values)
     assert told[0] > bits.max()
+
+
+@pytest.mark.parametrize("images", [COUNT, 613])
+def test_information_without_a_group_is_that_of_the_images_left(images):
+    values = FACTORS["texture"][:images]
+    acts_nf = RNG.normal(size=(images, 4)) + np.outer(values.astype(int), [0.0, 0.5, 2.0, 0.0])
+    acts_nf[:, 3] = np.maximum(acts_nf[:, 3], 0.5)  # mostly silent
+    bins_nf = binned(acts_nf)
+    bits, _ = mutual_information(bins_nf, values)
+    by_chance = np.array([bits_by_entropies(bins_nf[:, f], values) for f in range(4)]) - bits
+    found = information_without(bins_nf, values)
+    assert found.shape == (4, GROUPS)
+    for number, group in enumerate(groups(images)):
+        left = np.setdiff1d(np.arange(images), group)
+        raw = np.array([bits_by_entropies(bins_nf[left, f], values[left]) for f in range(4)])
+        assert found[:, number] == pytest.approx(raw - by_chance * images / len(left))
+
+
+def test_groups_are_disjoint_even_and_hold_every_image():
+    parts = groups(1010)
+    assert len(parts) == GROUPS == 20
+    assert sorted(np.concatenate(parts).tolist()) == list(range(1010))
+    assert {len(part) for part in parts} == {50, 51}
+    assert all(np.array_equal(one, same) for one, same in zip(parts, groups(1010), strict=True))
+
+
+def test_information_of_nothing_is_around_zero_without_any_group():
+    without = information_without(binned(RNG.normal(size=(COUNT, 400))), FACTORS["class"])
+    assert abs(without.mean()) < 0.002
+
+
+def test_the_jackknifes_deviation_is_that_of_other_images():
+    """Of a feature's bits over draws of images; delete-a-group's own relative spread is 1 / sqrt(2 * 19)."""
+    drawn = np.random.default_rng(5).integers(0, 4, (300, 500))
+    acts = drawn + np.random.default_rng(6).normal(size=drawn.shape)
+    bits = [mutual_information(binned(a[:, None]), values)[0][0] for a, values in zip(acts, drawn, strict=True)]
+    without = np.stack([information_without(binned(a[:, None]), v)[0] for a, v in zip(acts, drawn, strict=True)])
+    variance = (GROUPS - 1) / GROUPS * ((without - without.mean(1, keepdims=True)) ** 2).sum(1)
+    assert np.sqrt(variance.mean()) == pytest.approx(np.std(bits), rel=0.15)
+
+
+def test_the_table_has_information_without_each_group_of_class_and_texture():
+    acts_nf = RNG.normal(size=(COUNT, 3))
+    table = information_table(0, acts_nf, FACTORS)
+    for factor in ("class", "texture"):
+        wanted = information_without(binned(acts_nf), FACTORS[factor])
+        assert np.allclose(np.stack(table[f"{factor}_without"]), wanted, atol=1e-6)
+        assert table[f"{factor}_without"][0].dtype == np.float32
+    assert "time_without" not in table
 
 
 def test_purity_is_the_share_of_the_most_frequent_value_among_the_top():

@@ -1,5 +1,5 @@
-"""What features mean: the concepts that each block's features tell (paper section 6, Figs. 8 and 9), the factor that
-explains each feature, and a CLIP's words for it."""
+"""What features mean: the one that codes each concept best (paper section 6, Figs. 8 and 9) beside what pixels alone
+tell of it, the factor that explains each feature, and a CLIP's words for it."""
 
 from typing import Annotated, Any
 
@@ -16,21 +16,24 @@ class ConceptsOptions(Options):
 
 
 def given(session: Any, name: str) -> dict[str, Any]:
-    """The judge as a model and its words with their logits, for all models of the job, in place of their name and
-    number."""
+    """For all models of the job: the judge as a model and its words with their logits, in place of their name and
+    number, and statistics of the images' pixels."""
     from vitexplore.measures.dissect import judged
+    from vitexplore.measures.pixels import pixel_statistics
 
     options, judge = session.options, session.model(session.options.judge)
     shown = session.loader.sample(options.images)
-    return {"judge": judge, "words": session.once("words", lambda: judged(judge, shown, options.words))}
+    words = session.once("words", lambda: judged(judge, shown, options.words))
+    return {"judge": judge, "words": words, "pixels": session.once("pixels", lambda: pixel_statistics(shown))}
 
 
-def measure(model, loader, *, images: int, judge, words) -> dict[str, pd.DataFrame]:
-    """``concepts``: a row for each block, concept and fold (measures/concepts.py). ``features``: a row a feature
-    (measures/information.py), with its words (measures/dissect.py). ``words``: logits of the images that ``judge``, a
-    CLIP, gives its words, and those words (measures/dissect.py, `judged`)."""
+def measure(model, loader, *, images: int, judge, words, pixels: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """``concepts``: a row for each concept and fold (measures/concepts.py); none where the images are too few for any.
+    ``features``: a row a feature (measures/information.py), with its words (measures/dissect.py). ``words``: logits of
+    the images that ``judge``, a CLIP, gives its words, and those words (measures/dissect.py, `judged`). ``pixels``:
+    statistics of the images (measures/pixels.py)."""
     from vitexplore.measures.concepts import activations_by_block, concept_scores
-    from vitexplore.measures.dissect import labels, soft_wpmi
+    from vitexplore.measures.dissect import answers, labels, soft_wpmi
     from vitexplore.measures.factors import concepts_of, factors_of
     from vitexplore.measures.information import information_table
 
@@ -41,16 +44,17 @@ def measure(model, loader, *, images: int, judge, words) -> dict[str, pd.DataFra
     for block, acts_nf in acts.items():
         rows.append(information_table(block, acts_nf, factors).join(labels(soft_wpmi(acts_nf, logits_nw), named)))
     whose = {"judge": judge.spec.name, "judge_weights": judge.weight_hash[:16], "images": len(shown)}
-    return {
-        "concepts": concept_scores(acts.items(), concepts),
-        "features": pd.concat(rows, ignore_index=True).assign(**whose),
-    }
+    said = answers(logits_nw, named, shown.images)
+    scored = concept_scores(acts, concepts, shown.indices, pixels, said) if concepts else pd.DataFrame(columns=CONCEPTS)
+    return {"concepts": scored, "features": pd.concat(rows, ignore_index=True).assign(**whose)}
 
 
-CONCEPTS = ("block", "concept", "kind", "fold", "features", "coded", "resamples", "threshold", "best", "found")
-CONCEPTS += ("held_out", "deviation", "positives", "others")
-FEATURES = ("block", "feature", "information_*", "explained_by", "bits", "value", "purity", "purity_class")
-FEATURES += ("purity_category", "word_[123]", "score_[123]", "judge", "judge_weights", "images")
+CONCEPTS = ("concept", "kind", "fold", "block", "best", "found", "held_out", "deviation", "placed", "shows")
+CONCEPTS += ("held_images", "pixel", "pixel_held_out", "pixel_placed", "answered", "positives", "others")
+CONCEPTS += ("found_positives", "found_others", "coded", "features")
+FEATURES = ("block", "feature", "information_*", "class_without", "texture_without", "explained_by", "bits", "value")
+FEATURES += ("purity", "purity_class", "purity_category", "word_[123]", "score_[123]", "judge", "judge_weights")
+FEATURES += ("images",)
 
 EXPERIMENT = Experiment(
     measure,
@@ -58,6 +62,6 @@ EXPERIMENT = Experiment(
     tables={"concepts": CONCEPTS, "features": FEATURES},
     others=lambda scale, name: [scale.options("concepts").judge],
     given=given,
-    # the model, and the judge; the detail of each photograph is measured apart
-    cost=lambda options, family: Cost(2 * options.images, 3 * options.images),
+    # the model, and the judge; the pixels' statistics, and the detail of each photograph, are measured apart
+    cost=lambda options, family: Cost(2 * options.images, 4 * options.images),
 )

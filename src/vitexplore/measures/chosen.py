@@ -18,11 +18,10 @@ def explained_best(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def found_best(concepts: pd.DataFrame) -> pd.DataFrame:
-    """A row for each concept: the feature of all blocks that is found to fire most for it; for a category, on the first
-    half of the classes. From the table `concepts` of one model."""
+    """A row for each concept: the feature that is found to fire most for it; for a category, on the first half of the
+    classes. From the table `concepts` of one model."""
     first = concepts[concepts["fold"] == concepts.groupby("concept")["fold"].transform("min")]
-    best = first.sort_values("found", ascending=False, kind="stable").groupby("concept").head(1)
-    return best.rename(columns={"best": "feature"}).sort_values(["kind", "concept"]).reset_index(drop=True)
+    return first.rename(columns={"best": "feature"}).sort_values(["kind", "concept"]).reset_index(drop=True)
 
 
 def of_background(localization: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Which features code which concepts (paper section 6, Figs. 8 and 9), as AUROCs on images that had no part in the
 choice of feature and sign."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from vitexplore.data.loading import Loader
 from vitexplore.measures.factors import Concept
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, sites
-from vitexplore.stats import FALSE_DISCOVERIES, RESAMPLES
+from vitexplore.statistics.splits import FALSE_DISCOVERIES
 
 CODED = 0.9  # AUROC from which on a feature is said to code a concept
 
@@ -24,96 +24,121 @@ def activations_by_block(model: Model, loader: Loader) -> dict[int, np.ndarray]:
     return {site.block: acts.numpy() for site, acts in pooled(model, wanted, loader).items()}
 
 
-def auroc(ranks_nf: np.ndarray, positive_nc: np.ndarray) -> np.ndarray:
+def auroc(ranks_nf: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
     """Probability that a feature is larger on an image that shows a concept than on one that does not, ties counting
-    half: float64 [c, f] (Mann and Whitney 1947). ``ranks_nf``: of each feature's activations, from 1, ties sharing the
-    mean; ``positive_nc`` bool. NaN where images are of one kind only."""
-    count = positive_nc.sum(0)[:, None]
-    wins = positive_nc.T.astype(np.float64) @ ranks_nf - count * (count + 1) / 2
+    half: float64 [f] (Mann and Whitney 1947). ``ranks_nf``: of each feature's activations, from 1, ties sharing the
+    mean; ``positive_n`` bool. NaN where images are of one kind only."""
+    count = positive_n.sum()
+    wins = positive_n.astype(np.float64) @ ranks_nf - count * (count + 1) / 2
     with np.errstate(invalid="ignore"):
         return wins / (count * (len(ranks_nf) - count))
 
 
-def placements(acts_nf: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
-    """What each image has to do with the AUROC, float64 [n, f]: for one that shows the concept the share of the others
-    that are below it, for another the share of those that are above it, ties counting half (DeLong, DeLong and
+def placements(acts_n: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
+    """What each image has to do with a feature's AUROC, float64 [n]: for one that shows the concept the share of the
+    others that are below it, for another the share of those that are above it, ties counting half (DeLong, DeLong and
     Clarke-Pearson 1988). The mean over either kind is the AUROC."""
     shows, count = positive_n, positive_n.sum()
-    placed = rankdata(acts_nf, axis=0)
-    placed[shows] = (placed[shows] - rankdata(acts_nf[shows], axis=0)) / (len(placed) - count)
-    placed[~shows] = 1 - (placed[~shows] - rankdata(acts_nf[~shows], axis=0)) / count
+    placed = rankdata(acts_n)
+    placed[shows] = (placed[shows] - rankdata(acts_n[shows])) / (len(placed) - count)
+    placed[~shows] = 1 - (placed[~shows] - rankdata(acts_n[~shows])) / count
     return placed
 
 
-def resampled_auroc(placed_nf: np.ndarray, positive_n: np.ndarray, seed: int) -> np.ndarray:
-    """The AUROC on RESAMPLES draws of as many images of either kind, with replacement: float64 [r, f]. Linear in the
-    images, as DeLong's variance is: to first order in 1/n the bootstrap itself, at the price of a product. The
-    same images are drawn for all models."""
-    rng = np.random.default_rng(seed)
-    means = []
-    for kind in (placed_nf[positive_n], placed_nf[~positive_n]):
-        drawn = rng.multinomial(len(kind), np.full(len(kind), 1 / len(kind)), size=RESAMPLES)
-        means.append(drawn @ kind / len(kind))
-    return means[0] + means[1] - placed_nf[positive_n].mean(0)
+def deviation(placed_n: np.ndarray, positive_n: np.ndarray) -> float:
+    """Standard error of the AUROC over images, from its ``placements`` (DeLong et al. 1988)."""
+    kinds = placed_n[positive_n], placed_n[~positive_n]
+    return float(np.sqrt(sum(kind.var(ddof=1) / len(kind) for kind in kinds)))
 
 
 def told_from_chance(auroc_f: np.ndarray, positives: int, others: int) -> np.ndarray:
     """bool [f]: whether a feature's AUROC is above 0.5, at a false discovery rate of FALSE_DISCOVERIES among these
     features (Benjamini and Hochberg 1995); by the normal limit of Mann and Whitney's statistic."""
-    deviation = np.sqrt((positives + others + 1) / (12 * positives * others))
-    return false_discovery_control(norm.sf((auroc_f - 0.5) / deviation)) <= FALSE_DISCOVERIES
+    spread = np.sqrt((positives + others + 1) / (12 * positives * others))
+    return false_discovery_control(norm.sf((auroc_f - 0.5) / spread)) <= FALSE_DISCOVERIES
 
 
-def concept_scores(blocks: Iterable[tuple[int, np.ndarray]], concepts: Sequence[Concept]) -> pd.DataFrame:
-    """A row for each block, concept and fold, from ``blocks``: (block, activations float [n, f]).
+def concept_scores(
+    acts: Mapping[int, np.ndarray],
+    concepts: Sequence[Concept],
+    indices: np.ndarray,
+    pixels: pd.DataFrame,
+    answers: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """A row for each concept and fold, of the model whose activations, float [n, f] by block, are ``acts``. One or more
+    ``concepts``. The images, n, are ``indices`` int64 [n] of their set.
 
-    ``features``: how many there are; ``coded``: of those, how many have an AUROC of ``threshold`` at least where they
-    are found and again where they are held out, above chance there (``told_from_chance``); ``resamples``: the same on
-    RESAMPLES draws of the held-out images and of the features. A feature may code a concept by either sign; ``best``
-    is the one that fires most for it, with its AUROC where it was ``found``, that where it was ``held_out``, and the
-    standard error of the latter, ``deviation``. ``positives``, ``others``: held-out images of either kind."""
-    return pd.DataFrame([row for block, acts_nf in blocks for row in _of_block(block, acts_nf, concepts)])
+    ``best``, of ``block``: the feature of the whole model that fires most for the concept, with its AUROC on the images
+    where features are ``found``, that on those ``held_out``, and the standard error of the latter, ``deviation``.
+    ``placed``, ``shows``, ``held_images``, [h]: its ``placements`` of the held-out images, which of them show the
+    concept, and their indices.
+    ``pixel``: of ``pixels``, float32 [n, s] (``measures.pixels``), the statistic that tells most of the concept on the
+    images where features are found, "-" before its name where it is less on images that show it; ``pixel_held_out``
+    and ``pixel_placed`` of that, as above.
+    ``answered``: AUROC, held out, of ``answers[concept]``, float [n], what a judge says of the images; NaN without it.
+    ``positives``, ``others``, ``found_positives``, ``found_others``: images that show it or do not, held out and not.
+    ``coded``: of all ``features``, those whose AUROC is CODED at least where features are found and again where they
+    are held out, above chance there (``told_from_chance``), by either sign."""
+    by_block = [_both_parts(acts_nf, concepts) for acts_nf in acts.values()]
+    found_cf, held_cf = (np.concatenate(part, axis=1) for part in zip(*by_block, strict=True))
+    address_f = [(block, feature) for block, acts_nf in acts.items() for feature in range(acts_nf.shape[1])]
+    pixels_ns = pixels.to_numpy()
+    found_cs, _ = _both_parts(pixels_ns, concepts)
+    rows = []
+    for concept, found_f, held_f, found_s in zip(concepts, found_cf, held_cf, found_cs, strict=True):
+        held_on = concept.held_on
+        shows, found_shows = concept.positive[held_on], concept.positive[concept.found_on]
+        first = int(found_f.argmax())
+        block, best = address_f[first]
+        placed = placements(acts[block][held_on, best], shows)
+        pixel = int(np.abs(found_s - 0.5).argmax())
+        sign = 1 if found_s[pixel] >= 0.5 else -1
+        pixel_placed = placements(sign * pixels_ns[held_on, pixel], shows)
+        answer = answers.get(concept.name)
+        rows.append(
+            {
+                "concept": concept.name,
+                "kind": concept.kind,
+                "fold": concept.fold,
+                "block": block,
+                "best": best,
+                "found": found_f[first],
+                "held_out": placed[shows].mean(),
+                "deviation": deviation(placed, shows),
+                "placed": placed.astype(np.float32),
+                "shows": shows,
+                "held_images": indices[held_on].astype(np.int32),
+                "pixel": ("-" if sign < 0 else "") + pixels.columns[pixel],
+                "pixel_held_out": pixel_placed[shows].mean(),
+                "pixel_placed": pixel_placed.astype(np.float32),
+                "answered": np.nan if answer is None else placements(answer[held_on], shows)[shows].mean(),
+                "positives": int(shows.sum()),
+                "others": int((~shows).sum()),
+                "found_positives": int(found_shows.sum()),
+                "found_others": int((~found_shows).sum()),
+                "coded": _coded(found_f, held_f, shows),
+                "features": len(found_f),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def _of_block(block: int, acts_nf: np.ndarray, concepts: Sequence[Concept]) -> Iterator[dict]:
-    features = acts_nf.shape[1]
-    drawn = np.random.default_rng(block).multinomial(features, np.full(features, 1 / features), size=RESAMPLES)
-    parts: dict[bytes, np.ndarray] = {}  # concepts share their parts of the images, and ranking is what takes time
+def _coded(found_f: np.ndarray, held_f: np.ndarray, shows: np.ndarray) -> int:
+    sign_f = np.where(found_f >= 0.5, 1, -1)
+    found_f, held_f = (0.5 + sign_f * (part - 0.5) for part in (found_f, held_f))
+    told_f = told_from_chance(held_f, int(shows.sum()), int((~shows).sum()))
+    return int(((found_f >= CODED) & (held_f >= CODED) & told_f).sum())
 
-    def ranks(part: np.ndarray) -> np.ndarray:
+
+def _both_parts(acts_nf: np.ndarray, concepts: Sequence[Concept]) -> tuple[np.ndarray, np.ndarray]:
+    """AUROC of each feature for each concept, where features are found and where they are held out: two of [c, f]."""
+    ranked: dict[bytes, np.ndarray] = {}  # concepts share their parts of the images, and ranking is what takes time
+
+    def score(part: np.ndarray, positive: np.ndarray) -> np.ndarray:
         key = part.tobytes()
-        if key not in parts:
-            parts[key] = rankdata(acts_nf[part], axis=0)
-        return parts[key]
+        if key not in ranked:
+            ranked[key] = rankdata(acts_nf[part], axis=0)
+        return auroc(ranked[key], positive[part])
 
-    for number, concept in enumerate(concepts):
-        held_on, positive = concept.held_on, concept.positive[concept.held_on]
-        found = auroc(ranks(concept.found_on), concept.positive[concept.found_on, None])[0]
-        held = auroc(ranks(held_on), positive[:, None])[0]
-        best, sign = int(found.argmax()), np.where(found >= 0.5, 1, -1)
-        positives, others = int(positive.sum()), int((~positive).sum())
-        told = told_from_chance(0.5 + sign * (held - 0.5), positives, others)
-        candidates = np.flatnonzero((np.abs(found - 0.5) >= CODED - 0.5) & told)
-        placed = placements(sign[candidates] * acts_nf[held_on][:, candidates], positive)
-        resamples = np.zeros(RESAMPLES, dtype=np.int64)
-        if len(candidates):
-            again = resampled_auroc(placed, positive, number) >= CODED
-            resamples = (again * drawn[:, candidates]).sum(1)
-        placed_best = placements(acts_nf[held_on][:, [best]], positive)[:, 0]
-        variances = [part.var(ddof=1) / len(part) for part in (placed_best[positive], placed_best[~positive])]
-        yield {
-            "block": block,
-            "concept": concept.name,
-            "kind": concept.kind,
-            "fold": concept.fold,
-            "features": features,
-            "coded": int((placed[positive].mean(0) >= CODED).sum()),
-            "resamples": resamples,
-            "threshold": CODED,
-            "best": best,
-            "found": found[best],
-            "held_out": held[best],
-            "deviation": np.sqrt(sum(variances)),
-            "positives": positives,
-            "others": others,
-        }
+    found = [score(concept.found_on, concept.positive) for concept in concepts]
+    return np.stack(found), np.stack([score(concept.held_on, concept.positive) for concept in concepts])

@@ -1,4 +1,7 @@
-"""Words for features: soft-WPMI, the best of the measures of CLIP-Dissect (Oikarinen and Weng 2023, section 3)."""
+"""Words for features (soft-WPMI, the best of the measures of CLIP-Dissect: Oikarinen and Weng 2023, section 3), and a
+judge's answers about images."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,6 +38,18 @@ def words_of(images: ImageSet, count: int) -> dict[str, list[str]]:
     if has_factors(images):
         return {word: texts for values in factor_prompts().values() for word, texts in values.items()}
     return {word: [word] for word in common_words(count)}
+
+
+def answers(logits_nw: np.ndarray, words: Sequence[str], images: ImageSet) -> dict[str, np.ndarray]:
+    """By word, how much the judge says that each image shows it, float [n]: its logit (see ``judged``) less the mean of
+    its logits for the other words of the same factor. For photographs, whose words have no factors, its logit."""
+    plain = dict(zip(words, logits_nw.T, strict=True))
+    factors = factor_prompts().values() if has_factors(images) else ()
+    return plain | {
+        word: plain[word] - np.mean([plain[other] for other in said if other != word], axis=0)
+        for said in factors
+        for word in said
+    }
 
 
 def soft_wpmi(acts_nf: np.ndarray, logits_nw: np.ndarray) -> np.ndarray:

@@ -13,6 +13,9 @@ from vitexplore.statistics.splits import halves
 from vitexplore.visualize.quality import high_frequency_share
 
 LEAST, MOST = 20, 400  # classes that a super-class of photographs joins
+# Images of either kind that a concept needs in each part. With fewer, chance alone puts the standard error of an AUROC
+# at 0.05 or more, however many images there are of the other kind: the best of 2,000 features would be found at 0.68.
+FEWEST = 30
 DETAIL_BINS, DETAIL_SIDE = 8, 224
 
 # factors of scenes: the column of their table, and the words for its values where those are not words
@@ -50,9 +53,9 @@ class Concept:
     held_on: np.ndarray
 
     def usable(self) -> bool:
-        """Whether both parts have two images at least that show it, and two that do not."""
+        """Whether both parts have FEWEST images at least that show it, and as many that do not."""
         parts = (self.positive[self.found_on], self.positive[self.held_on])
-        return all(min(part.sum(), (~part).sum()) >= 2 for part in parts)
+        return all(min(part.sum(), (~part).sum()) >= FEWEST for part in parts)
 
 
 def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:

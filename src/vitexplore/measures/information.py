@@ -9,6 +9,8 @@ from scipy.stats import chi2, false_discovery_control, rankdata
 from vitexplore.statistics.splits import FALSE_DISCOVERIES
 
 BINS = 8  # of a feature's activations, equally full
+GROUPS = 20  # of images, each left out in turn
+JACKKNIFED = ("class", "texture")  # factors of which information gets an interval over images
 TOP = 10  # images
 CATEGORY = "category"  # known from the class: what explains a feature is then called the class
 
@@ -20,27 +22,55 @@ def binned(acts_nf: np.ndarray) -> np.ndarray:
 
 def mutual_information(bins_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bits that each feature, by its bin, tells of a factor's value, float64 [f], and how probable as many were of a
-    feature that tells nothing, float64 [f] (the chi-squared limit). The mean that such a feature has is taken off:
-    (bins - 1) (values - 1) / (2 n ln 2) (Miller 1955), times what values exchanged among the images have of that: 1
-    where images are many, less where a value has few. Around 0 where there is nothing."""
-    unit = 1 / (2 * len(bins_nf) * np.log(2))
-    # fewer are filled where many activations are equal, as a ReLU's zeros
-    filled = sum((bins_nf == b).any(0) for b in range(BINS))
-    freedom = (filled - 1) * (len(np.unique(values_n)) - 1)
-    bits = _bits(bins_nf, values_n)
-    if not freedom.any():
-        return bits, np.ones(len(bits))
-    exchanged = _bits(bins_nf, np.random.default_rng(0).permutation(values_n))
-    scale = exchanged.mean() / (unit * freedom.mean())
-    probability = np.where(freedom > 0, chi2.sf(bits / (unit * scale), np.maximum(freedom, 1)), 1.0)
-    return bits - scale * unit * freedom, probability
+    feature that tells nothing, float64 [f] (the chi-squared limit). The mean that such a feature has is taken off (see
+    ``_chance``): around 0 where there is nothing."""
+    freedom_f, bits_each = _chance(bins_nf, values_n)
+    bits_f = _bits(_counts(bins_nf, _shows(values_n)[0]))
+    probability_f = np.where(freedom_f > 0, chi2.sf(bits_f / bits_each, np.maximum(freedom_f, 1)), 1.0)
+    return bits_f - bits_each * freedom_f, probability_f
 
 
-def _bits(bins_nf: np.ndarray, values_n: np.ndarray) -> np.ndarray:
-    """Mutual information of the table of bins and values itself, float64 [f]."""
+def information_without(bins_nf: np.ndarray, values_n: np.ndarray) -> np.ndarray:
+    """``mutual_information`` with each of the ``groups`` of images left out in turn, float64 [f, g]: what a
+    delete-a-group jackknife needs (Shao and Tu 1995; Kott 2001). Bins stay those of all images. What chance
+    alone gives falls as 1/n, so what is taken off is that of all images, times n over how many are left."""
+    freedom_f, bits_each = _chance(bins_nf, values_n)
     shows_vn, _ = _shows(values_n)
+    all_fbv, images = _counts(bins_nf, shows_vn), len(values_n)
+    found = []
+    for group in groups(images):
+        bits_f = _bits(all_fbv - _counts(bins_nf[group], shows_vn[:, group]))
+        found.append(bits_f - bits_each * freedom_f * images / (images - len(group)))
+    return np.stack(found, axis=1)
+
+
+def groups(images: int) -> list[np.ndarray]:
+    """GROUPS parts of ``images`` indices, of one size as nearly as can be, drawn once and for all."""
+    return np.array_split(np.random.default_rng(GROUPS).permutation(images), GROUPS)
+
+
+def _chance(bins_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, float]:
+    """Degrees of freedom of each feature's table of bins and values, (bins - 1) (values - 1), [f], and the bits of one
+    of them where a feature tells nothing: measured with the values exchanged among the images. Where images are
+    many that is 1 / (2 n ln 2) (Miller 1955); it is less where a value has few."""
+    shows_vn, values = _shows(np.random.default_rng(0).permutation(values_n))
+    exchanged_fbv = _counts(bins_nf, shows_vn)
+    # fewer bins are filled where many activations are equal, as a ReLU's zeros
+    freedom_f = (exchanged_fbv.any(2).sum(1) - 1) * (len(values) - 1)
+    if not freedom_f.any():
+        return freedom_f, 1 / (2 * len(bins_nf) * np.log(2))
+    return freedom_f, float(_bits(exchanged_fbv).mean() / freedom_f.mean())
+
+
+def _counts(bins_nf: np.ndarray, shows_vn: np.ndarray) -> np.ndarray:
+    """How many images fall in each bin and show each value, of each feature: float64 [f, b, v]."""
     in_bin = (np.asarray(bins_nf == b, dtype=np.float32) for b in range(BINS))
-    together_fbv = np.stack([(shows_vn @ fallen).T for fallen in in_bin], axis=1, dtype=np.float64) / len(bins_nf)
+    return np.stack([(shows_vn @ fallen).T for fallen in in_bin], axis=1, dtype=np.float64)
+
+
+def _bits(counts_fbv: np.ndarray) -> np.ndarray:
+    """Mutual information of bins and values by the table itself, float64 [f]."""
+    together_fbv = counts_fbv / counts_fbv.sum((1, 2), keepdims=True)
     apart_fbv = together_fbv.sum(2, keepdims=True) * together_fbv.sum(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(together_fbv > 0, together_fbv * np.log2(together_fbv / apart_fbv), 0.0)
@@ -70,16 +100,19 @@ def _shows(values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def information_table(block: int, acts_nf: np.ndarray, factors: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """A row for each feature of a block: ``information_<factor>`` in bits; ``explained_by``, the factor of which it
-    tells most, or "" where none is told from chance (at a false discovery rate of FALSE_DISCOVERIES over the block's
-    features and factors), with ``bits``, and the ``value`` that its top images have most in common, with ``purity``;
-    ``purity_<factor>`` of class and category."""
+    """A row for each feature of a block: ``information_<factor>`` in bits; of JACKKNIFED ``<factor>_without``, float32
+    [GROUPS], see ``information_without``; ``explained_by``, the factor of which it tells most, or "" where none is told
+    from chance (at a false discovery rate of FALSE_DISCOVERIES over the block's features and factors), with ``bits``,
+    and the ``value`` that its top images have most in common, with ``purity``; ``purity_<factor>`` of class and
+    category."""
     bins_nf, top_nf = binned(acts_nf), top_images(acts_nf)
     found = {name: mutual_information(bins_nf, values) for name, values in factors.items()}
     pure = {name: purity(top_nf, values) for name, values in factors.items()}
     table = pd.DataFrame({"block": block, "feature": np.arange(acts_nf.shape[1])})
     for name, (bits, _) in found.items():
         table[f"information_{name}"] = bits
+    for name in JACKKNIFED:
+        table[f"{name}_without"] = list(information_without(bins_nf, factors[name]).astype(np.float32))
     competing = [name for name in factors if name != CATEGORY]
     bits_cf = np.stack([found[name][0] for name in competing])
     chance_cf = np.stack([found[name][1] for name in competing])

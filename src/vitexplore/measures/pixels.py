@@ -62,7 +62,8 @@ def _statistics(pixels_bchw: Tensor) -> Tensor:
     found = []
     for rows, columns in PLACES.values():
         maps = maps_bmhw[:, :, rows, columns]
-        means, deviations = maps.mean((2, 3)), maps[:, :-1].std((2, 3), correction=0)
+        means = maps.mean((2, 3))
+        deviations = (maps - means[..., None, None])[:, :-1].square().mean((2, 3)).sqrt()
         fine = high_frequency_share(pixels_bchw[:, :, rows, columns])[:, None]
         found += [means[:, :-1], deviations, means[:, -1:], fine]
     return torch.cat(found, dim=1).float()

@@ -53,7 +53,8 @@ def _spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
     """Energy [f, h, w] over channels, without the mean, and the frequency of each place [h, w] in shares of Nyquist."""
     images = images.double()  # in float32 the rounding of a flat picture's transform would be its only energy
     h, w = images.shape[-2:]
-    energy = torch.fft.fft2(images - images.mean((2, 3), keepdim=True)).abs().pow(2).sum(1)
+    waves = torch.fft.fft2(images - images.mean((2, 3), keepdim=True))
+    energy = (waves.real.square() + waves.imag.square()).sum(1)
     energy[:, 0, 0] = 0
     fy, fx = (2 * torch.fft.fftfreq(side, device=images.device) for side in (h, w))
     return energy, torch.sqrt(fy[:, None] ** 2 + fx**2)

@@ -1,0 +1,92 @@
+"""Which concepts and factors images have, and on which images a concept's features are found and scored."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vitexplore.data.images import ImageSet
+from vitexplore.data.photos import imagenet_wnids
+from vitexplore.data.shapes import CLASSES
+from vitexplore.data.wordnet import superclasses
+from vitexplore.measures.factors import DETAIL_SIDE, FEWEST, LEAST, MOST, Concept, concepts_of, factors_of
+
+RNG = np.random.default_rng(0)
+
+
+def test_a_concept_is_found_and_scored_on_different_images(unpainted):
+    concepts = concepts_of(unpainted, np.arange(len(unpainted)))
+    assert {concept.name for concept in concepts if concept.kind == "caption"} == {
+        *("many", "before and after", "from above", "at night", "striped")
+    }
+    for concept in concepts:
+        assert not (concept.found_on & concept.held_on).any()
+
+
+def test_a_category_is_found_on_other_classes_than_it_is_scored_on(unpainted):
+    labels = unpainted.labels
+    folds = [concept for concept in concepts_of(unpainted, np.arange(len(unpainted))) if concept.name == "animal"]
+    assert [concept.fold for concept in folds] == [0, 1]
+    for concept in folds:
+        found, held = set(labels[concept.found_on & concept.positive]), set(labels[concept.held_on & concept.positive])
+        assert len(found) == len(held) == 2
+        assert not set(labels[concept.found_on]) & set(labels[concept.held_on])
+
+
+def test_concepts_are_those_of_the_images_that_are_asked_for(unpainted):
+    indices = RNG.permutation(len(unpainted))[:600]
+    many = next(concept for concept in concepts_of(unpainted, indices) if concept.name == "many")
+    assert np.array_equal(many.positive, unpainted.table["arrangement"].to_numpy()[indices] == "group")
+    assert np.array_equal(factors_of(unpainted, indices)["class"], np.array(CLASSES)[unpainted.labels[indices]])
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("kind", [True, False])
+def test_a_concept_with_too_few_images_of_one_kind_in_one_part_is_left_out(first, kind):
+    found_on = np.arange(4 * FEWEST) < 2 * FEWEST
+    positive = np.arange(4 * FEWEST) % 2 == 0
+    assert Concept("enough", "caption", 0, positive, found_on, ~found_on).usable()
+    lacking = np.flatnonzero((positive == kind) & (found_on == first))[0]
+    keep = np.arange(4 * FEWEST) != lacking
+    assert not Concept("few", "caption", 0, positive, found_on & keep, ~found_on & keep).usable()
+
+
+def test_few_images_have_no_concepts(unpainted):
+    assert concepts_of(unpainted, np.arange(2 * FEWEST)) == []
+
+
+@pytest.fixture(scope="module")
+def photographs() -> ImageSet:
+    """Pictures of 72 of ImageNet's classes: a wave under ever more noise."""
+    noise = np.linspace(0, 50, 72)[:, None, None, None] * RNG.random((72, DETAIL_SIDE, DETAIL_SIDE, 1))
+    wave = 100 + 50 * np.sin(2 * np.pi * np.arange(DETAIL_SIDE) / DETAIL_SIDE)
+    pixels = np.broadcast_to((wave[:, None] + noise).astype(np.uint8), (72, DETAIL_SIDE, DETAIL_SIDE, 3))
+    table = pd.DataFrame({"label": np.arange(72) * 13, "name": "", "path": ""})
+    return ImageSet(table, tuple(imagenet_wnids()), pixels)
+
+
+def test_concepts_of_photographs_are_super_classes_on_other_classes():
+    table = pd.DataFrame({"label": np.arange(3000) % 1000, "name": "", "path": ""})
+    unseen, indices = ImageSet(table, tuple(imagenet_wnids())), np.arange(3000)[::-1]
+    labels, concepts = unseen.labels[indices], concepts_of(unseen, indices)
+    assert {"dog", "animal"} <= {concept.name for concept in concepts}
+    for concept in concepts:
+        assert concept.kind == "category"
+        assert not set(labels[concept.found_on]) & set(labels[concept.held_on])
+        if concept.name == "dog":
+            assert set(labels[concept.positive]) == set(range(151, 269))
+
+
+def test_factors_of_photographs(photographs):
+    factors = factors_of(photographs, np.arange(72))
+    assert set(factors) == {"class", "category", "texture"}
+    assert factors["class"][0] == "n01440764"
+    assert np.unique(factors["texture"], return_counts=True)[1].tolist() == [9] * 8
+    assert (factors["texture"][0], factors["texture"][71]) == ("detail 1", "detail 8")
+
+
+def test_the_category_of_a_photograph_is_its_smallest_super_class(photographs):
+    found = factors_of(photographs, np.arange(72))["category"]
+    joined = superclasses(photographs.classes, LEAST, MOST)
+    for label, category in zip(photographs.labels, found, strict=True):
+        above = {name: members.sum() for name, members in joined.items() if members[label]}
+        assert category == "other" if not above else above[category] == min(above.values())
