@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from vitexplore.statistics.intervals import GROUPS
+from vitexplore.statistics.splits import GROUPS
 
 IMAGES = 400
 

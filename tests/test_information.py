@@ -6,16 +6,15 @@ from scipy.stats import entropy
 
 from vitexplore.measures.information import (
     BINS,
-    GROUPS,
     TOP,
     binned,
-    groups,
     information_table,
     information_without,
     mutual_information,
     purity,
     top_images,
 )
+from vitexplore.statistics.splits import GROUPS, groups
 
 RNG = np.random.default_rng(0)
 COUNT = 1600

@@ -2,19 +2,17 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, kendalltau, ttest_ind, ttest_rel
+from scipy.stats import binomtest, ttest_ind, ttest_rel
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from vitexplore.statistics import intervals
 from vitexplore.statistics.intervals import (
-    GROUPS,
     RESAMPLES,
     Estimate,
     Jackknifed,
     Means,
     Resampled,
     combined,
-    groups,
     mean_of,
     over_models,
     resampled_grid,
@@ -22,6 +20,7 @@ from vitexplore.statistics.intervals import (
     resampled_means,
     unseen,
 )
+from vitexplore.statistics.splits import GROUPS, groups
 
 
 def test_interval_of_a_mean_is_as_wide_as_the_normal_formula_says():
@@ -108,30 +107,22 @@ def test_a_single_unit_says_nothing():
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
     values = np.random.default_rng(5).normal(size=GROUPS * 5)
-    group = groups(len(values))
-    without = np.array([values[group != g].mean() for g in range(GROUPS)])
+    without = np.array([np.delete(values, part).mean() for part in groups(len(values))])
     found = Jackknifed(values.mean(), {"images": without}, "100 images").estimate()
-    of_groups = np.array([values[group == g].mean() for g in range(GROUPS)])
+    of_groups = np.array([values[part].mean() for part in groups(len(values))])
     half = 2.093 * of_groups.std(ddof=1) / np.sqrt(GROUPS)  # t with 19 degrees
     assert found.high - found.value == pytest.approx(half, rel=1e-3)
 
 
 def test_jackknifed_differences_are_paired_by_what_is_sampled():
     values = np.random.default_rng(5).normal(size=100)
-    group = groups(100)
-    without = {"images": np.array([values[group != g].mean() for g in range(GROUPS)])}
+    without = {"images": np.array([np.delete(values, part).mean() for part in groups(100)])}
     one = Jackknifed(values.mean(), without, "")
     assert (one - one).estimate() == Estimate(0.0, 0.0, 0.0, "")
     features = Jackknifed(1.0, {"features": 1 + without["images"] - values.mean()}, "")
     both = (one - features).estimate()
     alone = one.estimate()
     assert both.high - both.low == pytest.approx(np.sqrt(2) * (alone.high - alone.low))
-
-
-def test_groups_are_even_and_random():
-    found = groups(205)
-    assert np.bincount(found).tolist() == [11] * 5 + [10] * 15
-    assert abs(kendalltau(np.arange(205), found).statistic) < 0.1
 
 
 def test_an_interval_over_models_is_students():

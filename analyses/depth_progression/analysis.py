@@ -7,7 +7,8 @@ from scipy.stats import kendalltau
 
 from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, of_each, pooled, vits_and_control
 from vitexplore.figures import plots
-from vitexplore.statistics.intervals import Estimate, Jackknifed, Means, groups
+from vitexplore.statistics.intervals import Estimate, Jackknifed, Means
+from vitexplore.statistics.splits import groups
 
 FACTORS = ("class", "texture")
 NONE = "none"
@@ -19,12 +20,12 @@ def tau(mine: pd.DataFrame, factor: str, exchanged: bool = False) -> Jackknifed:
     name, block = str(mine["model"].iloc[0]), mine["block"].to_numpy()
     if exchanged:
         block = np.random.default_rng(0).permutation(block)
-    bits, group = mine[f"information_{factor}"].to_numpy(), groups(len(mine))
+    bits = mine[f"information_{factor}"].to_numpy()
     without_images = np.stack(mine[f"{factor}_without"].to_list(), axis=1)  # [groups, features]
     without = {
         "images": np.array([kendalltau(block, each).statistic for each in without_images]),
         f"{name}'s features": np.array(
-            [kendalltau(block[group != g], bits[group != g]).statistic for g in np.unique(group)]
+            [kendalltau(*np.delete([block, bits], part, axis=1)).statistic for part in groups(len(mine))]
         ),
     }
     images = int(mine["images"].iloc[0])

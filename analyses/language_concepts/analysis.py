@@ -50,6 +50,8 @@ def answered(table: pd.DataFrame) -> pd.Series:
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
+    if table.empty:
+        raise NotTested("needs a concept with 30 images of each kind in each part")
     known = table[answered(table)]
     shuffled = table["architecture"] == SHUFFLED
     seeds = seeds_of(table[~shuffled], "clip", "vit")

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, false_discovery_control, rankdata
 
-from vitexplore.statistics.splits import FALSE_DISCOVERIES
+from vitexplore.statistics.splits import FALSE_DISCOVERIES, groups
 
 BINS = 8  # of a feature's activations, equally full
-GROUPS = 20  # of images, each left out in turn
 JACKKNIFED = ("class", "texture")  # factors of which information gets an interval over images
 TOP = 10  # images
 CATEGORY = "category"  # known from the class: what explains a feature is then called the class
@@ -42,11 +41,6 @@ def information_without(bins_nf: np.ndarray, values_n: np.ndarray) -> np.ndarray
         bits_f = _bits(all_fbv - _counts(bins_nf[group], shows_vn[:, group]))
         found.append(bits_f - bits_each * freedom_f * images / (images - len(group)))
     return np.stack(found, axis=1)
-
-
-def groups(images: int) -> list[np.ndarray]:
-    """GROUPS parts of ``images`` indices, of one size as nearly as can be, drawn once and for all."""
-    return np.array_split(np.random.default_rng(GROUPS).permutation(images), GROUPS)
 
 
 def _chance(bins_nf: np.ndarray, values_n: np.ndarray) -> tuple[np.ndarray, float]:

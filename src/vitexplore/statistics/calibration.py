@@ -16,16 +16,15 @@ from scipy.stats import kendalltau, norm
 
 from vitexplore.progress import track
 from vitexplore.statistics.intervals import (
-    GROUPS,
     Jackknifed,
     Means,
     Resampled,
     combined,
-    groups,
     mean_of,
     resampled_mean,
     resampled_means,
 )
+from vitexplore.statistics.splits import GROUPS, groups
 from vitexplore.statistics.verdict import FAILS, HOLDS, Comparison, of_statement
 
 Rng = np.random.Generator
@@ -163,13 +162,12 @@ def rise_with_depth(rng: Rng, n: int, effect: float) -> list[Comparison]:
     def tau(name: str, true: float, noise_g: np.ndarray) -> Jackknifed:
         # of two normal features of different blocks the deeper one tells more with probability (1 + tau) / 2
         told = _slope(true) * block + rng.normal(size=len(block))
-        group = groups(len(block))
         of_group = noise_g[:, block] * np.sqrt(GROUPS)  # [groups, features], whose mean over groups is the noise
         whole = told + of_group.mean(0)
         without_images = told + (of_group.sum(0) - of_group) / (GROUPS - 1)
         without = {
             "images": np.array([_tau(block, each) for each in without_images]),
-            f"{name} features": np.array([_tau(block[group != g], whole[group != g]) for g in range(GROUPS)]),
+            f"{name} features": np.array([_tau(*np.delete([block, whole], part, 1)) for part in groups(len(block))]),
         }
         return Jackknifed(_tau(block, whole), without, f"{n} images, {len(block)} features")
 

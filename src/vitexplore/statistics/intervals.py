@@ -16,7 +16,6 @@ from scipy.stats import norm, t
 
 RESAMPLES = 2000
 LEVEL = 0.95
-GROUPS = 20  # that a jackknife leaves out in turn
 
 
 @dataclass(frozen=True)
@@ -206,11 +205,6 @@ class Jackknifed(Statistic):
         freedom = min(map(len, self.without.values())) - 1
         slack = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))
         return Estimate(float(self.value), self.value - slack, self.value + slack, self.n)
-
-
-def groups(count: int) -> np.ndarray:
-    """Which of GROUPS groups, as even as can be, each of ``count`` units is in: int64 [count], drawn once for all."""
-    return np.random.default_rng(0).permutation(np.arange(count) % GROUPS)
 
 
 def over_models(values: Sequence[float], what: str) -> Estimate:
