@@ -65,8 +65,7 @@ def test_an_undecided_statement_says_how_many_would_decide(tmp_path):
     claim = claim_of("local_until_last")
     row = next(row for row in claim_rows(claim, run_analysis(claim, few), few) if row["statement"] == "last_step")
     assert row["word"] == "undecided"
-    times, _, n = row["n_to_decide"].partition(" x ")
-    assert int(times) > 1 and n == "12 images"
+    assert row["times_n_to_decide"] > 1 and row["n"] == "12 images"
 
 
 def test_claim_yaml_with_an_unknown_key_is_refused(tmp_path):

@@ -20,7 +20,7 @@ def of_site(mine: pd.DataFrame, site: str, values: pd.Series) -> Means:
     rows = mine[mine["site"] == site]
     model, depths = rows["model"].iloc[0], rows["depth"].nunique()
     samples = {f"{model} {site} {depth}": values[found.index] / depths for depth, found in rows.groupby("depth")}
-    return Means({name: sample.to_numpy(np.float64) for name, sample in samples.items()}, "features of each site")
+    return Means({name: sample.to_numpy(np.float64) for name, sample in samples.items()})
 
 
 def ffn_minus(mine: pd.DataFrame, site: str, values: pd.Series) -> Means:

@@ -49,18 +49,21 @@ def _turn(auroc: np.ndarray, sign: np.ndarray) -> np.ndarray:
     return 0.5 + sign * (auroc - 0.5)
 
 
-def usable_images(rows: pd.DataFrame) -> np.ndarray:
+def usable_images(*tables: pd.DataFrame) -> np.ndarray:
     """bool [images]: where no map and no control is missing."""
-    return np.all([~np.isnan(found) for column in ("auroc", "control") for found in rows[column]], axis=0)
+    rows = [found for table in tables for column in ("auroc", "control") for found in table[column]]
+    return np.all([~np.isnan(found) for found in rows], axis=0)
 
 
 def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
-    usable = usable_images(table) & usable_images(trivial)
     vits = by_model(deciding(table), "vit")
-    maps = {str(name): Maps(mine, usable) for name, mine in table.groupby("model", sort=False)}
-    pixels = {str(name): Maps(mine, usable) for name, mine in trivial.groupby("model", sort=False)}
-    random = table[table["random_weights"] & table["family"].eq("vit")]["model"].unique()
-    first = next(iter(vits))
+    random = table[table["random_weights"] & table["family"].eq("vit")]
+    compared = [*vits, *random["model"].unique()[:1]]
+    pairs = {name: (table[table["model"] == name], trivial[trivial["model"] == name]) for name in compared}
+    usable = usable_images(*(rows for pair in pairs.values() for rows in pair))
+    maps = {name: Maps(mine, usable) for name, (mine, _) in pairs.items()}
+    pixels = {name: Maps(mine, usable) for name, (_, mine) in pairs.items()}
+    first = compared[0]
 
     def best(name: str, control: bool = False) -> Resampled:
         """The best tenth's, mean over the inner blocks."""
@@ -70,18 +73,17 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
         return resampled_mean(np.mean([pixels[name].trivial(block) for block in maps[name].inner], axis=0))
 
     def over(baseline: Callable[[str], Resampled]) -> Comparison:
-        return Comparison(
-            {name: best(name) - baseline(name) for name in vits}, best(first, control=True) - baseline(first)
-        )
+        each = {name: best(name) - baseline(name) for name in vits}
+        return Comparison(each, best(first, control=True) - baseline(first))
 
     against = {"pixels": over(of_pixels)}
-    for name in random[:1]:
-        against["random weights"] = over(lambda _, name=name: best(str(name)))
+    if len(random):
+        against["random weights"] = over(lambda _: best(compared[-1]))
     statements = {
         "best_maps": Measured(against, list(vits)),
         "all_maps": Measured.one({name: gains(maps[name]) for name in vits}, gains(maps[first], exchanged=True)),
     }
-    rows = summary(maps, pixels)
+    rows = summary(table, trivial)
     figure = plots.lines(
         pooled(table, rows), "block", "auroc", "model",
         "The best tenth of the maps, against the object's mask", ("block", "AUROC"), style="maps",
@@ -100,15 +102,21 @@ def gains(maps: Maps, exchanged: bool = False) -> Resampled:
     return resampled_grid(np.mean(gains, axis=0))
 
 
-def summary(maps: dict[str, Maps], pixels: dict[str, Maps]) -> pd.DataFrame:
-    """model, block, maps (own, other image's, or of pixels), auroc, n."""
+def summary(table: pd.DataFrame, trivial: pd.DataFrame) -> pd.DataFrame:
+    """model, block, maps (own, other image's, or of pixels), auroc, n: over the images that are usable for each model
+    and block."""
     rows = []
-    for model, mine in maps.items():
-        for block in mine.own:
-            found = {"own": mine.best(block, BEST), "other image's": mine.best(block, BEST, control=True)}
-            found["pixels"] = pixels[model].trivial(block)
-            rows += [
-                {"model": model, "block": block, "maps": name, "auroc": values.mean(), "n": len(values)}
-                for name, values in found.items()
-            ]
+    for (model, block), mine in table.groupby(["model", "block"], sort=False):
+        of_model = trivial[(trivial["model"] == model) & (trivial["block"] <= block)]
+        grid = of_model[of_model["block"] == of_model["block"].max()].assign(block=block)
+        usable = usable_images(mine, grid)
+        if usable.sum() < 2:
+            continue
+        own, pixels = Maps(mine, usable), Maps(grid, usable)
+        found = {"own": own.best(block, BEST), "other image's": own.best(block, BEST, control=True)}
+        found["pixels"] = pixels.trivial(block)
+        rows += [
+            {"model": model, "block": block, "maps": name, "auroc": values.mean(), "n": len(values)}
+            for name, values in found.items()
+        ]
     return pd.DataFrame(rows)

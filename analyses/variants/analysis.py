@@ -23,7 +23,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
 
 def mean(name: str, values: pd.Series) -> Means:
-    return Means({name: values.to_numpy(np.float64)}, "features of each family")
+    return Means({name: values.to_numpy(np.float64)})
 
 
 def identified(families: dict[str, pd.DataFrame]) -> Measured:

@@ -41,7 +41,7 @@ COLUMNS = [
     "low",
     "high",
     "n",
-    "n_to_decide",
+    "times_n_to_decide",
     "direction",
     "margin",
     "control",
@@ -231,7 +231,7 @@ def _statement_rows(
         "weights_sha256": " ".join(identities.loc[list(found.models), "weights"]),
         "paper": statement.get("paper"),
         **_numbers(whole),
-        "n_to_decide": _needed(whole, margin, decision),
+        "times_n_to_decide": factor_to_decide(whole, margin) if decision == UNDECIDED else None,
         "control": control.value,
         "control_low": control.low,
         "control_high": control.high,
@@ -253,12 +253,6 @@ def _statement_rows(
 
 def _numbers(estimate: Estimate) -> dict[str, Any]:
     return {"measured": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
-
-
-def _needed(estimate: Estimate, margin: float, decision: str) -> str | None:
-    """How many times as many would decide an undecided statement, were the number to stay."""
-    factor = factor_to_decide(estimate, margin) if decision == UNDECIDED else None
-    return None if factor is None else f"{factor} x {estimate.n}"
 
 
 def _room(found: Measured, statement: Mapping[str, Any]) -> bool:

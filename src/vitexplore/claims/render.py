@@ -15,6 +15,7 @@ HOW_TO_READ = (
     " paper's own models it says nothing unless their weights were measured. A claim rests on an instrument, which is"
     " worth its word only once it was tried on networks that are built to have the property."
 )
+SHOWN = 100  # times as many images or features as there are: more are not worth saying
 STATEMENTS = ["claim", "statement", "measured (95% interval)", "wanted", "control", "n", "word"]
 
 
@@ -80,7 +81,8 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
 
 def _statement(row: Mapping[str, Any]) -> list[str]:
     role = "" if row["role"] == PAPER else " (extension)"
-    needed = f" ({row['n_to_decide']} would decide)" if isinstance(row["n_to_decide"], str) else ""
+    times = row["times_n_to_decide"]
+    needed = f" ({times:.0f} times as many would decide)" if pd.notna(times) and times <= SHOWN else ""
     control = f"{row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f})"
     wanted = f"{row['direction']} {row['margin']:g}"
     return [row["claim"], row["statement"] + role, _interval(row), wanted, control, row["n"], f"{row['word']}{needed}"]

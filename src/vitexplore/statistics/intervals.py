@@ -165,7 +165,7 @@ class Means(Statistic):
 
     def estimate(self) -> Estimate:
         counts = [len(sample) for sample in self.samples.values()]
-        n = f"{min(counts)} {self.what}" + (f", {len(counts)} times" if len(counts) > 1 else "")
+        n = f"{sum(counts)} {self.what}"
         if min(counts) < 2:
             return Estimate(self.value, -np.inf, np.inf, n)
         variances = np.array([sample.var(ddof=1) / len(sample) for sample in self.samples.values()])
