@@ -27,14 +27,15 @@ def mean(name: str, values: pd.Series) -> Means:
 
 
 def identified(families: dict[str, pd.DataFrame]) -> Measured:
-    """Identification less its ceiling; the control, with the next feature's picture."""
+    """Identification less its ceiling, of the families of which a feature could be visualized; the control, with the
+    next feature's picture."""
     each, controls = {}, []
-    for name, mine in families.items():
-        mine = alive(mine)
-        if mine.empty:
-            raise NotTested(f"{name}: no feature could be visualized")
+    drawn = {name: alive(mine) for name, mine in families.items()}
+    for name, mine in ((name, mine) for name, mine in drawn.items() if len(mine)):
         each[name] = mean(name, mine["identification"] - mine["identification_natural"])
         controls.append(mean(name, mine["identification_other"] - mine["identification_natural"]))
+    if not each:
+        raise NotTested("no feature of any family could be visualized")
     return Measured.one(each, mean_of(controls), gate=[ceilings(pd.concat(families.values()))])
 
 
