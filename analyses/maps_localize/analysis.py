@@ -11,6 +11,7 @@ from vitexplore.statistics.intervals import Resampled, resampled_grid, resampled
 from vitexplore.statistics.splits import halves
 
 BEST = 0.1  # share of a block's features
+FEWEST = 20  # usable images at a block's grid, without which nothing of it is shown
 
 
 class Maps:
@@ -110,7 +111,7 @@ def summary(table: pd.DataFrame, trivial: pd.DataFrame) -> pd.DataFrame:
         of_model = trivial[(trivial["model"] == model) & (trivial["block"] <= block)]
         grid = of_model[of_model["block"] == of_model["block"].max()].assign(block=block)
         usable = usable_images(mine, grid)
-        if usable.sum() < 2:
+        if usable.sum() < FEWEST:
             continue
         own, pixels = Maps(mine, usable), Maps(grid, usable)
         found = {"own": own.best(block, BEST), "other image's": own.best(block, BEST, control=True)}
