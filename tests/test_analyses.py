@@ -74,6 +74,7 @@ PLANTED = [
     ("local_until_last", locality_table(GRADUAL, GRADUAL), "not seen"),
     ("local_until_last", locality_table(SUDDEN, SUDDEN), "undecided"),  # so does a random network
     ("maps_localize", maps_tables(0.9), "seen"),
+    ("maps_localize", maps_tables(0.9, good=1), "seen"),  # one channel of a block reads the mask
     ("maps_localize", maps_tables(0.5), "not seen"),
     ("maps_localize", maps_tables(0.9, pixels=0.9), "not seen"),  # pixels alone do as well
     ("maps_localize", maps_tables(0.9, random=0.9), "not seen"),  # so does a network that was not trained

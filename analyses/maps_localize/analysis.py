@@ -10,40 +10,37 @@ from vitexplore.figures import plots
 from vitexplore.statistics.intervals import Resampled, resampled_grid, resampled_mean
 from vitexplore.statistics.splits import halves
 
-BEST = 0.1  # share of a block's features
+BEST = 0.1  # share of a block's features that the table and the figure show
 FEWEST = 20  # usable images at a block's grid, without which nothing of it is shown
 
 
 class Maps:
     """AUROCs of maps by block: ``own`` and ``other`` (against another image's mask) float [images, maps] on the second
-    half of the images, turned by signs that were chosen on the first half, as was ``order``, best first. ``usable``
-    bool [images]: those whose object covers some positions and not all."""
+    half of the images, turned by signs that were chosen on the first half, where ``strength`` [maps] is how far from
+    chance each is. ``usable`` bool [images]: those whose object covers some positions and not all."""
 
     def __init__(self, rows: pd.DataFrame, usable: np.ndarray) -> None:
         first, second = (np.flatnonzero(usable)[half] for half in halves(int(usable.sum())))
         self.own: dict[int, np.ndarray] = {}
         self.other: dict[int, np.ndarray] = {}
-        self.order: dict[int, np.ndarray] = {}
+        self.strength: dict[int, np.ndarray] = {}
         for block, mine in rows.groupby("block"):
             own, other = (np.stack(mine[column].to_list(), axis=1) for column in ("auroc", "control"))
             mean = own[first].mean(0)
             sign = np.where(mean >= 0.5, 1.0, -1.0)
             self.own[block], self.other[block] = _turn(own[second], sign), _turn(other[second], sign)
-            self.order[block] = np.argsort(-np.abs(mean - 0.5), kind="stable")
+            self.strength[block] = np.abs(mean - 0.5)
 
-    @property
-    def inner(self) -> list[int]:
-        return sorted(self.own)[:-1]
+    def best(self, control: bool = False) -> np.ndarray:
+        """The AUROC of the best map of all: float [images]."""
+        block = max(self.strength, key=lambda block: self.strength[block].max())
+        return (self.other if control else self.own)[block][:, self.strength[block].argmax()]
 
-    def best(self, block: int, share: float, control: bool = False) -> np.ndarray:
-        """The mean AUROC of the best ``share`` of a block's maps, at least one: float [images]."""
-        order = self.order[block]
+    def best_tenth(self, block: int, control: bool = False) -> np.ndarray:
+        """The mean AUROC of a block's best maps: float [images]."""
+        order = np.argsort(-self.strength[block], kind="stable")
         found = (self.other if control else self.own)[block]
-        return found[:, order[: max(1, round(share * len(order)))]].mean(1)
-
-    def trivial(self, block: int) -> np.ndarray:
-        """The best map's, of the grid that ``block`` has: float [images]."""
-        return self.best(max(known for known in self.own if known <= block), 0.0)
+        return found[:, order[: max(1, round(BEST * len(order)))]].mean(1)
 
 
 def _turn(auroc: np.ndarray, sign: np.ndarray) -> np.ndarray:
@@ -62,22 +59,18 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
     compared = [*vits, *random["model"].unique()[:1]]
     pairs = {name: (table[table["model"] == name], trivial[trivial["model"] == name]) for name in compared}
     usable = usable_images(*(rows for pair in pairs.values() for rows in pair))
-    maps = {name: Maps(mine, usable) for name, (mine, _) in pairs.items()}
+    maps = {name: Maps(mine[mine["block"] < mine["block"].max()], usable) for name, (mine, _) in pairs.items()}
     pixels = {name: Maps(mine, usable) for name, (_, mine) in pairs.items()}
     first = compared[0]
 
     def best(name: str, control: bool = False) -> Resampled:
-        """The best tenth's, mean over the inner blocks."""
-        return resampled_mean(np.mean([maps[name].best(block, BEST, control) for block in maps[name].inner], axis=0))
-
-    def of_pixels(name: str) -> Resampled:
-        return resampled_mean(np.mean([pixels[name].trivial(block) for block in maps[name].inner], axis=0))
+        return resampled_mean(maps[name].best(control))
 
     def over(baseline: Callable[[str], Resampled]) -> Comparison:
         each = {name: best(name) - baseline(name) for name in vits}
         return Comparison(each, best(first, control=True) - baseline(first))
 
-    against = {"pixels": over(of_pixels)}
+    against = {"pixels": over(lambda name: resampled_mean(pixels[name].best()))}
     if len(random):
         against["random weights"] = over(lambda _: best(compared[-1]))
     statements = {
@@ -93,10 +86,10 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
 
 
 def gains(maps: Maps, exchanged: bool = False) -> Resampled:
-    """AUROC over that against another image's mask, mean over all features of the inner blocks; images and features
+    """AUROC over that against another image's mask, mean over all features of all blocks; images and features
     resampled. With ``exchanged`` (the control) the features' signs are drawn."""
-    features = min(maps.own[block].shape[1] for block in maps.inner)
-    gains = [(maps.own[block] - maps.other[block])[:, :features] for block in maps.inner]
+    features = min(own.shape[1] for own in maps.own.values())
+    gains = [(own - maps.other[block])[:, :features] for block, own in maps.own.items()]
     if exchanged:
         rng = np.random.default_rng(0)
         gains = [gain * rng.choice((-1.0, 1.0), size=features) for gain in gains]
@@ -114,8 +107,8 @@ def summary(table: pd.DataFrame, trivial: pd.DataFrame) -> pd.DataFrame:
         if usable.sum() < FEWEST:
             continue
         own, pixels = Maps(mine, usable), Maps(grid, usable)
-        found = {"own": own.best(block, BEST), "other image's": own.best(block, BEST, control=True)}
-        found["pixels"] = pixels.trivial(block)
+        found = {"own": own.best_tenth(block), "other image's": own.best_tenth(block, control=True)}
+        found["pixels"] = pixels.best_tenth(block)
         rows += [
             {"model": model, "block": block, "maps": name, "auroc": values.mean(), "n": len(values)}
             for name, values in found.items()
