@@ -62,19 +62,19 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 
 def keep(finished: Path, out: Path, readme: Path | None = None) -> None:
-    """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, and the benches and the
-    calibration beside it to ``out``, and bring the tables of ``readme`` up to date. Raises InputError where the run is
-    not finished, or ``readme`` lacks the marks."""
+    """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, to ``out``. With
+    ``readme`` also copy the benches and the calibration beside it, and bring that page's tables up to date. Raises
+    InputError where the run is not finished, or ``readme`` lacks the marks."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
     for source in (finished / "claims.csv", finished / "claims.md", *sorted(finished.glob("tables/*.csv")), *figures):
         _copy(source, out / source.relative_to(finished))
-    for source in sorted(finished.parent.glob("bench/*.csv")):
-        _copy(source, out / "bench" / source.name)
-    for source in finished.parent.glob("calibration.csv"):
-        _copy(source, out / source.name)
     if readme:
+        for source in sorted(finished.parent.glob("bench/*.csv")):
+            _copy(source, out / "bench" / source.name)
+        for source in finished.parent.glob("calibration.csv"):
+            _copy(source, out / source.name)
         text = with_table(readme.read_text(), "results", (finished / "claims.md").read_text())
         if list((out / "bench").glob("*_bars.csv")):
             text = with_table(text, "bench", bench_table(out / "bench"))
