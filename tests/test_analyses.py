@@ -73,6 +73,7 @@ PLANTED = [
     ("local_until_last", locality_table(SUDDEN, GRADUAL), "seen"),
     ("local_until_last", locality_table(GRADUAL, GRADUAL), "not seen"),
     ("local_until_last", locality_table(SUDDEN, SUDDEN), "undecided"),  # so does a random network
+    ("local_until_last", locality_table([0.9, 0.6, 0.35, 0.2, 0.18], [0.3] * 5), "partly seen"),  # it only falls
     ("maps_localize", maps_tables(0.9), "seen"),
     ("maps_localize", maps_tables(0.9, good=1), "seen"),  # one channel of a block reads the mask
     ("maps_localize", maps_tables(0.5), "not seen"),
@@ -122,6 +123,26 @@ def test_claim_without_its_models_is_not_tested(name):
     tables = tables if isinstance(tables, tuple) else (tables,)
     with pytest.raises(NotTested):
         run_analysis(claim_of(name), *(table.assign(family="other", random_weights=False) for table in tables))
+
+
+def test_a_network_of_other_depth_is_no_control():
+    with pytest.raises(NotTested, match="as many blocks"):
+        run_analysis(claim_of("local_until_last"), locality_table(SUDDEN, GRADUAL[:5]))
+
+
+def test_maps_without_a_random_network_are_not_tested():
+    tables = (table[~table["random_weights"]] for table in maps_tables(0.9))
+    with pytest.raises(NotTested, match="random weights"):
+        run_analysis(claim_of("maps_localize"), *tables)
+
+
+def test_depths_without_features_of_one_site_are_left_out_of_both():
+    """Identification rises with depth and is the same for all sites; ffn is dead but for the last depth."""
+    table = visualization_table(0.6, 0.6)
+    late = table["depth"] == "late"
+    table.loc[late, "identification"] += 0.3
+    table["dead"] = ~late & table["site"].eq("ffn")
+    assert words_of("ffn_over_qkv", table)["over_key"] in ("undecided", "not seen")
 
 
 def test_dead_features_are_counted_apart_and_not_as_bad_pictures():

@@ -95,12 +95,26 @@ def test_an_unknown_direction_is_an_error():
 
 
 @pytest.mark.parametrize(
+    ("comparisons", "decision"),
+    [
+        ([HOLDS, NOT_SPECIFIC], HOLDS),  # the control does not pass them all
+        ([HOLDS, NO_LEAD], HOLDS),
+        ([NOT_SPECIFIC, NOT_SPECIFIC], NOT_SPECIFIC),
+        ([HOLDS, UNDECIDED], UNDECIDED),
+    ],
+)
+def test_a_control_with_blocks_of_its_own_must_pass_them_all(comparisons, decision):
+    assert of_statement(comparisons, True, one_control=True) == decision
+
+
+@pytest.mark.parametrize(
     ("comparisons", "room", "decision"),
     [
         ([HOLDS, HOLDS], True, HOLDS),
         ([HOLDS, UNDECIDED], True, UNDECIDED),
         ([HOLDS, FAILS, UNDECIDED], True, FAILS),
-        ([HOLDS, NOT_SPECIFIC], True, HOLDS),  # the control does not pass them all
+        ([HOLDS, NOT_SPECIFIC], True, NOT_SPECIFIC),
+        ([HOLDS, NO_LEAD], True, UNDECIDED),
         ([NOT_SPECIFIC, NOT_SPECIFIC], True, NOT_SPECIFIC),
         ([NOT_SPECIFIC, NO_LEAD], True, UNDECIDED),
         ([NOT_SPECIFIC, UNDECIDED], True, UNDECIDED),

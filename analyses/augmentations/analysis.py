@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
-from vitexplore.claims.pictures import alive, ceilings, of_feature, summary_of, usable
+from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable
 from vitexplore.figures import plots
 from vitexplore.statistics.intervals import Means
 
@@ -15,17 +15,9 @@ SHOWN = 6  # features of each variant in the figure
 
 def gain(name: str, mine: pd.DataFrame, recipe: str, part: str, column: str) -> Means:
     """``column`` with the part minus without it, feature by feature."""
-    by_variant = dict(list(drawable(mine, recipe).groupby("variant")))
+    by_variant = dict(list(mine.groupby("variant")))
     whole, less = (of_feature(by_variant[variant], column) for variant in (recipe, f"{recipe}-{part}"))
     return Means({f"{name} {recipe}": whole - less})
-
-
-def drawable(mine: pd.DataFrame, recipe: str) -> pd.DataFrame:
-    """The rows of features that the whole recipe could visualize. Raises NotTested where there are none."""
-    features = alive(mine[mine["variant"] == recipe])["feature"]
-    if features.empty:
-        raise NotTested(f"no feature could be visualized by recipe {recipe}")
-    return mine[mine["feature"].isin(features)]
 
 
 def analyse(table: pd.DataFrame) -> Analysis:

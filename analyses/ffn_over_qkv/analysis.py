@@ -37,7 +37,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
     statements = {f"over_{site}": identified(vits, site) for site in QKV}
     statements["high_frequency"] = Measured({site: high_frequency(vits, site) for site in QKV}, list(vits))
     table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
-    summary = summary_of(table, ["variant", "model", "site", "depth"])
+    by = ["variant", "model", "site", "depth"]
+    dead = table.groupby(by, sort=False)["dead"].mean().rename("dead").reset_index()
+    summary = dead.merge(summary_of(alive(table), by).drop(columns="dead"), "left", by)
     first = next(iter(vits))
     figures = {
         "ffn_over_qkv": pictures(vits[first], recipes[0]),
@@ -52,14 +54,21 @@ def analyse(table: pd.DataFrame) -> Analysis:
 def identified(vits: dict[str, pd.DataFrame], site: str) -> Measured:
     """Identification less its ceiling, ffn minus ``site``; the control, with the next feature's picture."""
     each, controls, gate = {}, [], []
-    for name, mine in vits.items():
-        mine = alive(mine)
-        if not {"ffn", site} <= set(mine["site"]):
-            raise NotTested(f"{name}: no feature of ffn or {site} could be visualized")
+    for name, every in vits.items():
+        mine = drawn_of_both(alive(every), site)
+        if mine.empty:
+            raise NotTested(f"{name}: at no depth could two features of ffn and of {site} be visualized")
         each[name] = ffn_minus(mine, site, mine["identification"] - mine["identification_natural"])
         controls.append(ffn_minus(mine, site, mine["identification_other"] - mine["identification_natural"]))
-        gate += [ceilings(mine[mine["site"] == kind]) for kind in ("ffn", site)]
+        gate += [ceilings(every[every["site"] == kind]) for kind in ("ffn", site)]
     return Measured.one(each, controls[0], gate=gate)
+
+
+def drawn_of_both(mine: pd.DataFrame, site: str) -> pd.DataFrame:
+    """The rows of the depths at which two features at least of ffn and of ``site`` are there: like is compared with
+    like, and one feature has no spread."""
+    counts = mine.groupby(["depth", "site"]).size().unstack(fill_value=0).reindex(columns=["ffn", site], fill_value=0)
+    return mine[mine["depth"].isin(counts.index[(counts >= 2).all(axis=1)])]
 
 
 def high_frequency(vits: dict[str, pd.DataFrame], site: str) -> Comparison:

@@ -71,7 +71,7 @@ def last_minus_inner(blocks: dict[str, Blocks], statistic: Callable[[Blocks], li
         f"block {b}": Comparison({name: y[-1] - y[b] for name, y in courses.items()}, random[-1] - random[b])
         for b in range(len(random) - 1)
     }
-    return Measured(comparisons, list(courses))
+    return Measured(comparisons, list(courses), one_control=True)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Comparison, Measured, pooled, vits_and_control
+from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, pooled, vits_and_control
 from vitexplore.statistics.intervals import Resampled, resampled_means
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
@@ -42,15 +42,20 @@ class Courses:
         """The last block's step against every inner block's."""
         inner = range(1, len(self.random) - 1)
         against = {f"block {b}": self.compare(lambda y, b=b: y[-1] - y[-2] - (y[b] - y[b - 1])) for b in inner}
-        return Measured(against, list(self.trained))
+        if not against:
+            raise NotTested("needs ViTs of three blocks at least")
+        return Measured(against, list(self.trained), one_control=True)
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     trained, random = vits_and_control(table)
     courses = {measure: Courses(trained, random, measure) for measure in TOWARDS_GLOBAL}
     statements = {STATEMENTS[measure]: found.steps() for measure, found in courses.items()}
-    half = courses["uniformity"].compare(lambda y: y[-1] - y[-2] - (y[-1] - y[0]) * 0.5)
-    statements["most_of_the_rise"] = Measured({"": half}, list(trained))
+    rise = {
+        "half of the rise": courses["uniformity"].compare(lambda y: y[-1] - y[-2] - (y[-1] - y[0]) * 0.5),
+        "no rise": courses["uniformity"].compare(lambda y: y[-1] - y[-2]),
+    }
+    statements["most_of_the_rise"] = Measured(rise, list(trained), one_control=True)
     grouped = table[table["measure"].isin(TOWARDS_GLOBAL)].groupby(["model", "measure", "block"], sort=False)["value"]
     summary = grouped.agg(mean="mean", n="count").reset_index()
     return Analysis(statements, summary, {"local_until_last": panels(pooled(table, summary))})

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from vitexplore.claims.decide import Analysis, Comparison, Measured, by_model, deciding, pooled
+from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding, pooled
 from vitexplore.figures import plots
 from vitexplore.statistics.intervals import Resampled, resampled_grid, resampled_mean
 from vitexplore.statistics.splits import halves
@@ -56,6 +56,8 @@ def usable_images(*tables: pd.DataFrame) -> np.ndarray:
 def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
     vits = by_model(deciding(table), "vit")
     random = table[table["random_weights"] & table["family"].eq("vit")]
+    if random.empty:
+        raise NotTested("needs the ViT with random weights too")
     compared = [*vits, *random["model"].unique()[:1]]
     pairs = {name: (table[table["model"] == name], trivial[trivial["model"] == name]) for name in compared}
     usable = usable_images(*(rows for pair in pairs.values() for rows in pair))
@@ -71,8 +73,7 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
         return Comparison(each, best(first, control=True) - baseline(first))
 
     against = {"pixels": over(lambda name: resampled_mean(pixels[name].best()))}
-    if len(random):
-        against["random weights"] = over(lambda _: best(compared[-1]))
+    against["random weights"] = over(lambda _: best(compared[-1]))
     statements = {
         "best_maps": Measured(against, list(vits)),
         "all_maps": Measured.one({name: gains(maps[name]) for name in vits}, gains(maps[first], exchanged=True)),

@@ -69,11 +69,12 @@ class NotTested(Exception):
 class Measured:
     """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold;
     ``models``: names of those measured; ``gate``: what claim.yaml says must lie above a margin, all of these, for there
-    to be room."""
+    to be room; ``one_control``: see ``of_statement``."""
 
     comparisons: Mapping[str, Comparison]
     models: Sequence[str]
     gate: Sequence[Estimate] = ()
+    one_control: bool = False
 
     @classmethod
     def one(
@@ -132,12 +133,20 @@ def by_model(table: pd.DataFrame, family: str) -> dict[str, pd.DataFrame]:
 
 
 def vits_and_control(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """The rows of each ViT that decides, by its name, and of the first with random weights. Raises NotTested where
-    either is missing."""
+    """The rows of the ViTs that decide and have as many blocks as the first one with random weights, by name, and of
+    that one. Raises NotTested where either is missing."""
     random = table[table["random_weights"]]
     if random.empty or deciding(table).empty:
         raise NotTested("needs a ViT and the same one with random weights")
-    return by_model(deciding(table), "vit"), next(iter(by_model(random, "vit").values()))
+    control = next(iter(by_model(random, "vit").values()))
+    alike = {
+        name: mine
+        for name, mine in by_model(deciding(table), "vit").items()
+        if mine["block"].max() == control["block"].max()
+    }
+    if not alike:
+        raise NotTested("needs a ViT of as many blocks as the one with random weights")
+    return alike, control
 
 
 def seeds_of(table: pd.DataFrame, *families: str) -> dict[str, tuple[pd.DataFrame, ...]]:
@@ -182,15 +191,16 @@ def claim_rows(claim: Claim, analysis: Analysis, table: pd.DataFrame) -> list[di
     word, one for each model (or training seed), and one for models like these."""
     identities = table.drop_duplicates("model").set_index("model")[["architecture", "weights"]]
     statements, decisions, scopes = [], [], []
+    of_paper = any(statement["role"] == PAPER for statement in claim.statements.values())  # else they all decide
     for name, statement in claim.statements.items():
         found = analysis.statements[name]
         decided = {
             what: one.decide(statement["direction"], statement["margin"]) for what, one in found.comparisons.items()
         }
-        decision = of_statement(list(decided.values()), _room(found, statement))
+        decision = of_statement(list(decided.values()), _room(found, statement), found.one_control)
         scope = _scope(identities.loc[list(found.models)])
         statements += _statement_rows(name, statement, found, decided, decision, scope, identities)
-        if statement["role"] == PAPER:
+        if statement["role"] == PAPER or not of_paper:
             decisions.append(decision)
             scopes.append(scope)
     scope = PAPER_WEIGHTS if set(scopes) == {PAPER_WEIGHTS} else OTHER_WEIGHTS

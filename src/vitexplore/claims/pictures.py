@@ -35,7 +35,7 @@ def alive(table: pd.DataFrame) -> pd.DataFrame:
 
 def ceilings(table: pd.DataFrame) -> Estimate:
     """What exemplars reach in a visualization's place, over all features of a layer, mean over the layers of
-    ``table``: no picture can be asked for more."""
+    ``table``: what the judge can tell at all."""
     layers = table.drop_duplicates(["model", "site", "block"])
     value, low = layers["ceiling"].mean(), layers["ceiling_low"].mean()
     return Estimate(float(value), float(low), float(2 * value - low), f"{len(layers)} layers")

@@ -45,7 +45,7 @@ def to_markdown(table: pd.DataFrame, claims: Mapping[str, Claim | None]) -> str:
     lines += [
         "",
         f"{paper} statements are the paper's and decide; {len(found) - paper} are extensions. Of those that are not"
-        " true, one in forty would hold by chance.",
+        " true, at most one in forty would hold by chance.",
     ]
     if found["paper"].notna().any() and (found["scope"] != PAPER_WEIGHTS).any():
         lines += ["", "The paper's numbers are of other models: see `tables/claim_*.csv` for both."]

@@ -59,15 +59,17 @@ def beyond(estimate: Estimate, direction: str, margin: float) -> bool:
     return estimate.low > margin if direction == "above" else estimate.high < margin
 
 
-def of_statement(comparisons: Sequence[str], room: bool) -> str:
+def of_statement(comparisons: Sequence[str], room: bool, one_control: bool = False) -> str:
     """A statement's decision from those of its comparisons: NO_ROOM where its gate failed; FAILS, MIXED or UNDECIDED
-    where one of them is, for all must lie beyond the margin; NOT_SPECIFIC where the control passes them all too. It
-    HOLDS where in one of them at least the control does not, and is behind."""
+    where one of them is, for all must lie beyond the margin. It HOLDS where they all hold; else it is NOT_SPECIFIC, or
+    UNDECIDED where one has NO_LEAD. With ``one_control`` the comparisons are the inner blocks of one network, as the
+    control's are: a control makes the statement too only where it passes them all, so that it is enough that it fails
+    one and is behind there."""
     if not room:
         return NO_ROOM
     if short := next((found for found in (FAILS, MIXED, UNDECIDED) if found in comparisons), None):
         return short
-    if HOLDS in comparisons:
+    if all(found == HOLDS for found in comparisons) or (one_control and HOLDS in comparisons):
         return HOLDS
     return UNDECIDED if NO_LEAD in comparisons else NOT_SPECIFIC
 
