@@ -30,7 +30,6 @@ def analyse(table: pd.DataFrame) -> Analysis:
     statements = {
         part: Measured({recipe: without(vits, recipe, part) for recipe in RECIPES}, list(vits), room) for part in PARTS
     }
-    table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
     summary = summary_of(table, ["model", "variant"])
     first, mine = next(iter(vits.items()))
     figures = {"augmentations": pictures(mine), "augmentations_scores": bars(summary[summary["model"] == first])}

@@ -36,10 +36,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     usable(pd.concat(vits.values()))
     statements = {f"over_{site}": identified(vits, site) for site in QKV}
     statements["high_frequency"] = Measured({site: high_frequency(vits, site) for site in QKV}, list(vits))
-    table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
-    by = ["variant", "model", "site", "depth"]
-    dead = table.groupby(by, sort=False)["dead"].mean().rename("dead").reset_index()
-    summary = dead.merge(summary_of(alive(table), by).drop(columns="dead"), "left", by)
+    summary = summary_of(table, ["variant", "model", "site", "depth"], alive(table))
     first = next(iter(vits))
     figures = {
         "ffn_over_qkv": pictures(vits[first], recipes[0]),

@@ -10,7 +10,6 @@ from vitexplore.figures import plots
 from vitexplore.statistics.intervals import Resampled, resampled_grid, resampled_mean
 from vitexplore.statistics.splits import halves
 
-BEST = 0.1  # share of a block's features that the table and the figure show
 FEWEST = 20  # usable images at a block's grid, without which nothing of it is shown
 
 
@@ -32,15 +31,9 @@ class Maps:
             self.strength[block] = np.abs(mean - 0.5)
 
     def best(self, control: bool = False) -> np.ndarray:
-        """The AUROC of the best map of all: float [images]."""
+        """The AUROC of the map that is best on the first half: float [images]."""
         block = max(self.strength, key=lambda block: self.strength[block].max())
         return (self.other if control else self.own)[block][:, self.strength[block].argmax()]
-
-    def best_tenth(self, block: int, control: bool = False) -> np.ndarray:
-        """The mean AUROC of a block's best maps: float [images]."""
-        order = np.argsort(-self.strength[block], kind="stable")
-        found = (self.other if control else self.own)[block]
-        return found[:, order[: max(1, round(BEST * len(order)))]].mean(1)
 
 
 def _turn(auroc: np.ndarray, sign: np.ndarray) -> np.ndarray:
@@ -81,7 +74,7 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
     rows = summary(table, trivial)
     figure = plots.lines(
         pooled(table, rows), "block", "auroc", "model",
-        "The best tenth of the maps, against the object's mask", ("block", "AUROC"), style="maps",
+        "Each block's best map, against the object's mask", ("block", "AUROC"), style="maps",
     )  # fmt: skip
     return Analysis(statements, rows, {"maps_localize": figure})
 
@@ -108,8 +101,7 @@ def summary(table: pd.DataFrame, trivial: pd.DataFrame) -> pd.DataFrame:
         if usable.sum() < FEWEST:
             continue
         own, pixels = Maps(mine, usable), Maps(grid, usable)
-        found = {"own": own.best_tenth(block), "other image's": own.best_tenth(block, control=True)}
-        found["pixels"] = pixels.best_tenth(block)
+        found = {"own": own.best(), "other image's": own.best(control=True), "pixels": pixels.best()}
         rows += [
             {"model": model, "block": block, "maps": name, "auroc": values.mean(), "n": len(values)}
             for name, values in found.items()

@@ -17,7 +17,6 @@ def analyse(table: pd.DataFrame) -> Analysis:
     families = by_model(deciding(table[table["variant"] == decides]), "vit")
     usable(pd.concat(families.values()))
     statements = {"identification": identified(families), "beats_natural": beats(families)}
-    table = table.assign(less_ceiling=table["identification"] - table["identification_natural"])
     summary = summary_of(table, ["variant", "model", "block"])
     return Analysis(statements, summary, {"variants": pictures(table[table["variant"] == shown], shown)})
 

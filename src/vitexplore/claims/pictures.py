@@ -10,7 +10,6 @@ SCORES = (
     "identification",
     "identification_natural",
     "identification_other",
-    "less_ceiling",
     "ceiling",
     "ceiling_low",
     "high_frequency",
@@ -18,7 +17,6 @@ SCORES = (
     "path_agreement",
     "interpretability",
     "seed_agreement",
-    "dead",
 )
 
 
@@ -41,12 +39,17 @@ def ceilings(table: pd.DataFrame) -> Estimate:
     return Estimate(float(value), float(low), float(2 * value - low), f"{len(layers)} layers")
 
 
-def summary_of(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean scores for each combination of the columns ``by``; ``dead``: the share of features that could not be
-    visualized; ``beats_natural``: of those that a visualization drives more than any natural image; ``n``."""
-    beats = table.assign(beats_natural=table["score"] > table["natural"])
-    grouped = beats.groupby(by, sort=False)
-    return grouped[[*SCORES, "beats_natural"]].mean().assign(n=grouped.size()).reset_index()
+def summary_of(table: pd.DataFrame, by: list[str], scored: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Mean SCORES of ``scored`` (all of ``table`` if left out) for each combination of the columns ``by``;
+    ``less_ceiling``: identification less what an exemplar reaches; ``beats_natural``: the share of features that a
+    visualization drives more than any natural image; of all of ``table`` the share that is ``dead``, and ``n``."""
+    scored = table if scored is None else scored
+    scored = scored.assign(
+        less_ceiling=scored["identification"] - scored["identification_natural"],
+        beats_natural=scored["score"] > scored["natural"],
+    )
+    every = table.groupby(by, sort=False)["dead"].agg(dead="mean", n="size")
+    return every.join(scored.groupby(by)[[*SCORES, "less_ceiling", "beats_natural"]].mean()).reset_index()
 
 
 def of_feature(table: pd.DataFrame, column: str) -> np.ndarray:

@@ -9,6 +9,8 @@ import pandas as pd
 
 from vitexplore.claims.decide import COLUMNS, PAPER, PAPER_WEIGHTS
 from vitexplore.claims.text import Claim
+from vitexplore.statistics.intervals import Estimate
+from vitexplore.statistics.verdict import UNDECIDED, beyond
 
 HOW_TO_READ = (
     "Each claim of the paper was tried on the models of this scale: *seen here* says what these models show, and of the"
@@ -83,6 +85,9 @@ def _statement(row: Mapping[str, Any]) -> list[str]:
     role = "" if row["role"] == PAPER else " (extension)"
     times = row["times_n_to_decide"]
     needed = f" ({times:.0f} times as many would decide)" if pd.notna(times) and times <= SHOWN else ""
+    measured = Estimate(row["measured"], row["low"], row["high"], row["n"])
+    if row["word"] == UNDECIDED and beyond(measured, row["direction"], row["margin"]):
+        needed = " (beyond the margin, but not surely ahead of the control)"
     control = f"{row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f})"
     wanted = f"{row['direction']} {row['margin']:g}"
     return [row["claim"], row["statement"] + role, _interval(row), wanted, control, row["n"], f"{row['word']}{needed}"]

@@ -36,7 +36,8 @@ LARGEST = 64  # times the n in use at which we stop looking
 class Kind:
     """A kind of statistic: ``draw(rng, n, effect)`` gives the comparisons of one made table, the first of which has the
     true value ``effect``. ``n``: units in use in the lab; ``margin``; ``absent``: what the statistic is where there is
-    nothing; ``wanted``: an effect that should be seen, the paper's or a planted one."""
+    nothing; ``wanted``: an effect that should be seen, the paper's or a planted one; ``one_control``: see
+    ``of_statement``."""
 
     name: str
     of: str
@@ -45,6 +46,7 @@ class Kind:
     absent: float
     wanted: float
     draw: Callable[[Rng, int, float], list[Comparison]]
+    one_control: bool = False
 
 
 def _correlated_hits(rng: Rng, n: int, accuracies: list[float], shared: float = 0.5) -> np.ndarray:
@@ -216,7 +218,7 @@ def concepts_over_pixels(rng: Rng, n: int, effect: float, concepts: int = 9) -> 
 KINDS = (
     Kind("share_of_accuracy", "isolated_cls, head_on_patches", 600, 0.8, 0.0, 0.934, share_of_accuracy),
     Kind("difference_of_families", "background, low_pass", 600, 0.02, 0.0, 0.132, difference_of_families),
-    Kind("step_of_last_block", "local_until_last, learned_pooling", 300, 0.05, -0.1, 0.2, step_of_last_block),
+    Kind("step_of_last_block", "local_until_last, learned_pooling", 300, 0.05, -0.1, 0.2, step_of_last_block, True),
     Kind("maps_over_baseline", "maps_localize", 150, 0.05, -0.2, 0.1, maps_over_baseline),
     Kind("site_over_site", "ffn_over_qkv", 10, 0.05, 0.0, 0.2, site_over_site),
     Kind("families_below_ceiling", "variants", 8, -0.05, -0.2, 0.0, families_below_ceiling),
@@ -234,7 +236,8 @@ def calibrate(kind: Kind, what: str, effect: float, n: int, simulations: int, se
     for number in range(simulations):
         comparisons = kind.draw(np.random.default_rng([seed, number]), n, effect)
         found = comparisons[0].measured
-        decisions.append(of_statement([one.decide("above", kind.margin) for one in comparisons], room=True))
+        decided = [one.decide("above", kind.margin) for one in comparisons]
+        decisions.append(of_statement(decided, room=True, one_control=kind.one_control))
         values.append(found.value)
         covered.append(found.low <= effect <= found.high)
         widths.append(found.high - found.low)

@@ -109,21 +109,21 @@ def _sums(times_rn: np.ndarray, values_nk: np.ndarray) -> np.ndarray:
     return np.concatenate([times.astype(np.float64) @ values_nk for times in np.array_split(times_rn, 20)])
 
 
-def resampled_means(values_kn: np.ndarray, what: str = "images") -> list[Resampled]:
-    """The mean of each row over ``what`` (columns), which are resampled: the same draws for all rows, and for all
+def resampled_means(values_kn: np.ndarray) -> list[Resampled]:
+    """The mean of each row over images (columns), which are resampled: the same draws for all rows, and for all
     callers with as many. Raises ValueError where there is nothing to resample."""
     values, count = np.asarray(values_kn, dtype=np.float64), np.shape(values_kn)[1]
     if count < 1:
-        raise ValueError(f"nothing to resample: 0 {what}")
+        raise ValueError("nothing to resample: 0 images")
     draws = _sums(times_drawn(count), values.T) / count
     without = (values.sum(1, keepdims=True) - values) / max(count - 1, 1)
     rows = zip(values.mean(1), draws.T, without, strict=True)
-    return [Resampled(float(value), drawn, left, {what: count}) for value, drawn, left in rows]
+    return [Resampled(float(value), drawn, left, {"images": count}) for value, drawn, left in rows]
 
 
-def resampled_mean(values: np.ndarray, what: str = "images") -> Resampled:
+def resampled_mean(values: np.ndarray) -> Resampled:
     """The mean of ``values`` [n]."""
-    return resampled_means(np.asarray(values)[None], what)[0]
+    return resampled_means(np.asarray(values)[None])[0]
 
 
 def resampled_grid(values_nf: np.ndarray) -> Resampled:
