@@ -1,15 +1,23 @@
 """One contract over models and sites: what is read is what the architecture computes there."""
 
 from functools import cache
-from typing import Any
 
 import pytest
 import reference_families
 import reference_vit as reference
 import torch
-from timm.models import CoaT, MlpMixer, SwinTransformer, SwinTransformerV2, Twins, VisionTransformer
-from timm.models.deit import VisionTransformerDistilled
-from timm.models.pit import PoolingVisionTransformer
+from built import (
+    CNN_SITES,
+    CNNS,
+    LAST,
+    PREFIX,
+    VIT_SITES,
+    built,
+    close,
+    some_images,
+    tiny,
+)
+from timm.models import MlpMixer, SwinTransformerV2, VisionTransformer
 from torch import Tensor, nn
 
 from vitexplore.errors import InputError
@@ -23,103 +31,10 @@ from vitexplore.models.sites import (
     channels,
     read,
     read_many,
-    shapes,
     sites,
 )
 from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT
-from vitexplore.models.variants import NAMES
-
-VITS = {
-    "timm": ModelSpec("timm", "timm", "vit_tiny_patch16_224", "vit", "random", input_size=64),
-    "registers": ModelSpec("registers", "timm", "vit_small_patch14_reg4_dinov2", "vit", "random", input_size=42),
-    "open_clip": ModelSpec("open_clip", "open_clip", "ViT-B-32/openai", "clip", "random"),
-    "lab_vit": ModelSpec("lab_vit", "lab", "lab_vit", "vit", "random"),
-    "lab_clip": ModelSpec("lab_clip", "lab", "lab_clip", "clip", "random"),
-}
-CNNS = {
-    "lab_cnn": ModelSpec("lab_cnn", "lab", "lab_cnn", "cnn", "random"),
-    "resnet": ModelSpec("resnet", "timm", "resnet18", "cnn", "random", input_size=64),
-    "efficientnet": ModelSpec("efficientnet", "timm", "tf_efficientnet_lite0", "cnn", "random", input_size=64),
-    "open_clip_rn": ModelSpec("open_clip_rn", "open_clip", "RN50/openai", "clip", "random"),
-}
-# What the lab's variants do not have: images that are not square, padded windows, odd sides, two prefix tokens in
-# stages, parallel blocks, subsampling that leaves a remainder, stages without windows.
-WIDE = {"img_size": (40, 56), "patch_size": 4}
-TINY: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
-    "deit": (
-        VisionTransformerDistilled,
-        {"img_size": (24, 40), "patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 3},
-    ),
-    "pit": (
-        PoolingVisionTransformer,
-        {"img_size": (40, 56), "patch_size": 8, "stride": 4, "distilled": True, "mlp_ratio": 2}
-        | {"base_dims": (8, 8, 8), "depth": (1, 2, 1), "heads": (1, 2, 4)},
-    ),
-    "coat": (
-        CoaT,
-        {"img_size": (64, 96), "patch_size": 4, "embed_dims": (16, 24, 24, 24), "mlp_ratios": (2, 2, 2, 2)}
-        | {"serial_depths": (1, 1, 1, 1), "parallel_depth": 2},
-    ),
-    "swin": (SwinTransformer, WIDE | {"window_size": 4, "embed_dim": 16, "depths": (2, 2, 1), "num_heads": (2, 2, 4)}),
-    "svt": (
-        Twins,
-        WIDE
-        | {"embed_dims": (8, 16), "num_heads": (1, 2), "mlp_ratios": (2, 2), "depths": (2, 2)}
-        | {"sr_ratios": (4, 2), "wss": (4, 4)},
-    ),
-    "pcpvt": (
-        Twins,
-        WIDE
-        | {"embed_dims": (8, 16), "num_heads": (1, 2), "mlp_ratios": (2, 2), "depths": (2, 2), "sr_ratios": (4, 1)},
-    ),
-}
-LAB_FAMILIES = {name: ModelSpec(name, "lab", name, "vit", "random") for name in NAMES}
-LAST = {"deit": 2, "pit": 3, "coat": 9, "swin": 4, "svt": 3, "pcpvt": 3, **dict.fromkeys(NAMES, 7)}
-FAMILY_SITES = [
-    (name, kind, block) for name, last in LAST.items() for kind in TRANSFORMER_SITES for block in (0, last // 2, last)
-]
-PREFIX = {"timm": 1, "registers": 5, "open_clip": 1, "lab_vit": 1, "lab_clip": 1}
-VIT_SITES = [
-    (name, kind, block)
-    for name in VITS
-    for kind in TRANSFORMER_SITES
-    for block in {"open_clip": (0,), "lab_vit": (0, 4, 7), "lab_clip": (0, 4, 7)}.get(name, (0, 6, 11))
-]
-CNN_SITES = [
-    (name, "channel", block)
-    for name, blocks in {
-        "lab_cnn": (0, 4, 7),
-        "resnet": (0, 4, 7),
-        "efficientnet": (0, 7, 15),
-        "open_clip_rn": (0,),
-    }.items()
-    for block in blocks
-]
-
-
-@cache
-def built(name: str) -> Model:
-    if name in TINY:
-        return tiny(name)
-    model = load({**VITS, **CNNS, **LAB_FAMILIES}[name])
-    reference.stir(model.module)
-    return model
-
-
-def tiny(name: str, **options: Any) -> Model:
-    kind, shape = TINY[name]
-    torch.manual_seed(0)
-    module = kind(**{**shape, **options}).eval().requires_grad_(False)
-    for parameter in module.parameters():  # timm starts so small that a mistake might pass
-        parameter += 0.2 * torch.randn(parameter.shape)
-    return Model(ModelSpec(name, "timm", name, "vit", "random"), module, "")
-
-
-def some_images(model: Model, seed: int = 0) -> Tensor:
-    side, name = model.spec.input_size, model.spec.name
-    height, width = TINY[name][1]["img_size"] if name in TINY else (side, side)
-    return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @cache
@@ -176,11 +91,6 @@ def slow_cnn(name: str, images: Tensor) -> list[Tensor]:
         x = slow_residual(block, x) if name in ("lab_cnn", "resnet") else block(x)
         maps.append(x)
     return maps
-
-
-def close(found: Tensor, wanted: Tensor) -> None:
-    assert found.shape == wanted.shape
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * max(1.0, wanted.abs().max().item()))
 
 
 @pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES)
@@ -302,83 +212,6 @@ def test_a_cnns_site_is_what_the_architecture_computes_there(name, kind, block):
         close(found.bpc[:, row * found.grid[1]], wanted[:, :, row, 0])
     close(found.bpc[:, -1], wanted[:, :, -1, -1])
     assert found.bpc.shape == (2, found.grid[0] * found.grid[1], wanted.shape[1])
-
-
-@pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES + FAMILY_SITES + CNN_SITES)
-def test_the_gradient_reaches_every_part_of_the_image(name, kind, block):
-    model = built(name)
-    images = some_images(model)[:1].requires_grad_()
-    read(model, Site(kind, block), images).bpc.square().mean().backward()
-    reached = images.grad.abs().sum(1)[0]
-    for half in reached.chunk(2, 0):
-        for quarter in half.chunk(2, 1):
-            assert quarter.max() > 0
-
-
-@pytest.mark.parametrize(("name", "kind", "block"), VIT_SITES + FAMILY_SITES + CNN_SITES)
-def test_no_block_after_the_site_runs_and_no_hook_is_left_behind(name, kind, block):
-    model = built(name)
-    blocks, ran = blocks_of(model.trunk), []
-    hooks = [b.register_forward_pre_hook(lambda module, _: ran.append(module)) for b in dict.fromkeys(blocks)]
-    try:
-        with torch.no_grad():
-            read(model, Site(kind, block), some_images(model)[:1])
-    finally:
-        for hook in hooks:
-            hook.remove()
-    assert ran == list(dict.fromkeys(blocks[: block + 1]))
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.module.modules())
-
-
-@pytest.mark.parametrize("name", ["timm", "registers", "lab_vit", "lab_clip"])
-def test_fused_attention_reads_the_same_as_written_out_attention(name):
-    model = built(name)
-    last = len(model.trunk.blocks) - 1
-    wanted = [Site(kind, last) for kind in TRANSFORMER_SITES]
-    found = {}
-    before = [block.attn.fused_attn for block in model.trunk.blocks]
-    for fused in (True, False):
-        for block in model.trunk.blocks:
-            block.attn.fused_attn = fused
-        with torch.no_grad():
-            found[fused] = read_many(model, wanted, some_images(model))
-    for block, fused in zip(model.trunk.blocks, before, strict=True):
-        block.attn.fused_attn = fused
-    for site in wanted:
-        close(found[True][site].bpc, found[False][site].bpc)
-
-
-@pytest.mark.parametrize("kind", TRANSFORMER_SITES)
-def test_reading_with_gradients_equals_reading_without(kind):
-    """torch's MultiheadAttention takes another path where nothing wants a gradient."""
-    model = built("open_clip")
-    images = some_images(model)[:1]
-    with torch.no_grad():
-        without = read(model, Site(kind, 0), images).bpc
-    close(read(model, Site(kind, 0), images.requires_grad_()).bpc.detach(), without)
-
-
-@pytest.mark.parametrize("name", ["timm", "lab_clip", "resnet", "coat", "swin", "svt", "lab_convit", "lab_pit"])
-def test_many_sites_in_one_pass_equal_each_site_alone(name):
-    model = built(name)
-    wanted = [Site(kind, block) for kind, blocks in sites(model).items() for block in (blocks - 1, 0)]
-    with torch.no_grad():
-        together = read_many(model, wanted, some_images(model))
-        assert set(together) == set(wanted)
-        for site in wanted:
-            assert torch.equal(together[site].bpc, read(model, site, some_images(model)).bpc)
-        kept = read_many(model, wanted, some_images(model), lambda site, found: (site, found.grid))
-    assert kept == {site: (site, found.grid) for site, found in together.items()}
-
-
-@pytest.mark.parametrize("name", ["timm", "lab_clip", "resnet", "lab_pit"])
-def test_shapes_are_those_of_what_is_read_in_the_order_that_is_asked_for(name):
-    model = built(name)
-    wanted = [Site(kind, block) for kind, blocks in sites(model).items() for block in (blocks - 1, 0)]
-    with torch.no_grad():
-        found = read_many(model, wanted, some_images(model))
-    expected = [(site, (found[site].bpc.shape[2], found[site].grid)) for site in wanted]
-    assert list(shapes(model, wanted).items()) == expected
 
 
 def test_a_wide_image_keeps_its_grid_in_row_major_order():
