@@ -118,6 +118,11 @@ def test_random_weights_come_from_the_seed():
     assert one.weight_hash != other.weight_hash
 
 
+def test_a_random_model_with_layer_scale_is_not_the_identity():
+    dinov2 = load(ModelSpec("m", "timm", "vit_small_patch14_dinov2", "vit", "random", input_size=56))
+    assert all((block.ls1.gamma == 1).all() for block in dinov2.module.blocks)
+
+
 def test_a_model_is_frozen_and_in_evaluation_mode():
     module = load(LAB).module
     assert not module.training

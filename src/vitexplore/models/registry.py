@@ -17,7 +17,7 @@ import timm
 import torch
 import torchvision
 from safetensors.torch import load_file
-from timm.layers import resample_abs_pos_embed
+from timm.layers import LayerScale, resample_abs_pos_embed
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
@@ -68,8 +68,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def load(spec: ModelSpec, device: torch.device | str = "cpu") -> Model:
-    """Build ``spec``. Raises InputError for an unknown architecture (with the nearest names), a checkpoint
-    that is missing, carries code, or does not fit, and a lab weight file that is not its record's."""
+    """Build ``spec``. Raises InputError for an unknown architecture (with the nearest names), a checkpoint that is
+    missing, carries code, or does not fit, and a lab weight file that is not its record's."""
     torch.manual_seed(spec.seed)
     module, config = _BUILDERS[spec.source](spec)
     weight_hash = ""
@@ -77,9 +77,19 @@ def load(spec: ModelSpec, device: torch.device | str = "cpu") -> Model:
         weight_hash = _load_checkpoint(module, spec, checkpoint_path(spec.weights))
     elif spec.source == "lab" and not spec.random:
         weight_hash = _load_lab_weights(module, spec)
+    if spec.random:
+        _open_layer_scales(module)
     module.eval().requires_grad_(False)
     filled = _fill(spec, config)
     return Model(filled, module.to(device), weight_hash or _hash_tensors(module))
+
+
+def _open_layer_scales(module: nn.Module) -> None:
+    """Set the gains of LayerScale to 1. They start near 0, at which a model with random weights is the identity and
+    controls nothing."""
+    for part in module.modules():
+        if isinstance(part, LayerScale):
+            nn.init.ones_(part.gamma)
 
 
 def _fill(spec: ModelSpec, config: dict[str, Any]) -> ModelSpec:
