@@ -6,8 +6,8 @@ output), ``block`` (the residual stream after the block) and, for CNNs, ``channe
 stages. Reading runs nothing after the last site that is asked for.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
     "grid",
     "read",
     "read_many",
+    "read_with_output",
     "shapes",
     "sites",
 ]
@@ -56,15 +57,38 @@ def read(model: Model, site: Site, images: Tensor) -> Activations:
     return read_many(model, [site], images)[site]
 
 
+def _as_it_is(_site: Site, found: Activations) -> Activations:
+    return found
+
+
 def read_many(
     model: Model,
     wanted: Iterable[Site],
     images: Tensor,
-    keep: Callable[[Site, Activations], Any] = lambda _site, found: found,
+    keep: Callable[[Site, Activations], Any] = _as_it_is,
 ) -> dict[Site, Any]:
     """All ``wanted`` sites in one pass, which ends at the deepest of them: of each what ``keep`` makes of the site and
     its activations, as soon as they are there, so that a pass need not hold those of all sites at once. Raises
     InputError for a site or block that the model lacks."""
+    with _caught(model, wanted, images, keep, stop=True) as found, suppress(_Stop):
+        model.trunk(images)
+    return found
+
+
+def read_with_output(model: Model, wanted: Iterable[Site], images: Tensor) -> tuple[dict[Site, Activations], Tensor]:
+    """The activations at ``wanted`` sites and what the whole model yields (a classifier's logits [b, classes]), in one
+    pass; differentiable. Raises InputError for a site or block that the model lacks."""
+    with _caught(model, wanted, images, _as_it_is, stop=False) as found:
+        output = model.module(images)
+    return found, output
+
+
+@contextmanager
+def _caught(
+    model: Model, wanted: Iterable[Site], images: Tensor, keep: Callable[[Site, Activations], Any], stop: bool
+) -> Iterator[dict[Site, Any]]:
+    """While it is open, a pass over ``images`` fills the dictionary with what ``keep`` makes of ``wanted`` sites. With
+    ``stop``, _Stop ends the pass as soon as all are there."""
     blocks = taps_of(model.trunk)
     taps = {site: _tap(model, blocks, site) for site in wanted}
     found: dict[Site, Any] = {}
@@ -75,7 +99,7 @@ def read_many(
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if next(calls) == tap.call:
                 found[site] = keep(site, tap.convert(output, (images.shape[2], images.shape[3])))
-            if len(found) == len(taps):
+            if stop and len(found) == len(taps):
                 raise _Stop
 
         return hook
@@ -83,9 +107,7 @@ def read_many(
     with ExitStack() as stack:
         for site, tap in taps.items():
             stack.callback(tap.module.register_forward_hook(catch(site, tap)).remove)
-        with suppress(_Stop):
-            model.trunk(images)
-    return found
+        yield found
 
 
 def channels(model: Model, site: Site) -> int:

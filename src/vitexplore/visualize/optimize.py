@@ -15,7 +15,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from vitexplore.io import write_atomically, write_json
 from vitexplore.models.registry import Model
 from vitexplore.visualize.augment import AUGMENTATIONS
 from vitexplore.visualize.memory import fitting_batch, is_out_of_memory
-from vitexplore.visualize.objective import Objective, Value
+from vitexplore.visualize.objective import Objective, Value, site_name
 from vitexplore.visualize.parametrize import PARAMETRIZATIONS, Parametrization
 from vitexplore.visualize.recipes import Recipe
 
@@ -253,8 +253,7 @@ def _check_finite(model: Model, objective: Objective, images: Tensor, loss: Tens
     bad = ~(torch.isfinite(loss).all(0) & torch.isfinite(images).flatten(1).all(1))
     if bad.any():
         names = ", ".join(str(objective.labels[i]) for i in bad.nonzero()[:, 0].tolist())
-        site = getattr(objective, "site", None)
-        where = f"{site.kind} {site.block}" if site else "logit"
+        where = ", ".join(site_name(site) for site in objective.sites)
         raise FloatingPointError(f"{model.spec.name} {where}: not finite for feature {names}")
 
 
@@ -263,7 +262,7 @@ def _identity(model: Model, objective: Objective, recipe: Recipe, seed: int) -> 
     what = {
         "weights": model.weight_hash,
         "size": model.spec.input_size,
-        "objective": [type(objective).__name__, {name: _whole(value) for name, value in vars(objective).items()}],
+        "objective": _whole(objective),
         "recipe": asdict(recipe),
         "seed": seed,
         "device": model.device.type,
@@ -271,10 +270,14 @@ def _identity(model: Model, objective: Objective, recipe: Recipe, seed: int) -> 
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def _whole(value: Any) -> str:
-    """All of a value: ``repr`` rounds a tensor, and leaves out the middle of a large one."""
+def _whole(value: Any) -> Any:
+    """All that makes a value equal to another: ``repr`` rounds a tensor, and leaves out the middle of a large one."""
     if isinstance(value, Tensor):
         return hashlib.sha256(value.detach().cpu().double().numpy().tobytes()).hexdigest()
+    if isinstance(value, tuple):
+        return [_whole(part) for part in value]
+    if is_dataclass(value):
+        return [type(value).__name__, {f.name: _whole(getattr(value, f.name)) for f in fields(value) if f.compare}]
     return repr(value)
 
 
