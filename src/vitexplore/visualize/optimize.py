@@ -67,10 +67,10 @@ def visualize(
     report: Report = lambda features: None,
 ) -> Visualization:
     """Visualize all features of ``objective``, ``batch`` at a time (None: as many as fit the free memory; halved when
-    memory runs out all the same). With a ``checkpoint`` a run that was killed goes on from its last write and ends
-    with the same bytes. ``report`` is told how many features were done since it was last called, in parts; less than 0
-    where a batch starts over. On a GPU the model runs in bfloat16; image, total variation and optimizer stay in
-    float32.
+    memory runs out all the same); a joint objective's all at once. With a ``checkpoint`` a run that was killed goes on
+    from its last write and ends with the same bytes. ``report`` is told how many features were done since it was last
+    called, in parts; less than 0 where a batch starts over. On a GPU the model runs in bfloat16; image, total variation
+    and optimizer stay in float32.
 
     Raises InputError for what the model lacks and for a checkpoint of another run, FloatingPointError, naming the
     features, when an image or a loss is not finite."""
@@ -84,6 +84,8 @@ def visualize(
 
     objective.bind(model)  # refuse what the model lacks before anything is written
     store = _Store(checkpoint, _identity(model, objective, recipe, seed))
+    if objective.joint:
+        batch = count
     batch = store.batch or min(batch or fitting_batch(lambda: engine.trial(objective.take(slice(0, 1))), model), count)
     store.begin(batch)
     parts = store.finished()
@@ -94,7 +96,7 @@ def visualize(
         try:
             parts.append(engine.run(part, store, tell))
         except RuntimeError as error:
-            if not is_out_of_memory(error) or batch == 1:
+            if not is_out_of_memory(error) or batch == 1 or objective.joint:
                 raise
             batch //= 2
             log.warning("out of memory: going on with %d features at once", batch)
