@@ -1,8 +1,8 @@
 """Facets of one feature: several images of it at once that are kept unlike each other.
 
 A feature may answer to more than one thing, and one image shows one. Olah, Mordvintsev and Schubert (2017, "Feature
-Visualization", section "Diversity") optimize several and reward their difference: that of a layer's Gram matrices, which
-stand for an image's style (Gatys et al. 2015). Wei et al. (2015) were the first to look for facets so.
+Visualization", section "Diversity") optimize several and reward their difference: that of a layer's Gram matrices,
+which stand for an image's style (Gatys et al. 2015). Wei et al. (2015) were the first to look for facets so.
 """
 
 from collections.abc import Callable
