@@ -22,7 +22,8 @@ from vitexplore.visualize.objective import LOGITS, Maps, Objective, Sizes, site_
 class Facets(Objective):
     """``count`` images of the one feature of ``objective``. A facet's value is that feature's activation less
     ``weight``, in units of the activation, times its mean similarity to the other facets (see ``similarity``): of the
-    output of the block that ``objective`` reads, or of the site itself in a CNN.
+    output of the block that ``objective`` reads, or of the site itself in a CNN. A tenth to a third of the activation
+    is a fair weight: with less the facets stay alike, with more some stop firing.
 
     The labels are the facets' numbers, whatever the feature: the facets of two features go into two folders. Raises
     InputError for an objective of several features or sites, and for a count below 2."""
