@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
 from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable
 from vitexplore.figures import plots
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, is_dead, judged
 from vitexplore.statistics.intervals import Means
 
 PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone")
 RECIPES = ("paper", "released")
-SHOWN = 6  # features of each variant in the figure
+SHOWN = 5  # features of each variant in the figure
 
 
 def gain(name: str, mine: pd.DataFrame, recipe: str, part: str, column: str) -> Means:
@@ -44,19 +45,23 @@ def without(vits: dict[str, pd.DataFrame], recipe: str, part: str) -> Comparison
 
 
 def pictures(mine: pd.DataFrame) -> Figure:
-    """One row a variant of the recipe, the same features in each."""
-    rows = []
-    for variant, each in mine.groupby("variant", sort=False):
-        first = each.iloc[:SHOWN]
-        above = [f"{row.feature}: {row.identification:.2f}" for row in first.itertuples()]
-        rows.append(
-            (
-                variant.replace("-", "\nwithout ").replace("without noise_alone", "noise alone"),
-                list(first["picture"]),
-                above,
-            )
-        )
-    return plots.picture_rows(rows, "What each part of a recipe does; above each the judge's AUROC (chance 0.5)")
+    """One row a part that is left out, the same features in each; the recipes beside each other."""
+    mine, rows = mine.assign(dead=is_dead(mine)), []
+    for part in ("", *PARTS):
+        cells = []
+        for recipe in RECIPES:
+            each = mine[mine["variant"] == (f"{recipe}-{part}" if part else recipe)]
+            cells += [*([plots.GAP] if cells else []), *map(judged, each[:SHOWN].itertuples())]
+        rows.append((label(part), cells))
+    title = f"{mine['model'].iloc[0]}: what each part of a recipe does to the same features"
+    note = f"Left: recipe {RECIPES[0]}; right: recipe {RECIPES[1]}. {OF_JUDGE} {CROSSED_OUT}"
+    return plots.picture_rows(rows, title, note)
+
+
+def label(part: str) -> str:
+    if part in ("", "noise_alone"):
+        return part.replace("_", "\n") or "whole"
+    return f"without\n{part.replace('_', ' ')}"
 
 
 def bars(summary: pd.DataFrame) -> Figure:

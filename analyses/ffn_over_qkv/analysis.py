@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
 from vitexplore.claims.pictures import alive, ceilings, summary_of, usable
 from vitexplore.figures import plots
-from vitexplore.png import decode
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, is_dead, judged
 from vitexplore.statistics.intervals import Means
 
 QKV = ("query", "key", "value")
@@ -81,20 +81,16 @@ def high_frequency(vits: dict[str, pd.DataFrame], site: str) -> Comparison:
 
 def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
     """Like the paper's Fig. 3: rows are sites, columns depths, some features of each."""
-    depths = list(mine["depth"].unique())
-    figure = Figure(figsize=(1.15 * SHOWN * len(depths), 1.35 * len(SITES)), layout="constrained")
-    figure.suptitle(f"{mine['model'].iloc[0]}, recipe {recipe}")
-    for row, (panel, site) in enumerate(zip(figure.subfigures(len(SITES), 1), SITES, strict=True)):
-        panel.supylabel(site)
-        for axis, column in zip(panel.subplots(1, SHOWN * len(depths)), range(SHOWN * len(depths)), strict=True):
-            depth = depths[column // SHOWN]
-            rows = mine[(mine["site"] == site) & (mine["depth"] == depth)]
-            axis.set_axis_off()
-            if column % SHOWN < len(rows):
-                axis.imshow(decode(rows["picture"].iloc[column % SHOWN]))
-            if row == 0 and column % SHOWN == 0:
-                axis.set_title(f"{depth} (block {rows['block'].iloc[0]})", fontsize=10, loc="left")
-    return figure
+    rows = []
+    for site, of_site in mine.assign(dead=is_dead(mine)).groupby("site", sort=False):
+        cells = []
+        for _, each in of_site.groupby("depth", sort=False):
+            cells += [*([plots.GAP] if cells else []), *map(judged, each[:SHOWN].itertuples())]
+        rows.append((site, cells))
+    depths = mine.drop_duplicates("depth")
+    columns = ", ".join(f"{row.depth} (block {row.block})" for row in depths.itertuples())
+    title = f"{mine['model'].iloc[0]}: what features of its sites look for, recipe {recipe}"
+    return plots.picture_rows(rows, title, f"From left to right: {columns}. {OF_JUDGE} {CROSSED_OUT}")
 
 
 def scores(summary: pd.DataFrame) -> Figure:

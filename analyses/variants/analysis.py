@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
 from vitexplore.claims.pictures import ceilings, summary_of, usable
 from vitexplore.figures import plots
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, is_dead, judged
 from vitexplore.statistics.intervals import Means, mean_of
 
 SHOWN = 6  # features of each family in the figure
@@ -43,12 +44,10 @@ def beats(families: dict[str, pd.DataFrame]) -> Measured:
 
 
 def pictures(table: pd.DataFrame, recipe: str) -> Figure:
-    """One row a family, its first features; above each what it scores."""
+    """One row a family, its first features."""
     rows = []
-    for _, mine in table[~table["random_weights"]].groupby("model", sort=False):
-        first = mine.iloc[:SHOWN]
-        above = [f"{row.feature}: {row.identification:.2f}" for row in first.itertuples()]
-        rows.append((f"{mine['model'].iloc[0]} {mine['block'].iloc[0]}", list(first["picture"]), above))
-    return plots.picture_rows(
-        rows, f"Features of each family, recipe {recipe}; above each the judge's AUROC for it (chance 0.5)"
-    )
+    trained = table[~table["random_weights"]]
+    for model, mine in trained.assign(dead=is_dead(trained)).groupby("model", sort=False):
+        rows.append((f"{model}\nblock {mine['block'].iloc[0]}", list(map(judged, mine[:SHOWN].itertuples()))))
+    title = f"Features of each family of transformers, recipe {recipe}"
+    return plots.picture_rows(rows, title, f"{OF_JUDGE} {CROSSED_OUT}")

@@ -12,7 +12,8 @@ def versions() -> str:
 
 
 def of_model(model: Any, data_hash: str, preprocessing: str, seed: int = 0) -> dict[str, Any]:
-    """The columns that every row of an experiment on ``model`` (a registry.Model) carries."""
+    """The columns that every row of an experiment on ``model`` (a registry.Model) carries. ``crop``: the side of the
+    central square of an image that the model saw, over the image's shorter side."""
     return {
         "model": model.spec.name,
         "architecture": f"{model.spec.source}/{model.spec.architecture}",
@@ -22,6 +23,7 @@ def of_model(model: Any, data_hash: str, preprocessing: str, seed: int = 0) -> d
         "data": data_hash[:16],
         "preprocessing": preprocessing,
         "input_size": model.spec.input_size,
+        "crop": model.spec.crop if preprocessing == "own" else 1.0,
         "seed": seed,
         "training_seed": model.spec.seed,
         "device": model.device.type,

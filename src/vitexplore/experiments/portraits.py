@@ -36,7 +36,8 @@ def given(session: Any, name: str) -> dict[str, Any]:
 
 
 def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row for each choice and feature, with its ``picture`` as PNG and that picture's spectral ``centroid``."""
+    """A row for each choice and feature, with its ``picture`` as PNG, that picture's spectral ``centroid``, and the
+    feature's clean activation there, ``score``."""
     from vitexplore.measures.chosen import explained_best, found_best, of_background
     from vitexplore.models.sites import Site
     from vitexplore.png import encode
@@ -49,16 +50,18 @@ def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFr
     choose = {"depth": explained_best, "concept": found_best, "background": of_background}
     asked = {name: tables[table] for name, table in CHOICES.items() if table in tables}
     chosen = [choose[name](table).assign(chosen_for=name) for name, table in asked.items()]
-    rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[:-2])
+    rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[:-3])
     way, pictures = recipe_for(spec=model.spec, **recipe.changes()), {}
     with meter(model.spec.name, len(rows.groupby(["block", "feature"])), "features") as tell:
         for block, mine in rows.groupby("block")["feature"]:
             features = tuple(sorted(mine.unique().tolist()))
             found = visualize(model, Channels(Site(model.feature_site, int(block)), features), way, report=tell)
-            pictures |= {(block, feature): image for feature, image in zip(features, found.images, strict=True)}
-    images = [pictures[key] for key in zip(rows["block"], rows["feature"], strict=True)]
-    centroids = [float(spectral_centroid(image[None])) for image in images]
-    return rows.assign(centroid=centroids, picture=[encode(image) for image in images])
+            kept = zip(features, found.images, found.score.tolist(), strict=True)
+            pictures |= {(block, feature): (image, score) for feature, image, score in kept}
+    drawn = [pictures[key] for key in zip(rows["block"], rows["feature"], strict=True)]
+    centroids = [float(spectral_centroid(image[None])) for image, _ in drawn]
+    scores = [score for _, score in drawn]
+    return rows.assign(centroid=centroids, score=scores, picture=[encode(image) for image, _ in drawn])
 
 
 def cost(options: PortraitsOptions, family: str) -> Cost:
@@ -68,7 +71,7 @@ def cost(options: PortraitsOptions, family: str) -> Cost:
 
 
 PORTRAITS = ("chosen_for", "block", "feature", "explained_by", "value", "bits", "word_1", "concept", "held_out")
-PORTRAITS += ("chosen_by", "auroc", "centroid", "picture")
+PORTRAITS += ("chosen_by", "auroc", "centroid", "score", "picture")
 
 EXPERIMENT = Experiment(
     measure,

@@ -1,6 +1,6 @@
 """Sheets of features that somebody chose: their pictures, and the images that activate them most."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +8,42 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
-from vitexplore.figures import plots
-from vitexplore.png import decode
+from vitexplore.figures import feature_rows, overlays, plots
+from vitexplore.figures.feature_rows import Exemplars, Strip, activation, is_dead, shown
 
 SHOWN = 64  # features of each site on a sheet
+ACTIVATIONS = f"Above a picture: the feature, and its activation there. {feature_rows.CROSSED_OUT}"
 
 
-def sheet(table: pd.DataFrame, folder: Path, title: str) -> Figure:
-    """A contact sheet of the first features of each site: rows of ``visualize_to_folder``, whose files lie in
-    ``folder``."""
-    shown = table.groupby("site", sort=False).head(SHOWN)
-    pictures = [decode((folder / file).read_bytes()) for file in shown["file"]]
-    captions = [f"{row.site}.{row.feature}  {row.score:.2f}" for row in shown.itertuples()]
-    return plots.contact_sheet(pictures, captions, columns=8, wrap=30, title=title)
+def sheet(
+    table: pd.DataFrame, folder: Path, title: str, top: Mapping[tuple[str, int], Exemplars] | None = None
+) -> Figure:
+    """The first features of each site: rows of ``visualize_to_folder``, whose files lie in ``folder``. ``top``: by the
+    columns site and feature, what is shown beside each of these features; without it the captions give activations."""
+    top, strips = top or {}, []
+    chosen = table.groupby("site", sort=False).head(SHOWN)
+    for row, dead in zip(chosen.itertuples(), is_dead(chosen), strict=True):
+        beside = top.get((row.site, row.feature))
+        value = "dead" if dead else activation(row.score, beside.best if beside else 0)
+        picture = shown((folder / row.file).read_bytes(), dead)
+        strips.append(Strip(row.site, [(picture, f"{row.feature}: {value}")], beside))
+    how = feature_rows.OF_IMAGES + feature_rows.HOW_TO_READ if top else ACTIVATIONS
+    return feature_rows.draw(strips, title, how)
 
 
-def top_images(images: ImageSet, features: Sequence[int], winners: np.ndarray, maps: np.ndarray, title: str) -> Figure:
-    """One row a feature: its ``winners`` int64 [f, k] of ``images``, best first, and its ``maps`` [f, k, h, w] over
-    them."""
-    shown = zip(features, winners, maps, strict=True)
-    rows = [(str(feature), [images.image(winner) for winner in mine], heat) for feature, mine, heat in shown]
-    return plots.images_with_maps(rows, title)
+def exemplars(
+    images: ImageSet, winners_fk: np.ndarray, scores_fk: np.ndarray, maps_fkhw: np.ndarray, crop: float
+) -> list[Exemplars]:
+    """Of each feature: ``winners_fk``: its most activating ones of ``images``, best first, and their ``scores_fk``;
+    ``crop``: of the model, which saw a central square of each image (see ``overlays.seen``)."""
+    shown_fk = [[overlays.seen(images.image(winner), crop) for winner in winners] for winners in winners_fk]
+    best_f = map(float, scores_fk[:, 0])
+    return [Exemplars(*each) for each in zip(shown_fk, maps_fkhw, best_f, strict=True)]
+
+
+def top_images(features: Sequence[int], found: Sequence[Exemplars], title: str) -> Figure:
+    """One row a feature: its most activating images, best first, under its maps."""
+    rows: list[plots.Row] = []
+    for feature, mine in zip(features, found, strict=True):
+        rows.append((str(feature), [(picture, "") for picture in overlays.under_maps(mine.images, mine.maps)]))
+    return plots.picture_rows(rows, title, overlays.HOW_TO_READ)

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from PIL import Image
 
 from vitexplore.io import write_atomically
-from vitexplore.png import decode
 
 mpl.use("Agg")
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
-SIDE = 160  # pixels to which images under maps are brought
+Cell = tuple[np.ndarray | None, str]  # a picture uint8 [h, w, 3] (None: a gap) and its caption
+Row = tuple[str, Sequence[Cell]]  # with its label
+GAP: Cell = (None, "")
+SIDE, LINE, SMALL = 1.16, 0.155, 9  # inches of a picture and of a line of text, points of that text
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -46,54 +47,41 @@ def contact_sheet(
     return figure
 
 
-def images_with_maps(rows: Sequence[tuple[str, Sequence[Image.Image], np.ndarray]], title: str) -> Figure:
-    """One row a feature: its label, its images, best first, and its maps float [images, h, w], laid over them."""
-    columns = max(len(images) for _, images, _ in rows)
-    figure = Figure(figsize=(1.5 * columns, 1.6 * len(rows)), layout="constrained")
-    figure.suptitle(title)
-    for axes, (label, images, maps) in zip(figure.subplots(len(rows), columns, squeeze=False), rows, strict=True):
-        low, high = maps.min(), maps.max()
-        for axis in axes:
-            axis.set(xticks=[], yticks=[])
-        for axis, image, heat in zip(axes, images, maps.astype(np.float32), strict=False):
-            axis.imshow(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-            strength = (heat - low) / max(high - low, 1e-12)
-            axis.imshow(heat, extent=(0, SIDE, SIDE, 0), cmap="autumn", alpha=0.75 * strength, vmin=low, vmax=high)
-        axes[0].set_ylabel(label, fontsize=9)
-    return figure
-
-
-def picture_rows(rows: Sequence[tuple[str, Sequence[bytes], Sequence[str]]], title: str) -> Figure:
-    """Rows of small square pictures (PNG bytes): each row's label at its left, a caption above each picture. All on one
-    axis, whose unit is a picture's side, and without a layout engine: hundreds of axes take seconds."""
-    head = 0.09 + 0.11 * max(
-        caption.count("\n") + 1 for _, _, captions in rows for caption in captions
-    )  # over a picture
-    across, down = 1.08, 1.05 + head  # from one picture to the next
-    columns = max(len(pictures) for _, pictures, _ in rows)
-    longest = max(len(words) for label, _, _ in rows for words in label.split("\n"))
-    left, wide, high = 0.085 * longest + 0.15, 1.16 * across * columns, 1.16 * down * len(rows)  # inches
-    width, height = max(left + wide, 0.09 * len(title)), high + 0.3
+def picture_rows(rows: Sequence[Row], title: str, note: str = "") -> Figure:
+    """Rows of small square pictures: each row's label at its left, a caption above each picture, under the title a
+    ``note`` on how to read them. All on one axis, whose unit is a picture's side, and without a layout engine: hundreds
+    of axes take seconds."""
+    lines = max(len(caption.splitlines()) for _, cells in rows for _, caption in cells)
+    head = 0.06 + LINE / SIDE * lines  # over a picture
+    down = 1.06 + head  # from one picture to the next
+    across = max(sum(map(_width, cells)) for _, cells in rows)
+    longest = max(len(words) for label, _ in rows for words in label.splitlines() or [""])
+    left, wide, high = 0.085 * longest + 0.15, SIDE * across, SIDE * down * len(rows)  # inches
+    width = max(left + wide, 7)
+    letters = int(width / 0.079)  # of a line of the note; the title's are a third wider
+    title, note = textwrap.fill(title, int(letters * 0.72)), textwrap.fill(note, letters)
+    above = 0.22 * (title.count("\n") + 1) + LINE * len(note.splitlines()) + 0.15
+    height = high + above
     figure = Figure(figsize=(width, height))
-    figure.suptitle(title, fontsize=11, y=1 - 0.1 / height)
+    figure.text(0.1 / width, 1 - 0.06 / height, title, fontsize=12, weight="bold", va="top")
+    figure.text(0.1 / width, 1 - (above - 0.08) / height, note, fontsize=SMALL, va="bottom")
     axis = figure.add_axes((left / width, 0, wide / width, high / height), frame_on=False)
-    for line, (_, pictures, captions) in enumerate(rows):
-        for column, (picture, caption) in enumerate(zip(pictures, captions, strict=False)):
-            x, y = across * column, down * line
-            axis.imshow(decode(picture), extent=(x, x + 1, y + 1, y))
-            axis.text(x + 0.5, y - 0.05, caption, ha="center", va="bottom", fontsize=7)
-    axis.set(xlim=(0, across * columns), ylim=(down * len(rows) - head, -head), xticks=[])
-    axis.set_yticks([down * line + 0.5 for line in range(len(rows))], [label for label, _, _ in rows], fontsize=9)
+    for line, (_, cells) in enumerate(rows):
+        starts = np.cumsum([0, *map(_width, cells)])
+        for x, (picture, caption) in zip(starts, cells, strict=False):
+            y = down * line
+            if picture is not None:
+                axis.imshow(picture, extent=(x, x + 1, y + 1, y))
+                axis.text(x + 0.5, y - 0.04, caption, ha="center", va="bottom", fontsize=SMALL)
+    axis.set(xlim=(0, across), ylim=(down * len(rows) - head, -head), xticks=[])
+    axis.set_yticks([down * line + 0.5 for line in range(len(rows))], [label for label, _ in rows], fontsize=SMALL + 1)
     axis.grid(visible=False)
     return figure
 
 
-def visualization_sheet(table: pd.DataFrame, title: str) -> Figure:
-    """One row a recipe and site, one column a feature, from a table of the experiment `visualize`."""
-    rows = []
-    for (variant, site), mine in table.groupby(["variant", "site"], sort=False):
-        rows.append((f"{site}\n{variant}", list(mine["picture"]), [str(feature) for feature in mine["feature"]]))
-    return picture_rows(rows, title)
+def _width(cell: Cell) -> float:
+    """Of a cell and the space after it, in pictures' sides."""
+    return 1.08 if cell[0] is not None else 0.3
 
 
 def lines(

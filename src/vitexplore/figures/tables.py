@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from vitexplore.data.images import ImageSet
+from vitexplore.figures.feature_rows import Exemplars
+from vitexplore.figures.overlays import seen
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
@@ -20,6 +22,22 @@ def maps_of(graph: Graph, model: str, site: str, block: int, feature: int) -> np
     """float16 [k, h, w]: a feature's maps of its most activating images, best first."""
     with np.load(graph.table("maps", model)) as maps:
         return maps[f"{model}/{site}_{block}"][feature]
+
+
+def exemplars_of(
+    graph: Graph, model: str, images: ImageSet, chosen: pd.DataFrame
+) -> dict[tuple[str, int, int], Exemplars]:
+    """What activates the features of ``chosen`` (columns site, block, feature) most, from the tables `top` and `maps`,
+    which hold these sites."""
+    keys, found = ["site", "block", "feature"], {}
+    top = rows_of(graph.table("top", model), model).merge(chosen[keys].drop_duplicates())
+    with np.load(graph.table("maps", model)) as maps:
+        for (site, block), mine in top.sort_values("rank", kind="stable").groupby(["site", "block"]):
+            maps_fkhw = maps[f"{model}/{site}_{block}"]
+            for feature, best in mine.groupby("feature"):
+                shown = [seen(images.image(row.image), row.crop) for row in best.itertuples()]
+                found[site, block, feature] = Exemplars(shown, maps_fkhw[feature], float(best["score"].iloc[0]))
+    return found
 
 
 def collected_images(graph: Graph) -> ImageSet:

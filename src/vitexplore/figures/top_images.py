@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
-from vitexplore.figures import plots
+from vitexplore.figures import overlays, plots
 from vitexplore.figures.tables import collected_images, maps_of, winners_of
 from vitexplore.graph import Graph
 
@@ -29,6 +29,9 @@ def draw(images: ImageSet, winners: pd.DataFrame, maps: Callable[[str, int, int]
     one model's, best first; ``maps``: of a site, block and feature."""
     site, rows = winners["site"].iloc[0], []
     for block in np.unique(np.linspace(0, winners["block"].max(), 6).round().astype(int)):
-        mine = winners[(winners["block"] == block) & (winners["feature"] == 0)]["image"][:SHOWN]
-        rows.append((f"{site} {block}.0", [images.image(image) for image in mine], maps(site, block, 0)))
-    return plots.images_with_maps(rows, f"{winners['model'].iloc[0]}: most activating images and the feature's map")
+        mine = winners[(winners["block"] == block) & (winners["feature"] == 0)][:SHOWN]
+        shown = [overlays.seen(images.image(row.image), row.crop) for row in mine.itertuples()]
+        best = overlays.under_maps(shown, maps(site, block, 0)[:SHOWN])
+        rows.append((f"{site} {block}.0", [(picture, "") for picture in best]))
+    title = f"{winners['model'].iloc[0]}: one feature of some blocks (block.feature)"
+    return plots.picture_rows(rows, title, overlays.HOW_TO_READ)

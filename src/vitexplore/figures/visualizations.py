@@ -1,24 +1,64 @@
-"""What was visualized: a sheet for each model and depth, one row a recipe and site, one column a feature."""
+"""What was visualized: a sheet for each model and depth, each feature beside the images that activate it most."""
 
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures import plots
+from vitexplore.figures import feature_rows
+from vitexplore.figures.feature_rows import (
+    HOW_TO_READ,
+    OF_IMAGES,
+    OF_JUDGE,
+    Exemplars,
+    Strip,
+    activation,
+    is_dead,
+    shown,
+)
+from vitexplore.figures.tables import collected_images, exemplars_of
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
+KEYS = ["site", "block", "feature"]
+FEATURES = 16  # on a sheet, as many of each site
+
 
 def show(graph: Graph) -> dict[Path, Figure]:
-    found = {}
+    found, collected = {}, graph.top_images_models()
     for model in graph.models("visualize"):
         for depth, mine in rows_of(graph.table("visualize", model), model).groupby("depth", sort=False):
-            found[graph.figure(f"visualizations_{model}_{depth}")] = draw(mine)
+            chosen = first_of_each_site(mine)
+            top = {}
+            if model in collected:
+                top = exemplars_of(graph, model, collected_images(graph), chosen)
+            found[graph.figure(f"visualizations_{model}_{depth}")] = draw(chosen, top)
     return found
 
 
-def draw(mine: pd.DataFrame) -> Figure:
-    """``mine``: one model's rows of the table `visualize`, at one depth."""
-    first = mine.iloc[0]
-    return plots.visualization_sheet(mine, f"{first['model']}, {first['depth']} block ({first['block']})")
+def first_of_each_site(mine: pd.DataFrame) -> pd.DataFrame:
+    """The rows of FEATURES features, as many of each site."""
+    each = max(1, FEATURES // mine["site"].nunique())
+    features = mine.drop_duplicates(["site", "feature"]).groupby("site", sort=False).head(each)
+    return mine.merge(features[["site", "feature"]])
+
+
+def draw(mine: pd.DataFrame, top: dict[tuple[str, int, int], Exemplars]) -> Figure:
+    """``mine``: one model's rows of the table `visualize`, at one depth; ``top``: by site, block and feature."""
+    first, recipes = mine.iloc[0], list(mine["variant"].unique())
+    judged, strips = mine["identification"].notna().any(), []
+    for (site, block, feature), rows in mine.assign(dead=is_dead(mine)).groupby(KEYS, sort=False):
+        names = [f"{feature}, {recipe}" if len(recipes) > 1 else str(feature) for recipe in rows["variant"]]
+        drawn = zip(names, rows.itertuples(), strict=True)
+        cells = [(shown(row.picture, row.dead), f"{name}\n{scores(row, judged)}") for name, row in drawn]
+        strips.append(Strip(f"{site}\nblock {block}", cells, top.get((site, block, feature))))
+    what = f"what features of block {first['block']} ({first['depth']}) look for"
+    title = f"{first['model']}: {what}; {', '.join(mine['site'].unique())}; recipe {' and '.join(recipes)}"
+    note = f"{OF_IMAGES if top else ''}{HOW_TO_READ}{f' {OF_JUDGE}' if judged else ''}"
+    return feature_rows.draw(strips, title, note)
+
+
+def scores(row: pd.Series, judged: bool) -> str:
+    if row.dead:
+        return "dead"
+    return activation(row.score, row.natural) + (f", id {row.identification:.2f}" if judged else "")

@@ -50,5 +50,6 @@ def top_images(
         }
     )
     write_table(out / "top.parquet", table, of_model(model, "", "own"))
-    title = f"{model.spec.name}, {site.kind} {site.block}: most activating images and the feature's map"
-    plots.save(gallery.top_images(images, top.features, top.images, maps, title), out / "top.png")
+    found = gallery.exemplars(images, top.images, top.scores, maps, model.spec.crop)
+    title = f"{model.spec.name}, {site.kind} {site.block}: features and the images that activate them most"
+    plots.save(gallery.top_images(top.features, found, title), out / "top.png")

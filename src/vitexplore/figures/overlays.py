@@ -1,0 +1,42 @@
+"""What is drawn over pictures: where a feature fires, and the mark of one that does not."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+SIDE = 160  # pixels of an image on a sheet
+COLOUR = np.array([255, 25, 155])  # of maps: the rarest hue in photographs
+STRENGTH = 0.55  # of the overlay where a feature fires most
+HOW_TO_READ = "The images that activate each feature most, best first: the pinker, the more it fires there."
+FADED = 0.6  # how far dead pictures go towards white
+
+
+def seen(image: Image.Image, crop: float) -> Image.Image:
+    """The central square of ``image`` that a model saw, over which its maps lie; ``crop``: its side over the shorter
+    side of the image."""
+    side = crop * min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+
+
+def under_map(image: Image.Image, map_hw: np.ndarray, most: float) -> np.ndarray:
+    """``image``, a square that was ``seen``, under a feature's map, uint8 [SIDE, SIDE, 3]: the more coloured the more
+    the feature fires, bare where its activation is 0 or less. ``most``: the activation of the full colour."""
+    pixels = np.asarray(image, np.float32)
+    fires = np.clip(map_hw.astype(np.float32) / most, 0, 1) if most > 0 else np.zeros(map_hw.shape, np.float32)
+    alpha = STRENGTH * np.asarray(Image.fromarray(fires).resize((SIDE, SIDE), Image.Resampling.NEAREST))[..., None]
+    return (pixels * (1 - alpha) + COLOUR * alpha).round().astype(np.uint8)
+
+
+def under_maps(images: list[Image.Image], maps_khw: np.ndarray) -> list[np.ndarray]:
+    """One feature's images, each under its map, on one scale."""
+    most = float(maps_khw.max(initial=0))
+    return [under_map(image, map_hw, most) for image, map_hw in zip(images, maps_khw, strict=True)]
+
+
+def crossed_out(picture: np.ndarray) -> np.ndarray:
+    """A picture uint8 [h, w, 3], faded and under a red cross."""
+    faded = Image.fromarray((picture * (1 - FADED) + 255 * FADED).astype(np.uint8))
+    draw, (width, height) = ImageDraw.Draw(faded), faded.size
+    for ends in ((0, 0, width - 1, height - 1), (0, height - 1, width - 1, 0)):
+        draw.line(ends, fill=(190, 0, 0), width=max(1, width // 40))
+    return np.asarray(faded)
