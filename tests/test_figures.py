@@ -19,6 +19,7 @@ from vitexplore.io import rows_of, write_tables
 from vitexplore.png import encode
 from vitexplore.scale import parse
 
+LABS = ("vit", "vit_s1")
 IMAGES, K, FEATURES, BLOCKS = 16, 3, 2, 3
 LAB = {"source": "lab", "architecture": "lab_vit", "family": "vit"}
 SCALE = {
@@ -45,12 +46,15 @@ def png(_row) -> bytes:
 
 def top() -> pd.DataFrame:
     table = grid(site=["ffn", "query"], block=range(BLOCKS), feature=range(FEATURES), rank=range(K))
-    return table.assign(image=np.arange(len(table)) % IMAGES, score=1.0)
+    return table.assign(image=np.arange(len(table)) % IMAGES, score=1.0, crop=1.0)
 
 
 def visualized() -> pd.DataFrame:
     table = grid(depth=["early", "late"], variant=["ours"], site=["query", "ffn"], feature=range(FEATURES))
-    return table.assign(block=table["depth"].map({"early": 1, "late": 6}), picture=list(map(png, table.index)))
+    scores = {"score": 2.0, "natural": 1.0, "dead": False, "identification": 0.75}
+    return table.assign(
+        block=table["depth"].map({"early": 1, "late": 2}), picture=list(map(png, table.index)), **scores
+    )
 
 
 def portraits() -> pd.DataFrame:
@@ -59,7 +63,7 @@ def portraits() -> pd.DataFrame:
     concept = pd.DataFrame({"chosen_for": "concept", "block": [1], "feature": [0], "concept": "many", "held_out": 0.9})
     ground = pd.DataFrame({"chosen_for": "background", "block": [2], "feature": [1], "chosen_by": 0.04, "auroc": 0.05})
     table = pd.concat([depth, concept, ground], ignore_index=True)
-    return table.assign(centroid=0.25, picture=list(map(png, table.index)))
+    return table.assign(centroid=0.25, score=1.0, picture=list(map(png, table.index)))
 
 
 def ranks(**kinds) -> pd.DataFrame:
@@ -96,7 +100,8 @@ def graph(tmp_path_factory) -> Graph:
         (path,) = graph.tables("maps")
         path.parent.mkdir()
         maps = np.random.default_rng(0).random((FEATURES, K, 4, 4)).astype(np.float16)
-        np.savez(path, **{f"{name}/ffn_{block}": maps for name in ("vit", "vit_s1") for block in range(BLOCKS)})
+        keys = [f"{name}/{site}_{block}" for name in LABS for site in ("ffn", "query") for block in range(BLOCKS)]
+        np.savez(path, **dict.fromkeys(keys, maps))
         yield graph
 
 
@@ -164,7 +169,8 @@ def test_models_in_one_file_are_told_apart(graph):
     assert graph.table("visualize", "vit") == graph.table("visualize", "vit_s1")
     mine = rows_of(graph.table("visualize", "vit_s1"), "vit_s1")
     assert set(mine["model"]) == {"vit_s1"} and len(mine) == len(visualized())
-    assert draw(mine[mine["depth"] == "late"]).get_suptitle() == "vit_s1, late block (6)"
+    title = " ".join(draw(mine[mine["depth"] == "late"], {}).texts[0].get_text().splitlines())
+    assert title == "vit_s1, block 2 (late): what features of query, ffn look for; recipe ours"
 
 
 def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(graph):

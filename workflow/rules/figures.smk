@@ -46,6 +46,9 @@ if GRAPH.sheet_figures():
     use rule contact_sheet as visualization_sheets with:
         input:
             GRAPH.tables("visualize"),
+            [GRAPH.image_index("collect"), *GRAPH.tables("top"), *GRAPH.tables("maps")]
+            if GRAPH.top_images_models()
+            else [],
         output:
             report(GRAPH.sheet_figures(), category="Features", caption="../report/visualizations.rst"),
         log:

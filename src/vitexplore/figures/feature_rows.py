@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
 from vitexplore.figures import overlays, plots
 from vitexplore.png import decode
@@ -27,7 +26,7 @@ class Exemplars:
     """The images that activate a feature most, best first, as they were ``overlays.seen``, and ``maps`` float [k, h, w]
     over them; ``best``: the feature's activation at the first one, mean over positions."""
 
-    images: list[Image.Image]
+    images: Sequence[np.ndarray]
     maps: np.ndarray
     best: float
 
@@ -44,9 +43,9 @@ class Strip:
 
 def is_dead(table: pd.DataFrame) -> pd.Series:
     """Which rows' pictures do not drive their feature, bool: the column ``dead`` says so, or the activation (``score``)
-    is not above 0. A unit behind a GELU that is silent scores a little below 0, which is more than most natural images
-    reach at it: the percentile in ``dead`` does not see that."""
-    silent = table["score"] <= 0
+    of a unit of a network's own, behind its nonlinearity, is not above 0. Behind a GELU such a silent unit scores a
+    little below 0, which may be more than natural images reach: the percentile in ``dead`` does not see that."""
+    silent = (table["score"] <= 0) & table["site"].str.startswith(("ffn", "channel"))
     return silent | table["dead"].astype(bool) if "dead" in table else silent
 
 

@@ -1,5 +1,7 @@
 """What is drawn over pictures: where a feature fires, and the mark of one that does not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -10,27 +12,27 @@ HOW_TO_READ = "The images that activate each feature most, best first: the pinke
 FADED = 0.6  # how far dead pictures go towards white
 
 
-def seen(image: Image.Image, crop: float) -> Image.Image:
-    """The central square of ``image`` that a model saw, over which its maps lie; ``crop``: its side over the shorter
-    side of the image."""
+def seen(image: Image.Image, crop: float) -> np.ndarray:
+    """The central square of an RGB ``image`` that a model saw, over which its maps lie: uint8 [SIDE, SIDE, 3].
+    ``crop``: its side over the shorter side of the image."""
     side = crop * min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
-    return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    box = (left, top, left + side, top + side)
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box))
 
 
-def under_map(image: Image.Image, map_hw: np.ndarray, most: float) -> np.ndarray:
-    """``image``, a square that was ``seen``, under a feature's map, uint8 [SIDE, SIDE, 3]: the more coloured the more
-    the feature fires, bare where its activation is 0 or less. ``most``: the activation of the full colour."""
-    pixels = np.asarray(image, np.float32)
+def under_map(picture: np.ndarray, map_hw: np.ndarray, most: float) -> np.ndarray:
+    """``picture``, as it was ``seen``, under a feature's map, uint8 [SIDE, SIDE, 3]: the more coloured the more the
+    feature fires, bare where its activation is 0 or less. ``most``: the activation of the full colour."""
     fires = np.clip(map_hw.astype(np.float32) / most, 0, 1) if most > 0 else np.zeros(map_hw.shape, np.float32)
     alpha = STRENGTH * np.asarray(Image.fromarray(fires).resize((SIDE, SIDE), Image.Resampling.NEAREST))[..., None]
-    return (pixels * (1 - alpha) + COLOUR * alpha).round().astype(np.uint8)
+    return (picture * (1 - alpha) + COLOUR * alpha).round().astype(np.uint8)
 
 
-def under_maps(images: list[Image.Image], maps_khw: np.ndarray) -> list[np.ndarray]:
-    """One feature's images, each under its map, on one scale."""
+def under_maps(pictures: Sequence[np.ndarray], maps_khw: np.ndarray) -> list[np.ndarray]:
+    """One feature's pictures, each under its map, on one scale."""
     most = float(maps_khw.max(initial=0))
-    return [under_map(image, map_hw, most) for image, map_hw in zip(images, maps_khw, strict=True)]
+    return [under_map(picture, map_hw, most) for picture, map_hw in zip(pictures, maps_khw, strict=True)]
 
 
 def crossed_out(picture: np.ndarray) -> np.ndarray:

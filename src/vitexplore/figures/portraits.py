@@ -23,10 +23,14 @@ from vitexplore.io import rows_of
 FLOATS = "%.4f"
 BY_DEPTH = ["block", "feature", "explained_by", "value", "bits", "centroid", "word_1"]
 OF_BACKGROUND = ["site", "block", "feature", "chosen_by", "auroc"]
-EXAMPLES, WRAP = 6, 17  # images a row, letters of a caption's line
+EXAMPLES, WRAP = 6, 16  # images a row, letters of a caption's line
 OF_DEPTH = (
     "Above a picture: the factor that the feature tells most of, and the value that its top images share. "
     f"Centroid: the pictures' mean spatial frequency (0 flat, 0.77 white noise). {CROSSED_OUT}"
+)
+OF_BACKGROUND_MAPS = (
+    "First the picture drawn for it, then the images that activate it most, pink where it fires. AUROC of maps on the "
+    "object: 0.5 by chance, 0 if always beside it,"
 )
 OF_CONCEPTS = (
     "First the picture drawn for the feature (block.feature), then the images that activate it most, with captions. "
@@ -37,61 +41,65 @@ OF_CONCEPTS = (
 def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
     images, found = collected_images(graph), {}
     for model in graph.models("portraits"):
-        portraits, winners = rows_of(graph.table("portraits", model), model), winners_of(graph, model)
-        of = {choice: mine for choice, mine in portraits.groupby("chosen_for")}
+        winners = winners_of(graph, model)
+        portraits = rows_of(graph.table("portraits", model), model).assign(site=winners["site"].iloc[0])
+        of = {choice: mine for choice, mine in portraits.assign(dead=is_dead(portraits)).groupby("chosen_for")}
         by_depth, coding = (of.get(choice, portraits.iloc[:0]) for choice in ("depth", "concept"))
-        found[graph.figure(f"depth_{model}")] = depth_sheet(model, by_depth)
+        title = f"{model}: features of each block that tell most of some factor of the images"
+        found[graph.figure(f"depth_{model}")] = sheet(depth_rows(by_depth), title, OF_DEPTH)
         found[graph.summary(f"depth_{model}")] = by_depth[BY_DEPTH]
-        found[graph.figure(f"concepts_{model}")] = concept_sheet(model, coding, winners, images)
+        rows, title = concept_rows(coding, winners, images), f"{model}: the feature that tells each concept best"
+        found[graph.figure(f"concepts_{model}")] = sheet(rows, title, OF_CONCEPTS)
         if model in graph.portrayed(BACKGROUND):
-            name = f"{BACKGROUND}_{model}"
-            chosen = of["background"].assign(site=winners["site"].iloc[0])
-            row = chosen.iloc[0]
+            name, row = f"{BACKGROUND}_{model}", of["background"].iloc[0]
             maps = maps_of(graph, model, row["site"], row["block"], row["feature"])
-            found[graph.figure(name)] = background_figure(row, winners, maps, images)
-            found[graph.summary(name)] = chosen[OF_BACKGROUND]
+            title = f"{model}, {row['site']} {row['block']}.{row['feature']}: a feature that fires beside the objects"
+            note = f"{OF_BACKGROUND_MAPS} of this one {row['auroc']:.2f}. {CROSSED_OUT}"
+            found[graph.figure(name)] = sheet([background_row(row, winners, maps, images)], title, note)
+            found[graph.summary(name)] = of["background"][OF_BACKGROUND]
     return found
 
 
-def depth_sheet(model: str, by_depth: pd.DataFrame) -> Figure:
-    """A row a block, with its pictures' mean centroid: each under what it tells most of and the value that its top
-    images share."""
-    title = f"{model}: features of each block that tell most of some factor of the images"
-    rows: list[plots.Row] = []
-    for block, mine in by_depth.groupby("block"):
-        drawn = zip(mine.itertuples(), is_dead(mine), strict=True)
-        told = [(shown(row.picture, dead), f"{row.explained_by}:\n{row.value}") for row, dead in drawn]
-        rows.append((f"block {block}\ncentroid {mine['centroid'].mean():.2f}", told))
-    return _sheet(rows, title, OF_DEPTH)
-
-
-def _sheet(rows: list[plots.Row], title: str, note: str) -> Figure:
+def sheet(rows: list[plots.Row], title: str, note: str) -> Figure:
     return plots.picture_rows(rows, title, note) if rows else plots.message(f"{title}: there are none")
 
 
-def concept_sheet(model: str, coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) -> Figure:
+def depth_rows(by_depth: pd.DataFrame) -> list[plots.Row]:
+    """A row a block, with its pictures' mean centroid: each under what it tells most of and the value that its top
+    images share."""
+    rows: list[plots.Row] = []
+    for block, mine in by_depth.groupby("block"):
+        told = [(shown(row.picture, row.dead), f"{row.explained_by}:\n{row.value}") for row in mine.itertuples()]
+        rows.append((f"block {block}\ncentroid {mine['centroid'].mean():.2f}", told))
+    return rows
+
+
+def concept_rows(coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) -> list[plots.Row]:
     """A row a concept: the visualization of the feature that codes it best, and its most activating images under their
     captions. ``winners``: the model's, best first."""
     rows: list[plots.Row] = []
-    for row, dead in zip(coding.itertuples(), is_dead(coding), strict=True):
-        best = winners[(winners["block"] == row.block) & (winners["feature"] == row.feature)][:EXAMPLES]
-        cells = [(shown(row.picture, dead), "drawn")]
-        for winner in best.itertuples():
-            caption = textwrap.fill(caption_of(images, winner.image), WRAP)
-            cells.append((np.asarray(seen(images.image(winner.image), winner.crop)), caption))
+    for row in coding.itertuples():
+        best = best_of(winners, row.block, row.feature)
+        captions = [textwrap.fill(caption_of(images, winner), WRAP) for winner in best["image"]]
+        cells = [(shown(row.picture, row.dead), "drawn"), *zip(looks(best, images), captions, strict=True)]
         rows.append((f"{row.concept}\nfeature {row.block}.{row.feature}\nAUROC {row.held_out:.2f}", cells))
-    return _sheet(rows, f"{model}: the feature that tells each concept best", OF_CONCEPTS)
+    return rows
 
 
-def background_figure(row: pd.Series, winners: pd.DataFrame, maps: np.ndarray, images: ImageSet) -> Figure:
-    """The feature's visualization, then its most activating images under its ``maps`` [k, h, w]."""
-    block, feature = row["block"], row["feature"]
-    best = winners[(winners["block"] == block) & (winners["feature"] == feature)][:EXAMPLES]
-    pictures = under_maps([seen(images.image(each.image), each.crop) for each in best.itertuples()], maps[:EXAMPLES])
-    cells = [(shown(row["picture"], row["score"] <= 0), "drawn"), *((picture, "") for picture in pictures)]
-    title = f"{row['model']}, {row['site']} {block}.{feature}: the feature that fires most beside the objects"
-    note = f"Pink where it fires. AUROC of its maps on the object: {row['auroc']:.2f} (0.5 by chance, 0 always beside)."
-    return plots.picture_rows([("", cells)], title, note)
+def background_row(row: pd.Series, winners: pd.DataFrame, maps: np.ndarray, images: ImageSet) -> plots.Row:
+    """A feature's visualization, then its most activating images under its ``maps`` [k, h, w]."""
+    best = looks(best_of(winners, row["block"], row["feature"]), images)
+    pictures = under_maps(best, maps[:EXAMPLES])
+    return "", [(shown(row["picture"], row["dead"]), "drawn"), *((picture, "") for picture in pictures)]
+
+
+def best_of(winners: pd.DataFrame, block: int, feature: int) -> pd.DataFrame:
+    return winners[(winners["block"] == block) & (winners["feature"] == feature)][:EXAMPLES]
+
+
+def looks(best: pd.DataFrame, images: ImageSet) -> list[np.ndarray]:
+    """The images of ``best``, as the model saw them."""
+    return [seen(images.image(row.image), row.crop) for row in best.itertuples()]
 
 
 def caption_of(images: ImageSet, index: int) -> str:

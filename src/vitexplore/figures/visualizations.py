@@ -52,8 +52,8 @@ def draw(mine: pd.DataFrame, top: dict[tuple[str, int, int], Exemplars]) -> Figu
         drawn = zip(names, rows.itertuples(), strict=True)
         cells = [(shown(row.picture, row.dead), f"{name}\n{scores(row, judged)}") for name, row in drawn]
         strips.append(Strip(f"{site}\nblock {block}", cells, top.get((site, block, feature))))
-    what = f"what features of block {first['block']} ({first['depth']}) look for"
-    title = f"{first['model']}: {what}; {', '.join(mine['site'].unique())}; recipe {' and '.join(recipes)}"
+    what = f"what features of {', '.join(mine['site'].unique())} look for; recipe {' and '.join(recipes)}"
+    title = f"{first['model']}, block {first['block']} ({first['depth']}): {what}"
     note = f"{OF_IMAGES if top else ''}{HOW_TO_READ}{f' {OF_JUDGE}' if judged else ''}"
     return feature_rows.draw(strips, title, note)
 
