@@ -68,8 +68,11 @@ def bars(summary: pd.DataFrame) -> Figure:
     """Identification of the whole recipes and of each less a part."""
     parts = summary["variant"].str.partition("-")
     rows = summary.assign(recipe=parts[0], part=parts[2].replace("", "whole").str.replace("_", "\n"))
-    labels = ("left out", "identification (rank AUROC, chance 0.5)")
+    labels = (
+        "left out of the recipe (noise alone: all but the noise)",
+        "how well a judge tells the feature\n(rank AUROC, chance 0.5)",
+    )
     figure = plots.bars(rows, "part", "identification", "recipe", "What a recipe loses with each of its parts", labels)
-    figure.axes[0].axhline(0.5, color="black", linestyle="--")
+    figure.axes[0].axhline(0.5, color="black", linestyle="--", zorder=0.5)
     figure.set_figwidth(9)
     return figure

@@ -97,5 +97,8 @@ def scores(summary: pd.DataFrame) -> Figure:
     """Identification less its ceiling by site for each transformer."""
     rows = summary[summary["site"].isin(SITES)]
     means = rows.groupby(["model", "site"], sort=False)["less_ceiling"].mean().reset_index()
-    labels = ("site", "identification less its ceiling")
-    return plots.bars(means, "site", "less_ceiling", "model", "Whose feature is it? A judge's answer", labels)
+    labels = ("site", "identification less its ceiling\n(rank AUROC; 0: as by a natural image)")
+    title = "How well a judge tells the feature by its picture"
+    figure = plots.bars(means, "site", "less_ceiling", "model", title, labels)
+    figure.axes[0].axhline(0, color="black")
+    return figure

@@ -17,7 +17,8 @@ HOW_TO_READ = (
     f"{CROSSED_OUT} ×: its activation over that at the best image of the data; "
     "the activation itself, without ×, where no image makes it fire."
 )
-OF_IMAGES = "Beside each feature, the images that activate it most, pink where it fires. "
+OF_TOP = "the images that activate it most, pink where it fires"
+OF_IMAGES = f"Beside each feature, {OF_TOP}. "
 OF_JUDGE = "id: how well a judge tells by the picture which feature it is of (1 always, 0.5 by chance)."
 
 

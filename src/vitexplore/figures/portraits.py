@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, is_dead, shown
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_TOP, is_dead, shown
 from vitexplore.figures.overlays import seen, under_maps
 from vitexplore.figures.tables import collected_images, maps_of, winners_of
 from vitexplore.graph import BACKGROUND, Graph
@@ -27,10 +27,6 @@ EXAMPLES, WRAP = 6, 16  # images a row, letters of a caption's line
 OF_DEPTH = (
     "Above a picture: the factor that the feature tells most of, and the value that its top images share. "
     f"Centroid: the pictures' mean spatial frequency (0 flat, 0.77 white noise). {CROSSED_OUT}"
-)
-OF_BACKGROUND_MAPS = (
-    "First the picture drawn for it, then the images that activate it most, pink where it fires. AUROC of maps on the "
-    "object: 0.5 by chance, 0 if always beside it,"
 )
 OF_CONCEPTS = (
     "First the picture drawn for the feature (block.feature), then the images that activate it most, with captions. "
@@ -54,7 +50,8 @@ def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
             name, row = f"{BACKGROUND}_{model}", of["background"].iloc[0]
             maps = maps_of(graph, model, row["site"], row["block"], row["feature"])
             title = f"{model}, {row['site']} {row['block']}.{row['feature']}: a feature that fires beside the objects"
-            note = f"{OF_BACKGROUND_MAPS} of this one {row['auroc']:.2f}. {CROSSED_OUT}"
+            auroc = f"AUROC of its maps on the object: {row['auroc']:.2f} (0.5 by chance, 0 always beside it)."
+            note = f"First the picture drawn for it, then {OF_TOP}. {auroc} {CROSSED_OUT}"
             found[graph.figure(name)] = sheet([background_row(row, winners, maps, images)], title, note)
             found[graph.summary(name)] = of["background"][OF_BACKGROUND]
     return found
