@@ -1,5 +1,6 @@
 """Sheets of features: maps lie where the model looked, dead features are marked, and all text can be read."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,7 @@ from vitexplore.figures import feature_rows, gallery, overlays, plots, visualiza
 from vitexplore.figures.feature_rows import Exemplars, is_dead
 from vitexplore.models.spec import ModelSpec
 from vitexplore.png import encode
+from vitexplore.provenance import of_model
 
 GREY = np.full((overlays.SIDE, overlays.SIDE, 3), 100, np.uint8)
 
@@ -38,6 +40,12 @@ def test_what_is_seen_is_what_the_models_preprocessing_keeps(size, crop):
     )
     kept = preprocess(spec)(image).permute(1, 2, 0).numpy() * 255
     assert np.abs(kept - overlays.seen(image, crop)).max() < 255 / overlays.SIDE + 2
+
+
+def test_tables_say_what_share_of_an_image_the_model_saw(lab_vit):
+    """``paper`` brings the shorter side to the input size: its crop takes all of it."""
+    model = replace(lab_vit, spec=replace(lab_vit.spec, crop=0.8))
+    assert [of_model(model, "", preprocessing)["crop"] for preprocessing in ("own", "paper")] == [0.8, 1.0]
 
 
 def test_a_map_colours_the_places_where_the_feature_fires_and_no_others():

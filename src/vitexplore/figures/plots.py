@@ -105,6 +105,7 @@ def bars(table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tupl
     sns.barplot(table, x=x, y=y, hue=hue, errorbar=None, ax=axis)
     for container in axis.containers:
         axis.bar_label(container, fmt="%.2f", fontsize=9, padding=2, bbox={"facecolor": "white", "pad": 0.5, "lw": 0})
+    axis.margins(y=0.1)
     axis.set(title=title, xlabel=labels[0], ylabel=labels[1])
     axis.legend(title=None, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
