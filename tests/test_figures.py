@@ -13,6 +13,8 @@ from test_graph import WHOLE
 from vitexplore import figures
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
+from vitexplore.figures.overlays import seen
+from vitexplore.figures.tables import collected_images, exemplars_of
 from vitexplore.figures.visualizations import draw
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of, write_tables
@@ -171,6 +173,19 @@ def test_models_in_one_file_are_told_apart(graph):
     assert set(mine["model"]) == {"vit_s1"} and len(mine) == len(visualized())
     title = " ".join(draw(mine[mine["depth"] == "late"], {}).texts[0].get_text().splitlines())
     assert title == "vit_s1, block 2 (late): what features of query, ffn look for; recipe ours"
+
+
+def test_a_features_exemplars_are_its_own_best_images_and_maps(graph):
+    chosen = pd.DataFrame({"site": ["ffn", "query"], "block": [1, 2], "feature": [1, 0], "more": 0})
+    images = collected_images(graph)
+    found = exemplars_of(graph, "vit_s1", images, chosen)
+    assert set(found) == {("ffn", 1, 1), ("query", 2, 0)}
+    table, mine = top(), found["ffn", 1, 1]
+    best = table[(table["site"] == "ffn") & (table["block"] == 1) & (table["feature"] == 1)]["image"]
+    assert len(mine.images) == K == len(mine.maps)
+    assert all(np.array_equal(a, seen(images.image(b), 1.0)) for a, b in zip(mine.images, best, strict=True))
+    with np.load(graph.table("maps", "vit_s1")) as maps:
+        assert np.array_equal(mine.maps, maps["vit_s1/ffn_1"][1])
 
 
 def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(graph):
