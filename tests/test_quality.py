@@ -12,12 +12,14 @@ from torch.nn.functional import normalize
 from vitexplore.visualize.quality import (
     high_frequency_share,
     identification,
+    kernel_distance,
     machine_interpretability,
     natural_identification,
     path_agreement,
     relative_activation,
     seed_agreement,
     spectral_centroid,
+    transferability,
 )
 
 
@@ -289,6 +291,8 @@ MEASURES = pytest.mark.parametrize(
         (seed_agreement, [(2, 2, 4)]),
         (machine_interpretability, [(2, 3, 4)] * 4),
         (path_agreement, [(2, 4), (2, 3, 4)]),
+        (kernel_distance, [(2, 4), (3, 4)]),
+        (transferability, [(3, 2), (3, 4), (2, 4)]),
     ],
 )
 

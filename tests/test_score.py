@@ -1,6 +1,7 @@
 """A score table says of each picture what counting over the images one by one says."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import ttest_1samp
 from torch.nn.functional import cosine_similarity, interpolate, normalize
+from torchvision.transforms.functional import to_tensor
 
 from vitexplore.activations.collect import collect, frame
 from vitexplore.activations.pooled import pooled
@@ -21,18 +23,25 @@ from vitexplore.visualize.optimize import Visualization, visualize
 from vitexplore.visualize.quality import (
     high_frequency_share,
     identification,
+    kernel_distance,
+    kernel_distance_of_sets,
+    natural_kernel_distance,
     path_agreement,
     seed_agreement,
+    transferability,
 )
 from vitexplore.visualize.recipes import OURS, recipe_for
-from vitexplore.visualize.score import QUERIES, Judge, mean_and_low, score_table
+from vitexplore.visualize.score import QUERIES, Judge, counterpart, mean_and_low, score_table
 
 SITE = Site("ffn", 1)
+PARTNERS = Site("channel", 1)  # of the judge, which has as many blocks
 FEATURES = (3, 17, 200)
 JUDGED = ["identification", "identification_other", "identification_natural", "ceiling", "ceiling_low"]
 JUDGED += ["interpretability", "seed_agreement"]
+OF_JUDGE = ["kernel_distance", "kernel_distance_natural", "kernel_distance_of_sets"]
+OF_JUDGE += ["transferability", "transferability_other"]
 COLUMNS = ["site", "block", "feature", "score", "natural", "ratio", "percentile", "dead", "score_other"]
-COLUMNS += ["high_frequency", "path_agreement", *JUDGED]
+COLUMNS += ["high_frequency", "path_agreement", *JUDGED, "judge", *OF_JUDGE]
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +77,13 @@ def judge(scenes) -> Judge:
 
 
 @pytest.fixture(scope="module")
-def table(shared_vit, runs, loader, natural_nc, top, judge) -> pd.DataFrame:
-    return score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, top, judge)
+def judged_nc(judge, loader) -> torch.Tensor:
+    return pooled(judge.model, [PARTNERS], loader)[PARTNERS]
+
+
+@pytest.fixture(scope="module")
+def table(shared_vit, runs, loader, natural_nc, top, judge, judged_nc) -> pd.DataFrame:
+    return score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, top, judge, judged_nc)
 
 
 def mean_maps(model, site: Site, images: Sequence) -> torch.Tensor:
@@ -175,7 +189,9 @@ class Knowing(Judge):
         return torch.eye(256)[list(FEATURES)]
 
 
-def test_a_judge_that_sees_just_which_feature_it_is_gives_known_scores(shared_vit, runs, loader, natural_nc, judge):
+def test_a_judge_that_sees_just_which_feature_it_is_gives_known_scores(
+    shared_vit, runs, loader, natural_nc, judge, judged_nc
+):
     """Each feature has five exemplars of its own. They show the feature, but the last one of odd features shows the
     next feature."""
     first = {feature: QUERIES * place for place, feature in enumerate(FEATURES)}  # theirs are scenes
@@ -186,7 +202,7 @@ def test_a_judge_that_sees_just_which_feature_it_is_gives_known_scores(shared_vi
             rows.append({"feature": feature, "rank": rank, "image": image, "score": 1.0})
             sees[image] = (feature + 1) % 256 if rank == QUERIES - 1 and feature % 2 else feature
     knowing = Knowing(judge.model, pd.Series({image: np.eye(256)[seen] for image, seen in sees.items()}))
-    found = score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, pd.DataFrame(rows), knowing)
+    found = score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, pd.DataFrame(rows), knowing, judged_nc)
     assert found["identification"].tolist() == [1, 1, 1]
     # the other feature's set is more like its picture, for 17 also the set of 199, and all others are not like it
     assert found["identification_other"].tolist() == pytest.approx([127 / 255, 126.5 / 255, 127 / 255])
@@ -214,7 +230,7 @@ def test_a_feature_is_dead_whose_picture_is_not_above_the_median_of_natural_imag
     for feature, score, below in zip(FEATURES[:2], runs[0].score[:2], (9, 8), strict=True):
         made_nc[:below, feature], made_nc[below:, feature] = score - 1, score + 1
     made_nc[:, FEATURES[2]] = runs[0].score[2]
-    found = score_table(shared_vit, SITE, FEATURES, runs, loader, made_nc, top, None)
+    found = score_table(shared_vit, SITE, FEATURES, runs, loader, made_nc, top, None, None)
     assert found["percentile"].tolist() == [9 / 16, 1 / 2, 1 / 2]
     assert found["dead"].tolist() == [False, True, True]
 
@@ -237,10 +253,12 @@ def test_interpretability_is_a_forced_choice_before_visualizations_and_the_least
         assert table["interpretability"][place] == pytest.approx(np.mean(wins), abs=1 / 25 + 1e-9)
 
 
-def test_seed_agreement_is_of_all_seeds_and_needs_two(shared_vit, table, runs, loader, natural_nc, top, judge):
+def test_seed_agreement_is_of_all_seeds_and_needs_two(
+    shared_vit, table, runs, loader, natural_nc, top, judge, judged_nc
+):
     expected = seed_agreement(torch.stack([described(judge, run) for run in runs]))
     assert np.allclose(table["seed_agreement"], expected)
-    once = score_table(shared_vit, SITE, FEATURES, runs[:1], loader, natural_nc, top, judge)
+    once = score_table(shared_vit, SITE, FEATURES, runs[:1], loader, natural_nc, top, judge, judged_nc)
     assert once["seed_agreement"].isna().all()
     pd.testing.assert_frame_equal(
         once.drop(columns=["seed_agreement", "interpretability"]),
@@ -251,17 +269,22 @@ def test_seed_agreement_is_of_all_seeds_and_needs_two(shared_vit, table, runs, l
 def test_without_a_judge_its_columns_are_empty_and_the_others_are_as_before(
     shared_vit, table, runs, loader, natural_nc, top
 ):
-    blind = score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, top, None)
+    blind = score_table(shared_vit, SITE, FEATURES, runs, loader, natural_nc, top, None, None)
     assert list(blind.columns) == COLUMNS
-    assert blind[JUDGED].isna().all(axis=None)
-    pd.testing.assert_frame_equal(blind.drop(columns=JUDGED), table.drop(columns=JUDGED))
+    by_judge = [*JUDGED, *OF_JUDGE]
+    assert blind[by_judge].isna().all(axis=None)
+    assert (blind["judge"] == "").all()
+    by_judge.append("judge")
+    pd.testing.assert_frame_equal(blind.drop(columns=by_judge), table.drop(columns=by_judge))
 
 
-def test_one_feature_alone_has_no_path_and_no_seeds_to_compare(shared_vit, runs, loader, natural_nc, top, judge):
+def test_one_feature_alone_has_no_other_to_compare_with(shared_vit, runs, loader, natural_nc, top, judge, judged_nc):
     alone = [Visualization(run.images[:1], run.loss[:, :1], run.score[:1], 1) for run in runs]
-    found = score_table(shared_vit, SITE, FEATURES[:1], alone, loader, natural_nc, top, judge)
-    assert found[["path_agreement", "identification_other", "seed_agreement"]].isna().all(axis=None)
-    assert found["identification"].notna().all()
+    found = score_table(shared_vit, SITE, FEATURES[:1], alone, loader, natural_nc, top, judge, judged_nc)
+    by_others = ["path_agreement", "identification_other", "seed_agreement"]
+    by_others += ["kernel_distance_of_sets", "transferability_other"]
+    assert found[by_others].isna().all(axis=None)
+    assert found[["identification", "kernel_distance", "transferability"]].notna().all(axis=None)
 
 
 def test_pictures_are_brought_to_the_judges_size(judge):
@@ -270,3 +293,32 @@ def test_pictures_are_brought_to_the_judges_size(judge):
     with torch.no_grad():
         expected = embed(judge.model, (small - 0.5) / 0.5)
     assert torch.allclose(judge.describe(pictures), expected, atol=1e-5)
+
+
+def test_kernel_distances_are_to_the_natural_images_by_the_judge_that_is_named(table, runs, judge, loader):
+    shown = described(judge, runs[0])
+    natural = torch.tensor(np.stack([judge.embeddings[i] for i in loader.indices]))
+    assert np.allclose(table["kernel_distance"], kernel_distance(shown, natural), rtol=1e-3)
+    assert np.allclose(table["kernel_distance_natural"], natural_kernel_distance(natural).mean())
+    assert np.allclose(table["kernel_distance_of_sets"], kernel_distance_of_sets(shown, natural), rtol=1e-3)
+    assert (table["judge"] == "judge").all()
+
+
+def test_transferability_is_of_the_judges_features_at_the_same_relative_depth(
+    shared_vit, runs, scenes, loader, natural_nc, top, judge, judged_nc
+):
+    """Of pictures that differ more than those of a few steps: scenes."""
+    run = replace(runs[0], images=torch.stack([to_tensor(scenes.image(index)) for index in (0, 6, 11)]))
+    found = score_table(shared_vit, SITE, FEATURES, [run], loader, natural_nc, top, judge, judged_nc)
+    shown, natural = pictures_of(judge.model, PARTNERS, run), natural_nc[:, list(FEATURES)]
+    own, other = (transferability(natural, judged_nc, each) for each in (shown, shown[[1, 2, 0]]))
+    assert np.allclose(found["transferability"], own, atol=1 / 16)
+    assert np.allclose(found["transferability_other"], other, atol=1 / 16)
+    assert (own - other).abs().max() > 1 / 4
+
+
+@pytest.mark.parametrize("block, found", [(0, 0), (3, 5), (4, 6), (7, 11)])
+def test_the_counterpart_of_a_site_lies_as_deep_in_another_model(judge, block, found):
+    """The judge has 8 blocks, the other 12: 3 of 7 is 4.7 of 11, 4 of 7 is 6.3 of 11."""
+    other = load(ModelSpec("other", "timm", "vit_tiny_patch16_224", "vit", "random", input_size=32))
+    assert counterpart(judge.model, Site("channel", block), other) == Site("ffn", found)

@@ -129,7 +129,9 @@ def cost(options: VisualizeOptions, family: str) -> Cost:
 
 SCORES = ("site", "block", "feature", "score", "natural", "ratio", "percentile", "dead", "score_other")
 SCORES += ("high_frequency", "path_agreement", "identification", "identification_other", "identification_natural")
-SCORES += ("ceiling", "ceiling_low", "interpretability", "seed_agreement")
+SCORES += ("ceiling", "ceiling_low", "interpretability", "seed_agreement", "judge")
+SCORES += ("kernel_distance", "kernel_distance_natural", "kernel_distance_of_sets")
+SCORES += ("transferability", "transferability_other")
 SCORES += ("picture", "variant", "recipe", "batch", "depth")
 LOSSES = ("site", "block", "variant", "feature", "step", "loss", "depth")
 

@@ -12,19 +12,24 @@ from torch.nn.functional import interpolate
 
 from vitexplore.data.loading import Loader, Pictures, preprocess
 from vitexplore.models.registry import Model, embed
-from vitexplore.models.sites import Site, read, read_many
+from vitexplore.models.sites import Site, read, read_many, sites
 from vitexplore.visualize.optimize import Visualization, normaliser
 from vitexplore.visualize.quality import (
     high_frequency_share,
     identification,
+    kernel_distance,
+    kernel_distance_of_sets,
     machine_interpretability,
     natural_identification,
+    natural_kernel_distance,
     path_agreement,
     relative_activation,
     seed_agreement,
+    transferability,
 )
 
 QUERIES = 5  # images of each kind in a machine's forced choice, and exemplars in a comparison of paths
+NATURAL = 1000  # natural images in a kernel distance, as in a block of KID
 DEAD = 0.5  # percentile up to which the optimizer moved nothing: the median of natural images
 
 
@@ -38,10 +43,18 @@ class Judge:
     @torch.no_grad()
     def describe(self, pictures: Tensor) -> Tensor:
         """Embeddings [f, c] of pictures [f, 3, h, w] in [0, 1], brought to the judge's size."""
+        return embed(self.model, self._input(pictures)).cpu()
+
+    @torch.no_grad()
+    def activations(self, site: Site, pictures: Tensor) -> Tensor:
+        """Mean activation [f, c] over positions of the judge's channels at ``site``, of such pictures."""
+        return read(self.model, site, self._input(pictures)).bpc.mean(1).cpu()
+
+    def _input(self, pictures: Tensor) -> Tensor:
         size = self.model.spec.input_size
         if pictures.shape[-1] != size:
             pictures = interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
-        return embed(self.model, normaliser(self.model)(pictures.to(self.model.device))).cpu()
+        return normaliser(self.model)(pictures.to(self.model.device))
 
     def look_up(self, images: np.ndarray) -> Tensor:
         """Embeddings [*images.shape, c] of data set images."""
@@ -58,10 +71,12 @@ def score_table(
     natural_nc: Tensor,
     top: pd.DataFrame,
     judge: Judge | None,
+    judged_nc: Tensor | None,
 ) -> pd.DataFrame:
     """A row for each of ``features``, channels of ``site``. ``runs``: their visualizations, one a seed; the first
     is shown and scored. ``loader``: natural images to compare with; ``natural_nc``: ``pooled`` of them at the site.
-    ``top``: the site's rows of the table `top`, for all its features.
+    ``top``: the site's rows of the table `top`, for all its features. ``judged_nc``: ``pooled`` of these natural
+    images at the judge's `counterpart` of the site; None without a judge.
 
     ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``; ``dead``:
     not above their median; ``score_other``: the feature on the next feature's picture; ``high_frequency``;
@@ -69,7 +84,11 @@ def score_table(
     the next feature's picture in the place of its own, chance by construction (several features);
     ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over all features of
     the site, the same in all rows, and the lower end of its interval; ``interpretability``; ``seed_agreement`` (several
-    seeds and features). See quality.py."""
+    seeds and features). ``kernel_distance`` to the natural images by the embeddings of ``judge``, its name: two judges'
+    distances do not compare; ``kernel_distance_natural``: the mean of the natural images' own, and
+    ``kernel_distance_of_sets``: of all the features' pictures together (several features), both the same in all rows.
+    ``transferability``: to the judge's features at the same relative depth; ``transferability_other``: of the next
+    feature's picture in the place of its own (several features). See quality.py."""
     pictures, own = runs[0].images, torch.tensor(features)
     exemplars_gk = exemplar_sets(top)
     natural = top[top["rank"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
@@ -94,6 +113,12 @@ def score_table(
             "ceiling_low": np.nan,
             "interpretability": np.nan,
             "seed_agreement": np.nan,
+            "judge": judge.model.spec.name if judge else "",
+            "kernel_distance": np.nan,
+            "kernel_distance_natural": np.nan,
+            "kernel_distance_of_sets": np.nan,
+            "transferability": np.nan,
+            "transferability_other": np.nan,
         }
     )
     if judge is None:
@@ -105,11 +130,24 @@ def score_table(
     table["identification_natural"] = natural_g[own].numpy()
     table["ceiling"], table["ceiling_low"] = mean_and_low(natural_g.numpy())
     table["interpretability"] = _interpretability(judge, shown_sfc, loader.indices, natural_nc[:, own].T)
+    images_nc = judge.look_up(loader.indices[:NATURAL])
+    table["kernel_distance"] = kernel_distance(shown_sfc[0], images_nc).numpy()
+    table["kernel_distance_natural"] = natural_kernel_distance(images_nc).mean().item()
+    driven_fc = judge.activations(counterpart(model, site, judge.model), pictures)
+    table["transferability"] = transferability(natural_nc[:, own], judged_nc, driven_fc).numpy()
     if len(features) > 1:
+        table["kernel_distance_of_sets"] = kernel_distance_of_sets(shown_sfc[0], images_nc)
+        table["transferability_other"] = transferability(natural_nc[:, own], judged_nc, driven_fc.roll(-1, 0)).numpy()
         table["identification_other"] = identification(shown_sfc[0].roll(-1, 0), exemplars_gkc, own).numpy()
         if len(runs) > 1:
             table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
     return table
+
+
+def counterpart(model: Model, site: Site, other: Model) -> Site:
+    """Where ``other`` has features at the relative depth at which ``site`` lies in ``model``."""
+    kind, last = other.feature_site, sites(model)[site.kind] - 1
+    return Site(kind, round(site.block / max(1, last) * (sites(other)[kind] - 1)))
 
 
 def exemplar_sets(top: pd.DataFrame) -> np.ndarray:

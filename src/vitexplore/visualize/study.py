@@ -17,7 +17,7 @@ from vitexplore.progress import meter
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Checkpoint, visualize
 from vitexplore.visualize.recipes import DEPTHS, Recipe
-from vitexplore.visualize.score import Judge, loss_table, score_table
+from vitexplore.visualize.score import Judge, counterpart, loss_table, score_table
 
 
 def study(
@@ -35,7 +35,11 @@ def study(
     a row for each (see `score_table`), with its ``picture`` of seed 0 as PNG, ``variant``, ``recipe`` (as JSON) and
     ``batch``; and the loss curves. ``loader``: natural images to compare with; ``top``: as `frame` writes them.
     Finished optimizations stay in ``scratch``."""
-    natural = pooled(model, list(wanted), loader)
+    natural, judged = pooled(model, list(wanted), loader), {}
+    if judge:
+        by_judge = {site: counterpart(model, site, judge.model) for site in wanted}
+        at = pooled(judge.model, list(set(by_judge.values())), loader)
+        judged = {site: at[other] for site, other in by_judge.items()}
     total = len(recipes) * seeds * sum(len(features) for features in wanted.values())
     scores, losses = [], []
     with meter(f"{model.spec.name} {what}", total, "features") as tell:
@@ -46,7 +50,7 @@ def study(
                 for seed in range(seeds):
                     kept = Checkpoint(scratch / f"{site.kind}_{site.block}_{label}_{seed}", keep=True)
                     runs.append(visualize(model, Channels(site, tuple(features)), recipe, seed, None, kept, tell))
-                rows = score_table(model, site, features, runs, loader, natural[site], mine, judge)
+                rows = score_table(model, site, features, runs, loader, natural[site], mine, judge, judged.get(site))
                 rows["picture"] = [encode(image) for image in runs[0].images]
                 scores.append(rows.assign(variant=label, recipe=json.dumps(vars(recipe)), batch=runs[0].batch))
                 losses.append(loss_table(features, runs[0], site=site.kind, block=site.block, variant=label))
