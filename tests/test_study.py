@@ -94,4 +94,4 @@ def test_the_cost_is_of_the_recipes_that_run():
     options = VisualizeOptions(**asked, seeds=2, left_out=left_out, recipes=recipes)
     copies = 100 * (3 + 3 + 1 + 3 + 3) + 40 * (1 + 1 + 1) + 10 * 2
     pictures = 5 * 2 * 2  # features, sites of a ViT, seeds
-    assert cost(options, "vit").passes == pytest.approx(pictures * copies * 2 * (0.5 + 0.85) + 400)
+    assert cost(options, "vit").passes == pytest.approx(pictures * copies * 2 * (0.5 + 0.85) + 2 * 400)

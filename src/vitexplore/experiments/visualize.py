@@ -124,7 +124,8 @@ def cost(options: VisualizeOptions, family: str) -> Cost:
     runs = options.features * site_count * options.seeds
     images = sum(way.steps * way.copies for _, way in ways(as_named, options.recipes, options.left_out))
     way_in = sum(DEPTHS[depth] for depth in options.depths)
-    return Cost(runs * images * STEP * way_in + options.images, options.images)
+    natural = 2 * options.images  # read by the model and by its judge
+    return Cost(runs * images * STEP * way_in + natural, natural)
 
 
 SCORES = ("site", "block", "feature", "score", "natural", "ratio", "percentile", "dead", "score_other")
