@@ -6,9 +6,12 @@ it as it does them. By another model, the judge: ``identification``, is the feat
 seeds show the same thing; ``machine_interpretability``, do pictures tell which image activates the feature;
 ``kernel_distance``, does it look natural; ``transferability``, does the judge's most similar feature answer too.
 
-None is enough alone. A network can be changed so that it treats natural images as before and its features' pictures
-show something else (Geirhos et al. 2023, "Don't trust your eyes: on the (un)reliability of feature visualizations"):
-tests/test_fooling.py says which of these numbers see that.
+None is enough alone. A network can be changed so that it treats natural images as before, and what drives a feature
+beyond them is something else (Geirhos et al. 2023, "Don't trust your eyes: on the (un)reliability of feature
+visualizations"). Of pictures of such a feature, by silent units or by a fooling circuit, ``relative_activation`` is
+higher than of an honest network's, and ``kernel_distance`` is the same. What sees it: ``path_agreement``,
+``kernel_distance_of_sets``, and ``identification`` and ``transferability``, which are no higher than on another
+feature's picture (tests/test_fooling.py).
 """
 
 import torch
