@@ -55,7 +55,7 @@ def test_a_group_that_does_not_exist_is_refused_with_those_that_do():
 
 def test_models_take_part_where_they_suit_or_where_they_say_so():
     models = {"vit": lab("vit"), "cnn": lab("cnn"), "clip": lab("clip"), "one": lab("vit", experiments=["variants"])}
-    recipes = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}
+    recipes = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "fast"}]}
     graph = graph_of(models, {"token_mixing": {}, "low_pass": {}, "zero_shot": {}, "variants": recipes})
     assert graph.models("token_mixing") == ["vit", "clip"]  # no CNNs
     assert graph.models("low_pass") == ["vit", "cnn", "clip"]
@@ -103,7 +103,7 @@ def test_what_is_listed_of_photographs():
     assert both.indexed_paths("data") == [Path("photos"), Path("boxes")]  # the labels are the validation pictures'
 
 
-DRAWN = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}
+DRAWN = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "fast"}]}
 SHIPPED = ROOT / "src/vitexplore/models/weights"
 
 
@@ -188,7 +188,7 @@ WHOLE = {
     "low_pass": {},
     "concepts": {"judge": "clip"},
     "zero_shot": {},
-    "portraits": {"recipe": {"name": "ours"}},
+    "portraits": {"recipe": {"name": "fast"}},
 }
 
 
@@ -244,7 +244,7 @@ def test_an_experiment_of_ones_own_is_one_of_the_scales(tmp_path):
 
 def test_the_longest_jobs_start_first_and_before_them_what_they_read():
     models = {"vit": lab("vit", experiments=["collect", "visualize", "locality"]), "cnn": lab("cnn", experiments=[])}
-    drawn = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "ours"}]}
+    drawn = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "fast"}]}
     wanted = {"collect": {}, "embed": {}, "visualize": drawn, "locality": {}}
     graph = graph_of(models, wanted, judges={"vit": "cnn"})
     assert {name: graph.priority(name) for name in graph.experiments} == {

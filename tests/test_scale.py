@@ -112,8 +112,8 @@ WRONG = [
     (lambda c: c["preprocessing"].update(locality="papre"), "preprocessing.locality: Input should be 'own' or 'paper'"),
     (lambda c: c["data"].update(count="many"), "data.count: Input should be a valid integer"),
     (
-        lambda c: experiments(c, "visualize").update(recipes=[{"name": "ours"}, {"name": "ours", "steps": 3}]),
-        "experiments.visualize.recipes: ours stands there twice; keep one of them",
+        lambda c: experiments(c, "visualize").update(recipes=[{"name": "fast"}, {"name": "fast", "steps": 3}]),
+        "experiments.visualize.recipes: fast stands there twice; keep one of them",
     ),
     (
         lambda c: experiments(c, "embed").update(images=999),

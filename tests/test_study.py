@@ -87,7 +87,7 @@ def test_without_a_collected_table_the_same_images_are_found(asked, tmp_path, la
 
 def test_the_cost_is_of_the_recipes_that_run():
     """Ours has one copy and no colour shift to leave out; a point of a sweep runs whole alone."""
-    recipes = [{"name": "paper", "steps": 100, "copies": 3}, {"name": "ours", "steps": 40}]
+    recipes = [{"name": "paper", "steps": 100, "copies": 3}, {"name": "fast", "steps": 40}]
     recipes.append({"name": "paper", "steps": 10, "copies": 2, "tv": 0.04})
     asked = {"features": 5, "depths": ["middle", "late"], "sites": ["ffn", "query", "channel"], "images": 400}
     left_out = ["tv", "ensembling", "colour_shift", "noise_alone"]

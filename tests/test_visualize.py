@@ -54,6 +54,38 @@ def test_augmentations_run_in_the_recipes_order_on_all_copies_with_the_progress_
     ]
 
 
+# a silent feature
+
+
+@pytest.fixture
+def silent(vit):
+    """The ViT whose feature 0 lies so far below 0 that GELU passes neither value nor gradient."""
+    with torch.no_grad():
+        vit.trunk.blocks[1].mlp.fc1.bias[0] = -12.0
+        vit.trunk.blocks[1].mlp.fc1.weight[0] *= 10
+    return vit
+
+
+def test_a_silent_feature_stays_silent_unless_the_nonlinearity_leaks(silent):
+    quick = Recipe("quick", (), parametrization="fourier", steps=30, copies=1)
+    still, woken = (visualize(silent, channels(0), replace(quick, leak=leak)) for leak in (0.0, 0.1))
+    assert still.score.abs() < 1e-6
+    assert woken.score > 0.05
+
+
+def test_a_leak_adds_to_the_gradient_and_to_no_value(shared_vit):
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    plain, leaky = (channels(3).bind(shared_vit, leak)(image)[0, 0] for leak in (0.0, 0.1))
+    assert plain == leaky
+    before = []
+    handle = shared_vit.trunk.blocks[1].mlp.fc1.register_forward_hook(lambda _m, _i, output: before.append(output))
+    shared_vit.trunk(image)
+    handle.remove()
+    mean = before[0][0, 1:, 3].mean()  # without CLS
+    by_hand, of_plain, of_leaky = (torch.autograd.grad(value, image)[0] for value in (0.1 * mean, plain, leaky))
+    torch.testing.assert_close(of_leaky, of_plain + by_hand)
+
+
 # total variation
 
 

@@ -28,12 +28,11 @@ def experiment(
     device: Device = "auto",
 ) -> None:
     """Measure an experiment on the models of a group; its tables go to results/SCALE/TABLE/GROUP.parquet."""
-    import torch
-
     from vitexplore.job import How, run
     from vitexplore.models.registry import pick_device
+    from vitexplore.threads import use_threads
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     run(Graph(read(scale)), name, group, How(pick_device(device), batch, workers))
 
 

@@ -30,12 +30,11 @@ class Named:
     threads: Threads = CORES
 
     def load(self) -> "Model":
-        import torch
-
         from vitexplore.models.catalogue import named
         from vitexplore.models.registry import load, pick_device
+        from vitexplore.threads import use_threads
 
-        torch.set_num_threads(self.threads)
+        use_threads(self.threads)
         weights = {"weights": self.checkpoint} if self.checkpoint else {}
         return load(named(self.model, input_size=self.image_size, **weights), pick_device(self.device))
 

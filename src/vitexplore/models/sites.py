@@ -66,26 +66,36 @@ def read_many(
     wanted: Iterable[Site],
     images: Tensor,
     keep: Callable[[Site, Activations], Any] = _as_it_is,
+    leak: float = 0.0,
 ) -> dict[Site, Any]:
     """All ``wanted`` sites in one pass, which ends at the deepest of them: of each what ``keep`` makes of the site and
-    its activations, as soon as they are there, so that a pass need not hold those of all sites at once. Raises
-    InputError for a site or block that the model lacks."""
-    with _caught(model, wanted, images, keep, stop=True) as found, suppress(_Stop):
+    its activations, as soon as they are there, so that a pass need not hold those of all sites at once. ``leak`` is
+    added to the slope of the nonlinearity at `ffn` sites, in the gradient alone: the values stay. Raises InputError for
+    a site or block that the model lacks."""
+    with _caught(model, wanted, images, keep, leak, stop=True) as found, suppress(_Stop):
         model.trunk(images)
     return found
 
 
-def read_with_output(model: Model, wanted: Iterable[Site], images: Tensor) -> tuple[dict[Site, Activations], Tensor]:
+def read_with_output(
+    model: Model, wanted: Iterable[Site], images: Tensor, leak: float = 0.0
+) -> tuple[dict[Site, Activations], Tensor]:
     """The activations at ``wanted`` sites and what the whole model yields (a classifier's logits [b, classes]), in one
-    pass; differentiable. Raises InputError for a site or block that the model lacks."""
-    with _caught(model, wanted, images, _as_it_is, stop=False) as found:
+    pass; differentiable, with ``leak`` as in ``read_many``. Raises InputError for a site or block that the model
+    lacks."""
+    with _caught(model, wanted, images, _as_it_is, leak, stop=False) as found:
         output = model.module(images)
     return found, output
 
 
 @contextmanager
 def _caught(
-    model: Model, wanted: Iterable[Site], images: Tensor, keep: Callable[[Site, Activations], Any], stop: bool
+    model: Model,
+    wanted: Iterable[Site],
+    images: Tensor,
+    keep: Callable[[Site, Activations], Any],
+    leak: float,
+    stop: bool,
 ) -> Iterator[dict[Site, Any]]:
     """While it is open, a pass over ``images`` fills the dictionary with what ``keep`` makes of ``wanted`` sites. With
     ``stop``, _Stop ends the pass as soon as all are there."""
@@ -96,8 +106,10 @@ def _caught(
     def catch(site: Site, tap: Tap) -> Callable[..., None]:
         calls = count()
 
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def hook(_module: nn.Module, inputs: Any, output: Any) -> None:
             if next(calls) == tap.call:
+                if leak and site.kind == "ffn":
+                    output = output + leak * (inputs[0] - inputs[0].detach())
                 found[site] = keep(site, tap.convert(output, (images.shape[2], images.shape[3])))
             if stop and len(found) == len(taps):
                 raise _Stop

@@ -8,13 +8,14 @@ import torch
 
 from vitexplore.io import write_atomically
 from vitexplore.models.registry import pick_device
+from vitexplore.threads import use_threads
 
 log = logging.getLogger(__name__)
 
 
 def bench_device(device: str, threads: int) -> torch.device | None:
     """The device of that name, ready; None, and a sentence in the log, where a GPU is wanted and there is none."""
-    torch.set_num_threads(threads)
+    use_threads(threads)
     found = pick_device(device)
     if found.type == "cuda" and not torch.cuda.is_available():
         log.info("no GPU here: its part of the bench is skipped")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from vitexplore.activations.pooled import pooled
 from vitexplore.data.loading import Loader
@@ -15,6 +14,7 @@ from vitexplore.io import write_atomically
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import load, pick_device
 from vitexplore.progress import track
+from vitexplore.threads import use_threads
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import visualize
 from vitexplore.visualize.recipes import DEPTHS, recipe_for
@@ -30,7 +30,7 @@ def budget(device: str, threads: int, out: Path, features: int = 3) -> None:
     ``features`` of each site and depth of the lab's ViT. ``driven``: the clean activation in standard deviations of
     natural images' above their mean, mean over features: sites differ in scale, and a ratio of activations near 0
     says nothing."""
-    torch.set_num_threads(threads)
+    use_threads(threads)
     model = load(named(MODEL), pick_device(device))
     places = [site for depth in DEPTHS for site in block_sites(model, depth, SITES)]
     natural = pooled(model, places, Loader(scene_set("test", NATURAL)))

@@ -42,14 +42,14 @@ class Objective(ABC):
         takes maps of any number of features and values them all alike. Raises InputError where ``sizes`` have not
         what it reads."""
 
-    def bind(self, model: Model) -> Value:
+    def bind(self, model: Model, leak: float = 0.0) -> Value:
         """The function from preprocessed images [f * k, 3, h, w], k of each feature in turn, to [f, k];
-        differentiable, in one pass that ends at the deepest site. Raises InputError where ``model`` has not what the
-        objective reads."""
+        differentiable, in one pass that ends at the deepest site, with ``leak`` as in `read_many`. Raises InputError
+        where ``model`` has not what the objective reads."""
         value, count = self.prepare(model, _sizes(model, self.sites)), len(self.labels)
 
         def of_images(images: Tensor) -> Tensor:
-            maps = _activations(model, self.sites, images)
+            maps = _activations(model, self.sites, images, leak)
             return value({site: bpc.unflatten(0, (count, -1)) for site, bpc in maps.items()})
 
         return of_images
@@ -219,11 +219,11 @@ def _sizes(model: Model, wanted: Collection[Site]) -> Sizes:
     return logits | {site: (height * width, count) for site, (count, (height, width)) in found.items()}
 
 
-def _activations(model: Model, wanted: Collection[Site], images: Tensor) -> Maps:
+def _activations(model: Model, wanted: Collection[Site], images: Tensor, leak: float) -> Maps:
     """[f * k, p, c] of each site."""
     if LOGITS not in wanted:
-        return {site: found.bpc for site, found in read_many(model, wanted, images).items()}
-    inner, logits = read_with_output(model, [site for site in wanted if site != LOGITS], images)
+        return {site: found.bpc for site, found in read_many(model, wanted, images, leak=leak).items()}
+    inner, logits = read_with_output(model, [site for site in wanted if site != LOGITS], images, leak)
     return {site: found.bpc for site, found in inner.items()} | {LOGITS: logits[:, None]}
 
 

@@ -26,6 +26,7 @@ from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_json
 from vitexplore.models.registry import Model
 from vitexplore.visualize.augment import AUGMENTATIONS
+from vitexplore.visualize.fold import faster
 from vitexplore.visualize.memory import fitting_batch, is_out_of_memory
 from vitexplore.visualize.objective import Objective, Value, site_name
 from vitexplore.visualize.parametrize import PARAMETRIZATIONS, Parametrization
@@ -120,7 +121,8 @@ class Engine:
             raise InputError(f"no augmentation {unknown[0]!r}; there are {', '.join(AUGMENTATIONS)}")
         if recipe.parametrization not in PARAMETRIZATIONS:
             raise InputError(f"no parametrization {recipe.parametrization!r}; there are {', '.join(PARAMETRIZATIONS)}")
-        self.model, self.recipe, self.seed = model, recipe, seed
+        self.model, self.recipe, self.seed = faster(model), recipe, seed
+        self.layout = torch.contiguous_format if model.is_vit else torch.channels_last
         self.parametrization: Parametrization = PARAMETRIZATIONS[recipe.parametrization]()
         self.augmentations = [AUGMENTATIONS[name] for name in recipe.augmentations]
         self.normalise = normaliser(model)
@@ -150,7 +152,7 @@ class Engine:
             copies = augmentation(copies, now["generators"], progress)
         device = self.model.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            activation = value(self.normalise(copies.flatten(0, 1)))
+            activation = value(self.normalise(copies.flatten(0, 1)).contiguous(memory_format=self.layout))
         loss = recipe.tv * total_variation(copies) - activation.float().mean(1)
         optimizer = now["optimizer"]
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
@@ -164,14 +166,14 @@ class Engine:
 
     def trial(self, objective: Objective) -> None:
         """One step and no more: what it allocates tells how many features fit."""
-        self.step(self.start(objective), objective.bind(self.model))
+        self.step(self.start(objective), objective.bind(self.model, self.recipe.leak))
 
     def run(self, objective: Objective, store: "_Store", report: Report) -> dict[str, Tensor]:
         """All steps of one batch, from where ``store`` has it."""
         now = self.start(objective)
         if kept := store.running(objective.labels):
             _restore(now, kept)
-        value = objective.bind(self.model)
+        value = objective.bind(self.model, self.recipe.leak)
         share = len(objective.labels) / self.recipe.steps
         report(share * now["step"])
         while now["step"] < self.recipe.steps:

@@ -22,7 +22,9 @@ from vitexplore.models.spec import ModelSpec
 class Recipe:
     """One way of visualizing. ``copies`` augmented copies a step; ``learning_rate`` at the first step, falling to 0
     by a cosine; ``betas`` of Adam; ``tv`` weighs total variation (in RECIPES: at the paper's image size);
-    ``augmentations`` in the order in which they are applied."""
+    ``augmentations`` in the order in which they are applied; ``leak`` is added to the slope of the nonlinearity behind
+    which a feature is read, in the gradient alone: a feature that is silent at the start else has none, and stays dead
+    (as in the redirected gradients of ReLUs of Olah, Mordvintsev and Schubert 2017, in their code)."""
 
     name: str
     augmentations: tuple[str, ...]
@@ -32,11 +34,12 @@ class Recipe:
     learning_rate: float = 0.1
     betas: tuple[float, float] = (0.5, 0.99)
     tv: float = 0.004
+    leak: float = 0.0
 
 
 PAPER = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"))
 RELEASED = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"))
-OURS = Recipe("ours", ("gaussian_offset", "jitter"), parametrization="fourier", steps=100, copies=1, learning_rate=0.1)
+OURS = Recipe("ours", ("gaussian_offset", "jitter"), parametrization="fourier", steps=100, copies=1, learning_rate=0.1, leak=0.1)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, OURS)}
 DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
