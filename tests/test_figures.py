@@ -52,7 +52,7 @@ def top() -> pd.DataFrame:
 
 
 def visualized() -> pd.DataFrame:
-    table = grid(depth=["early", "late"], variant=["ours"], site=["query", "ffn"], feature=range(FEATURES))
+    table = grid(depth=["early", "late"], variant=["fast"], site=["query", "ffn"], feature=range(FEATURES))
     scores = {"score": 2.0, "natural": 1.0, "dead": False, "identification": 0.75}
     return table.assign(
         block=table["depth"].map({"early": 1, "late": 2}), picture=list(map(png, table.index)), **scores

@@ -8,7 +8,7 @@ import torch
 from vitexplore.errors import InputError
 from vitexplore.models.spec import ModelSpec
 from vitexplore.visualize.optimize import total_variation
-from vitexplore.visualize.recipes import OURS, PAPER, RECIPES, RELEASED, Recipe, in_turn, recipe_for, without
+from vitexplore.visualize.recipes import FAST, PAPER, RECIPES, RELEASED, Recipe, in_turn, recipe_for, without
 
 
 def test_the_paper_and_its_released_code_differ_as_the_table_says():
@@ -17,7 +17,7 @@ def test_the_paper_and_its_released_code_differ_as_the_table_says():
     paper = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"), tv=0.004, **settings)
     released = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"), tv=0.004, **settings)
     assert (paper, released) == (PAPER, RELEASED)
-    assert {name: recipe.name for name, recipe in RECIPES.items()} == {n: n for n in ("paper", "released", "ours")}
+    assert {name: recipe.name for name, recipe in RECIPES.items()} == {n: n for n in ("paper", "released", "fast")}
 
 
 FAMILIES = {
@@ -37,7 +37,7 @@ def test_clip_is_visualized_at_a_learning_rate_of_1_and_nothing_else_changes(nam
     assert recipe_for(name, clip) == replace(RECIPES[name], learning_rate=1.0)
     assert recipe_for(name, vit) == recipe_for(name, cnn) == RECIPES[name]
     assert recipe_for(name, clip, learning_rate=0.2, steps=3) == replace(RECIPES[name], learning_rate=0.2, steps=3)
-    assert recipe_for("ours", clip) == OURS
+    assert recipe_for("fast", clip) == FAST
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -46,7 +46,7 @@ def test_total_variation_weighs_more_the_smaller_the_image_is_beside_the_papers(
         expected = RECIPES[name].tv * FAMILIES[family][1] / 64
         assert recipe_for(name, spec_of(family, 64)).tv == pytest.approx(expected)
         assert recipe_for(name, spec_of(family, 64), tv=0.3).tv == 0.3
-    assert recipe_for("ours", spec_of(family, 64)).tv == OURS.tv
+    assert recipe_for("fast", spec_of(family, 64)).tv == FAST.tv
 
 
 @pytest.mark.parametrize("name", ["paper", "released"])
@@ -85,15 +85,15 @@ def test_leaving_a_part_out_leaves_the_rest():
 def test_noise_alone_keeps_the_copies_and_the_parametrization_and_nothing_else():
     assert without(PAPER, "noise_alone") == replace(PAPER, tv=0.0, augmentations=("gaussian_smoothing",))
     assert without(RELEASED, "noise_alone") == replace(RELEASED, tv=0.0, augmentations=("gaussian_offset",))
-    assert without(OURS, "noise_alone") == replace(OURS, tv=0.0, augmentations=("gaussian_offset",))
+    assert without(FAST, "noise_alone") == replace(FAST, tv=0.0, augmentations=("gaussian_offset",))
 
 
 def test_a_recipe_comes_whole_and_less_each_part_that_it_has():
-    """Ours has one copy and no colour shift."""
-    whole = replace(OURS, steps=5)
+    """Recipe fast has one copy and no colour shift."""
+    whole = replace(FAST, steps=5)
     found = in_turn(whole, ["tv", "colour_shift", "ensembling", "noise_alone"])
     noise = replace(whole, tv=0.0, augmentations=("gaussian_offset",))
-    assert found == [("ours", whole), ("ours-tv", replace(whole, tv=0.0)), ("ours-noise_alone", noise)]
+    assert found == [("fast", whole), ("fast-tv", replace(whole, tv=0.0)), ("fast-noise_alone", noise)]
 
 
 @pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", spec_of("vit", 384)), lambda: without(PAPER, "jiter")])

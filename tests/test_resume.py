@@ -16,12 +16,12 @@ from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site
 from vitexplore.visualize.objective import Channels, Directions
 from vitexplore.visualize.optimize import Checkpoint, Engine, Visualization, visualize
-from vitexplore.visualize.recipes import OURS, PAPER, Recipe
+from vitexplore.visualize.recipes import FAST, PAPER, Recipe
 
 SITE = Site("ffn", 0)
 FIVE = Channels(SITE, (12, 3, 40, 7, 99))  # in batches of 2: three of them
 STEPS = 6
-RECIPES = {"pixels": replace(PAPER, steps=STEPS, copies=2), "fourier": replace(OURS, steps=STEPS, copies=2)}
+RECIPES = {"pixels": replace(PAPER, steps=STEPS, copies=2), "fourier": replace(FAST, steps=STEPS, copies=2)}
 RECIPES["maco"] = replace(RECIPES["fourier"], parametrization="maco")
 SHORT = RECIPES["pixels"]
 DIRECTIONS = torch.rand(5, 256, generator=torch.Generator().manual_seed(0))

@@ -63,7 +63,7 @@ def top(shared_vit, scenes) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def runs(shared_vit) -> list[Visualization]:
-    recipe = recipe_for(OURS.name, shared_vit.spec, steps=4)
+    recipe = recipe_for(FAST.name, shared_vit.spec, steps=4)
     return [visualize(shared_vit, Channels(SITE, FEATURES), recipe, seed, 3) for seed in (0, 1)]
 
 

@@ -27,7 +27,7 @@ def asked(lab_vit, loader) -> dict:
     """Three features of two sites of the middle block, two recipes, one of them less its jitter; one seed."""
     rankings = collect(lab_vit, loader, [Site(kind, block) for kind in ("ffn", "key") for block in range(8)], 6)
     top = pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
-    recipes = [RecipeOptions(name="paper", steps=2, copies=1), RecipeOptions(name="ours", steps=2, tv=0.01)]
+    recipes = [RecipeOptions(name="paper", steps=2, copies=1), RecipeOptions(name="fast", steps=2, tv=0.01)]
     asked = {"features": 3, "depths": ["middle"], "sites": ["ffn", "key"], "images": 12, "seeds": 1}
     return asked | {"left_out": ["jitter"], "recipes": recipes, "found_in": 12, "k": 6, "top": top, "judge": None}
 
@@ -36,7 +36,7 @@ def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points
     asked, tmp_path, lab_vit, loader
 ):
     table, losses = measure(lab_vit, loader, **asked, scratch=tmp_path)
-    variants = ["paper", "paper-jitter", "ours, tv 0.01"]
+    variants = ["paper", "paper-jitter", "fast, tv 0.01"]
     rows = [(site, variant) for site in ("ffn", "key") for variant in variants for _ in range(3)]
     assert list(zip(table["site"], table["variant"], strict=True)) == rows
     site = Site("ffn", 4)
@@ -44,7 +44,7 @@ def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points
     for variant, recipe in (
         ("paper", recipe_for("paper", lab_vit.spec, steps=2, copies=1)),
         ("paper-jitter", without(recipe_for("paper", lab_vit.spec, steps=2, copies=1), "jitter")),
-        ("ours, tv 0.01", recipe_for("ours", lab_vit.spec, steps=2, tv=0.01)),
+        ("fast, tv 0.01", recipe_for("fast", lab_vit.spec, steps=2, tv=0.01)),
     ):
         found = optimize(lab_vit, Channels(site, features), recipe)
         mine = table[(table["site"] == "ffn") & (table["variant"] == variant)]

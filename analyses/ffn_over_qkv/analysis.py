@@ -44,7 +44,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     }
     if len(recipes) > 1:
         same = (table["variant"] == recipes[1]) & (table["model"] == first)
-        figures["ffn_over_qkv_ours"] = pictures(table[same], recipes[1])
+        figures["ffn_over_qkv_fast"] = pictures(table[same], recipes[1])
     return Analysis(statements, summary, figures)
 
 

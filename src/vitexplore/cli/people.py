@@ -53,7 +53,7 @@ def visualize(
     directions: Annotated[
         Path | None, Parameter(help="an .npy of vectors [n, channels]; --features picks among them")
     ] = None,
-    recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="the paper's, its released code's, or ours")] = "ours",
+    recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="the paper's, its released code's, or ours")] = "fast",
     steps: Annotated[int | None, Parameter(help="in place of the recipe's")] = None,
     copies: Annotated[int | None, Parameter(help="augmented copies a step, in place of the recipe's")] = None,
     seed: Annotated[int, Parameter(help="of the first pixels and of the augmentations")] = 0,

@@ -1,7 +1,7 @@
 """Time the visualization engine against the naive way, in one run on one machine.
 
 Three ways: ``naive`` (one feature at a time, the whole model, recipe released), ``batched`` (ours at the same recipe
-and steps, many features at once) and ``ours`` (recipe ours, of as many steps as its clean activation takes to reach the
+and steps, many features at once) and ``fast`` (recipe fast, of as many steps as its clean activation takes to reach the
 naive way's).
 """
 
@@ -22,12 +22,12 @@ from vitexplore.tools.timing import timed
 from vitexplore.visualize.naive import NaiveRun
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Engine, normaliser, visualize
-from vitexplore.visualize.recipes import OURS, RELEASED, Recipe
+from vitexplore.visualize.recipes import FAST, RELEASED, Recipe
 
 LARGE, LARGE_BLOCKS, LARGE_FEATURES, LARGE_STEPS = "timm/vit_base_patch16_224", (1, 5, 11), 2, 12
 LAB, LAB_BLOCKS, LAB_FEATURES = "lab/vit", (1, 4, 7), 16
 NAIVE_FEATURES = 4  # of LAB_FEATURES: one after the other, so that each takes as long
-SWEEP = (5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 400)  # steps of recipe ours, until it gets there
+SWEEP = (5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 400)  # steps of recipe fast, until it gets there
 
 
 def bench(device: str, threads: int, out: Path, bars: Path) -> None:
@@ -87,10 +87,10 @@ def lab_rows(device: torch.device, tell: Callable[[float], None]) -> list[dict]:
         step = seconds / LAB_FEATURES / RELEASED.steps
         mine.append(row(model, block, "batched", LAB_FEATURES, RELEASED.steps, step, batched, peak))
         for steps in SWEEP:
-            shown, seconds, peak = full_run(model, objective, replace(OURS, steps=steps), device)
+            shown, seconds, peak = full_run(model, objective, replace(FAST, steps=steps), device)
             if shown >= clean:
                 break
-        mine.append(row(model, block, "ours", LAB_FEATURES, steps, seconds / LAB_FEATURES / steps, shown, peak))
+        mine.append(row(model, block, "fast", LAB_FEATURES, steps, seconds / LAB_FEATURES / steps, shown, peak))
         compare(mine)
         rows += mine
         tell(1)
@@ -145,11 +145,11 @@ def against_bars(table: pd.DataFrame, device: str) -> pd.DataFrame:
             1.0,
             (clean["batched"] / clean["naive"]).mean(),
         ),
-        ("lab/vit, recipe ours: speed over the naive way's", 4.0, lab.loc["ours", "ratio"].mean()),
+        ("lab/vit, recipe fast: speed over the naive way's", 4.0, lab.loc["fast", "ratio"].mean()),
         ("ViT-B/16: a step at block 11 over one at block 1", 1 / 0.35, block_11 / block_1),
     ]
     if device == "cuda":
         wanted.append(
-            ("lab/vit on the GPU: features a minute over the naive way's", 20.0, lab.loc["ours", "ratio"].mean())
+            ("lab/vit on the GPU: features a minute over the naive way's", 20.0, lab.loc["fast", "ratio"].mean())
         )
     return reached(wanted)
