@@ -112,16 +112,16 @@ def visualized(recipes: tuple[str, ...], sites: dict[str, int]) -> pd.DataFrame:
 
 
 def test_a_sheet_has_sixteen_features_two_beside_each_other_each_with_its_images():
-    chosen = visualizations.first_of_each_site(visualized(("paper", "ours"), {"query": 10, "ffn": 9}))
+    chosen = visualizations.first_of_each_site(visualized(("paper", "fast"), {"query": 10, "ffn": 9}))
     assert len(chosen) == 32 and chosen.groupby(["site", "variant"]).size().tolist() == [8] * 4
     top = {("ffn", 3, 40 + f): exemplars() for f in range(8)}
     figure = visualizations.draw(chosen, top)
     assert list(drawn_rows(figure).values()) == [12, 4] + [12] * 4  # six recipes' pairs, and pairs with images
     assert captions(figure)[:4] == [
         "40, paper\n1.5×, id 0.88",
-        "40, ours\n1.5×, id 0.88",
+        "40, fast\n1.5×, id 0.88",
         "41, paper\ndead",
-        "41, ours\ndead",
+        "41, fast\ndead",
     ]
 
 
@@ -161,7 +161,7 @@ def boxes(figure) -> list:
 
 
 @pytest.mark.parametrize("with_images", [True, False])
-@pytest.mark.parametrize("recipes", [("ours",), ("paper", "released")])
+@pytest.mark.parametrize("recipes", [("fast",), ("paper", "released")])
 def test_no_text_of_a_sheet_is_cut_small_or_over_another(recipes, with_images):
     """Of four digits' features, the longest captions that there are."""
     table = visualized(recipes, {"query": 4, "attention_out": 4, "ffn": 4}).assign(score=-33.33)

@@ -172,7 +172,7 @@ def test_models_in_one_file_are_told_apart(graph):
     mine = rows_of(graph.table("visualize", "vit_s1"), "vit_s1")
     assert set(mine["model"]) == {"vit_s1"} and len(mine) == len(visualized())
     title = " ".join(draw(mine[mine["depth"] == "late"], {}).texts[0].get_text().splitlines())
-    assert title == "vit_s1, block 2 (late): what features of query, ffn look for; recipe ours"
+    assert title == "vit_s1, block 2 (late): what features of query, ffn look for; recipe fast"
 
 
 def test_a_features_exemplars_are_its_own_best_images_and_maps(graph):

@@ -46,7 +46,9 @@ def bench(graph: Graph, threads: int, out: Path, bars: Path) -> None:
                 parts.append(rows(model, site, features, best, tell))
     table = pd.concat(parts, ignore_index=True)
     share = table.groupby(["model", "block"], sort=False)["alive"].mean()
-    wanted = [(f"{model}, block {block}: share of features alive", BAR, found) for (model, block), found in share.items()]
+    wanted = [
+        (f"{model}, block {block}: share of features alive", BAR, found) for (model, block), found in share.items()
+    ]
     write_bench(table, out, reached(wanted), bars)
 
 

@@ -39,7 +39,9 @@ class Recipe:
 
 PAPER = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"))
 RELEASED = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"))
-FAST = Recipe("fast", ("gaussian_offset", "jitter"), parametrization="fourier", steps=100, copies=1, learning_rate=0.1, leak=0.1)
+FAST = Recipe(
+    "fast", ("gaussian_offset", "jitter"), parametrization="fourier", steps=50, copies=1, learning_rate=0.2, leak=0.1
+)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, FAST)}
 DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
