@@ -73,15 +73,13 @@ def test_a_dead_picture_is_faded_and_crossed():
 def test_dead_is_what_the_table_says_or_a_unit_that_is_silent():
     rows = [
         ("ffn", 1.0, False, False),
-        ("ffn", 1.0, True, True),  # below the median of natural images
-        ("ffn_5", -0.001, False, True),  # above natural images that the GELU pushes to -0.17
-        ("channel", 0.0, False, True),
-        ("query", -0.5, False, False),  # has no zero that means silence
-        ("key", -0.5, True, True),
+        ("ffn", 1.0, True, False),
+        ("ffn_5", -0.001, False, True),
+        ("query", -0.5, True, False),  # has no zero that means silence
     ]
-    table = pd.DataFrame(rows, columns=["site", "score", "dead", "wanted"])
-    assert is_dead(table).tolist() == table["wanted"].tolist()
-    assert is_dead(table.drop(columns="dead")).tolist() == [False, False, True, True, False, False]
+    table = pd.DataFrame(rows, columns=["site", "score", "dead", "silent"])
+    assert is_dead(table).tolist() == table["dead"].tolist()
+    assert is_dead(table.drop(columns="dead")).tolist() == table["silent"].tolist()
 
 
 def exemplars(count: int = 5) -> Exemplars:

@@ -109,7 +109,7 @@ def test_the_kernel_distance_of_one_picture_does_not_see_it(pair):
 
 def test_the_kernel_distance_of_all_pictures_sees_it(pair):
     fooled, honest = pair
-    assert fooled["kernel_distance_of_sets"] > honest["kernel_distance_of_sets"] + 2
+    assert fooled["kernel_distance_of_sets"] > 5 * honest["kernel_distance_of_sets"]
 
 
 def test_the_network_does_not_process_the_pictures_as_it_does_natural_images(pair):

@@ -30,8 +30,8 @@ from vitexplore.visualize.quality import (
     seed_agreement,
     transferability,
 )
-from vitexplore.visualize.recipes import OURS, recipe_for
-from vitexplore.visualize.score import QUERIES, Judge, counterpart, mean_and_low, score_table
+from vitexplore.visualize.recipes import FAST, recipe_for
+from vitexplore.visualize.score import QUERIES, Judge, counterpart, mean_and_low, score_table, silent
 
 SITE = Site("ffn", 1)
 PARTNERS = Site("channel", 1)  # of the judge, which has as many blocks
@@ -233,6 +233,12 @@ def test_a_feature_is_dead_whose_picture_is_not_above_the_median_of_natural_imag
     found = score_table(shared_vit, SITE, FEATURES, runs, loader, made_nc, top, None, None)
     assert found["percentile"].tolist() == [9 / 16, 1 / 2, 1 / 2]
     assert found["dead"].tolist() == [False, True, True]
+
+
+def test_a_unit_behind_gelu_that_does_not_fire_is_dead_though_natural_images_push_it_lower():
+    scores = torch.tensor([-0.001, 0.0, 0.2])
+    assert silent(Site("ffn", 3), scores).tolist() == [True, True, False]
+    assert silent(Site("query", 3), scores).tolist() == [False, False, False]
 
 
 def test_interpretability_is_a_forced_choice_before_visualizations_and_the_least_activating_images(

@@ -43,11 +43,11 @@ class Strip:
 
 
 def is_dead(table: pd.DataFrame) -> pd.Series:
-    """Which rows' pictures do not drive their feature, bool: the column ``dead`` says so, or the activation (``score``)
-    of a unit of a network's own, behind its nonlinearity, is not above 0. Behind a GELU such a silent unit scores a
-    little below 0, which may be more than natural images reach: the percentile in ``dead`` does not see that."""
-    silent = (table["score"] <= 0) & table["site"].str.startswith(("ffn", "channel"))
-    return silent | table["dead"].astype(bool) if "dead" in table else silent
+    """Which rows' pictures do not drive their feature, bool: the column ``dead`` says so, or, where there is none, the
+    activation (``score``) of a unit behind its nonlinearity is not above 0."""
+    if "dead" in table:
+        return table["dead"].astype(bool)
+    return (table["score"] <= 0) & table["site"].str.startswith("ffn")
 
 
 def shown(png: bytes, dead: bool) -> np.ndarray:

@@ -152,27 +152,26 @@ def path_agreement(visualization_fc: Tensor, natural_fkc: Tensor) -> Tensor:
 
 def kernel_distance(pictures_fc: Tensor, natural_nc: Tensor) -> Tensor:
     """How far from natural images each picture lies, to a network: its squared distance from their mean in the space of
-    the kernel k(x, y) = (x.y / c + 1)^3, that is k(x, x) - 2 mean_j k(x, y_j) + mean_{i != j} k(y_i, y_j): float64 [f],
-    0 at their mean. The kernel is that of the Kernel Inception Distance (Binkowski et al. 2018, "Demystifying MMD
-    GANs", section 4); ``pictures_fc``, ``natural_nc`` are embeddings by another network, whose units it has: no other
-    network's distances compare with these. A picture must not be among the natural images.
+    the kernel k(x, y) = ((cos(x, y) + 1) / 2)^3, that is 1 - 2 mean_j k(x, y_j) + mean_{i != j} k(y_i, y_j): float64
+    [f]. ``pictures_fc``, ``natural_nc`` are embeddings by another network: no other network's distances compare with
+    these. A picture must not be among the natural images.
 
-    Read it beside ``natural_kernel_distance``: natural images lie around their mean, not at it, so a picture that is
-    nearer than they are is bland, not natural. ``kernel_distance_of_sets`` does not mistake the two. On photographs,
-    by EfficientNet-Lite0 and by a DINOv2 ViT-S/14: other photographs 0.47 and 130 (mean of 50), uniform noise 0.77 and
-    452, a grey image 0.10 and 456. Raises ValueError for fewer than two natural images, FloatingPointError for
-    embeddings that are not finite."""
+    The kernel is that of the Kernel Inception Distance (Binkowski et al. 2018, "Demystifying MMD GANs", section 4), of
+    the embeddings' directions. With their lengths it calls bland pictures natural, for these have short embeddings: by
+    EfficientNet-Lite0 a grey image then lies at 0.10, photographs at 0.47.
+
+    Read it beside ``natural_kernel_distance``: natural images lie around their mean, not at it. Raises ValueError for
+    fewer than two natural images, FloatingPointError for embeddings that are not finite."""
     _enough(natural_nc, 2)
-    pictures_fc, natural_nc = _finite(pictures_fc), _finite(natural_nc)
-    own_f = (pictures_fc.square().mean(1) + 1) ** 3
-    return own_f - 2 * _kernel(pictures_fc, natural_nc).mean(1) + _mean_of_pairs(natural_nc)
+    pictures_fc, natural_nc = _directions(pictures_fc), _directions(natural_nc)
+    return 1 - 2 * _kernel(pictures_fc, natural_nc).mean(1) + _mean_of_pairs(natural_nc)
 
 
 def natural_kernel_distance(natural_nc: Tensor) -> Tensor:
     """What natural images reach in ``kernel_distance``: each one's distance from the mean of the others: float64 [n].
     Raises ValueError for fewer than three, FloatingPointError for embeddings that are not finite."""
     _enough(natural_nc, 3)
-    natural_nc = _finite(natural_nc)
+    natural_nc = _directions(natural_nc)
     kernel_nn = _kernel(natural_nc, natural_nc)
     n, own_n = len(kernel_nn), kernel_nn.diagonal()
     others_n = kernel_nn.sum(1) - own_n
@@ -183,13 +182,11 @@ def natural_kernel_distance(natural_nc: Tensor) -> Tensor:
 def kernel_distance_of_sets(pictures_fc: Tensor, natural_nc: Tensor) -> float:
     """The kernel distance between all pictures and natural images, as KID is between Inception's features (see
     ``kernel_distance``): the unbiased estimate of the squared maximum mean discrepancy. Other natural images have about
-    0, above or below. Bland pictures are far off too: they are more like each other than natural images are. On
-    photographs, by EfficientNet-Lite0 and by a DINOv2 ViT-S/14: other photographs -0.001 and 2.4 (50 and 50), uniform
-    noise 0.73 and 451, grey images 0.10 and 456. Raises ValueError for fewer than two of either,
-    FloatingPointError for embeddings that are not finite."""
+    0, above or below. Pictures that are all alike are far off, however natural each may be. Raises ValueError for
+    fewer than two of either, FloatingPointError for embeddings that are not finite."""
     _enough(natural_nc, 2)
     _enough(pictures_fc, 2)
-    pictures_fc, natural_nc = _finite(pictures_fc), _finite(natural_nc)
+    pictures_fc, natural_nc = _directions(pictures_fc), _directions(natural_nc)
     across = _kernel(pictures_fc, natural_nc).mean()
     return float(_mean_of_pairs(pictures_fc) - 2 * across + _mean_of_pairs(natural_nc))
 
@@ -237,8 +234,8 @@ def _enough(embeddings: Tensor, least: int) -> None:
 
 
 def _kernel(one_nc: Tensor, other_mc: Tensor) -> Tensor:
-    """[n, m]"""
-    return (one_nc @ other_mc.T / one_nc.shape[1] + 1) ** 3
+    """Of directions: [n, m] in [0, 1]."""
+    return ((one_nc @ other_mc.T + 1) / 2) ** 3
 
 
 def _mean_of_pairs(embeddings_nc: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def score_table(
     images at the judge's `counterpart` of the site; None without a judge.
 
     ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``; ``dead``:
-    not above their median; ``score_other``: the feature on the next feature's picture; ``high_frequency``;
+    not above their median, or ``silent``; ``score_other``: the feature on the next feature's picture; ``high_frequency``;
     ``path_agreement``: over the blocks up to the site. With a judge ``identification``; ``identification_other``: of
     the next feature's picture in the place of its own, chance by construction (several features);
     ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over all features of
@@ -102,7 +102,7 @@ def score_table(
             "natural": natural,
             "ratio": ratio.numpy(),
             "percentile": percentile.numpy(),
-            "dead": (percentile <= DEAD).numpy(),
+            "dead": ((percentile <= DEAD) | silent(site, runs[0].score)).numpy(),
             "score_other": _on_the_next(model, site, own, pictures),
             "high_frequency": high_frequency_share(pictures).numpy(),
             "path_agreement": _path_agreement(model, site, pictures, loader, exemplars_gk[own, :QUERIES]),
@@ -148,6 +148,12 @@ def counterpart(model: Model, site: Site, other: Model) -> Site:
     """Where ``other`` has features at the relative depth at which ``site`` lies in ``model``."""
     kind, last = other.feature_site, sites(model)[site.kind] - 1
     return Site(kind, round(site.block / max(1, last) * (sites(other)[kind] - 1)))
+
+
+def silent(site: Site, score: Tensor) -> Tensor:
+    """Which features behind a nonlinearity do not fire, bool [f]. Natural images may push a GELU further below 0, so
+    that a silent feature's percentile is high."""
+    return (score <= 0) & (site.kind == "ffn")
 
 
 def exemplar_sets(top: pd.DataFrame) -> np.ndarray:
