@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from vitexplore.errors import InputError
 from vitexplore.io import sha256
 from vitexplore.models import lab, variants
+from vitexplore.models.convert import from_onnx
 from vitexplore.models.families import TRANSFORMERS
 from vitexplore.models.spec import ModelSpec
 
@@ -223,21 +224,13 @@ def checkpoint_path(weights: str) -> Path:
 
 
 def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
-    """Load a safetensors file or a plain state dict; names are mapped by ``key_map``, then must match."""
+    """Load the tensors of a file; names are mapped by ``key_map``, then must match."""
     if not path.exists():
         raise InputError(f"model {spec.name}: no checkpoint at {path}")
     found, record = sha256(path), path.with_suffix(".json")
     if record.exists() and json.loads(record.read_text()).get("sha256", found) != found:
         raise InputError(f"{path} is not the file of its record {record.name}; copy both anew, or delete both")
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path} holds more than tensors; save it as safetensors") from error
-    except Exception as error:  # both readers raise several kinds for a damaged file
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} cannot be read as a checkpoint: {reason}") from error
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise InputError(f"{path} is not a plain state dict of names and tensors")
+    state = _onnx_state(path, spec) if path.suffix == ".onnx" else _state(path)
     wanted = module.state_dict()
     if spec.match == "order":
         if len(state) != len(wanted):
@@ -258,6 +251,28 @@ def _load_checkpoint(module: nn.Module, spec: ModelSpec, path: Path) -> str:
         raise InputError(f"{path} has {extra[0]}, which {spec.architecture} has not; name it in the model's key_map")
     module.load_state_dict(state)
     return found
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file or a plain state dict."""
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path} holds more than tensors; save it as safetensors") from error
+    except Exception as error:  # both readers raise several kinds for a damaged file
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise InputError(f"{path} is not a plain state dict of names and tensors")
+    return state
+
+
+def _onnx_state(path: Path, spec: ModelSpec) -> dict[str, Tensor]:
+    """The tensors of a timm ViT at the architecture's own size, in an ONNX file (see convert.py)."""
+    own = timm.create_model(spec.architecture) if spec.source == "timm" else None
+    if not isinstance(own, VisionTransformer):
+        raise InputError(f"{path} is ONNX, which is read for ViTs of timm, not {spec.name}; save it as safetensors")
+    return from_onnx(path, own)
 
 
 def _rename(key: str, key_map: dict[str, str]) -> str:
