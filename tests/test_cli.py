@@ -10,7 +10,7 @@ import pytest
 
 from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, compare
 from vitexplore.cli import commands
-from vitexplore.cli.people import COMMANDS
+from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
 from vitexplore.registry import shipped
 from vitexplore.tools.reference import bench_table, keep, with_table
@@ -81,11 +81,11 @@ def test_lists_are_several_words_after_one_option():
 
 
 def test_the_device_may_come_from_the_environment_and_the_option_wins(monkeypatch):
-    words = ["visualize", "--model", "lab/vit", "--site", "ffn", "--out", "pictures"]
-    assert options(*words)["named"].device == "auto"
+    words = ["visualize", "lab/vit", "ffn:1:0"]
+    assert "build" not in options(*words) and BUILD.device == "auto"
     monkeypatch.setenv("VITEXPLORE_DEVICE", "cuda:1")
-    assert options(*words)["named"].device == "cuda:1"
-    assert options(*words, "--device", "cpu")["named"].device == "cpu"
+    assert options(*words)["build"].device == "cuda:1"
+    assert options(*words, "--device", "cpu")["build"].device == "cpu"
 
 
 # errors
@@ -107,7 +107,7 @@ def test_wrong_input_is_one_line_on_the_terminal_and_in_the_log(tmp_path):
         (["models", "--lke", "x"], "error: models: Unknown option: --lke. Did you mean --like?"),
         (["report", "--configfile"], "error: report: "),
         (["check", "claims.csv"], "error: check: "),
-        (["top-images", "--model", "lab/vit", "--site", "ffn", "--block", "x", "--out", "o"], "error: top-images: "),
+        (["top-images", "lab/vit"], "error: top-images: "),
         (["job", "experiment"], "error: job experiment: "),
     ],
 )

@@ -1,5 +1,7 @@
 """`vitexplore top-images`: the images that a sort finds, and errors are one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from vitexplore.data.scene_sets import scene_set
 from vitexplore.errors import InputError
 from vitexplore.models.sites import Site, read
 
-TOP = {"--model": "lab/vit", "--site": "ffn", "--block": 5}
+TWO = ("lab/vit", "ffn:5:7,200")
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def assert_best(found: pd.DataFrame, names: list[str], scores_nc: torch.Tensor, 
 
 
 def test_top_images_of_scenes_are_those_that_a_sort_finds(tmp_path, scores_nc):
-    options = {"--features": "7,200", "--scenes": 12, "--k": 4, "--batch": 5}
-    on_one_thread("top-images", {**TOP, **options, "--out": tmp_path})
+    options = {"--scenes": 12, "--k": 4, "--batch": 5}
+    on_one_thread("top-images", {**options, "--out": tmp_path}, *TWO)
     found = pd.read_parquet(tmp_path / "top.parquet")
     assert_best(found, [f"test-{i}" for i in range(12)], scores_nc[1], 4)
     assert set(found["model"]) == {"lab/vit"}
@@ -49,34 +51,44 @@ def test_top_images_of_a_folder_are_those_that_a_sort_finds_broken_files_left_ou
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         image.save(tmp_path / "photos" / name)
     (tmp_path / "photos/a/broken.png").write_bytes(b"no picture")
-    options = {"--features": "7,200", "--images": tmp_path / "photos", "--k": 20}
-    on_one_thread("top-images", {**TOP, **options, "--out": tmp_path / "out"})
+    options = {"--images": tmp_path / "photos", "--k": 20}
+    on_one_thread("top-images", {**options, "--out": tmp_path / "out"}, *TWO)
     assert_best(pd.read_parquet(tmp_path / "out/top.parquet"), names, scores_nc[1], 12)
 
 
+def test_the_folder_has_a_name_of_its_own_and_the_sheets_path_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    on_one_thread("top-images", {"--scenes": 3, "--k": 1}, *TWO)
+    sheet = Path(capsys.readouterr().out.removesuffix("\n"))
+    assert sheet == Path("top_images/lab_vit_ffn_5_7_200/top.png") and sheet.exists()
+
+
 @pytest.mark.parametrize(
-    "options, message",
+    "expression, options, message",
     [
-        ({"--block": 8}, r"^lab/vit has blocks 0 to 7, not 8$"),
-        ({"--site": "logit"}, r"^lab/vit has no site 'logit'; it has ffn"),
-        ({"--features": "256"}, r"^--features '256': there are 0 to 255$"),
-        ({"--k": 0}, r"^--k and --scenes must be at least 1$"),
-        ({"--scenes": 0}, r"^--k and --scenes must be at least 1$"),
-        ({"--images": "photos"}, r"^name either --images DIR or --scenes NUMBER$"),
+        ("ffn:8:0", {}, r"^blocks of 'ffn:8:0': '8': there are 0 to 7$"),
+        ("fnn:5:0", {}, r"^lab/vit has no site 'fnn'; it has ffn"),
+        ("ffn:5:256", {}, r"^channels of 'ffn:5:256': '256': there are 0 to 255$"),
+        ("logit:3", {}, r"^'logit:3': top images are of channels of one block; write ffn:5:0:8 or channel:13:3,17$"),
+        ("ffn:4,5:0", {}, r"^'ffn:4,5:0': top images are of channels of one block; write"),
+        ("ffn:5:0@3", {}, r"^'ffn:5:0@3': top images are of channels of one block; write"),
+        ("ffn:5:0", {"--k": 0}, r"^--k and --scenes must be at least 1$"),
+        ("ffn:5:0", {"--scenes": 0}, r"^--k and --scenes must be at least 1$"),
+        ("ffn:5:0", {"--images": "photos"}, r"^name either --images DIR or --scenes NUMBER$"),
     ],
 )
-def test_wrong_input_of_top_images_is_refused_in_one_line(tmp_path, options, message):
+def test_wrong_input_of_top_images_is_refused_in_one_line(tmp_path, expression, options, message):
     with pytest.raises(InputError, match=message) as caught:
-        on_one_thread("top-images", {**TOP, "--scenes": 3, **options, "--out": tmp_path / "out"})
+        on_one_thread("top-images", {"--scenes": 3, **options, "--out": tmp_path / "out"}, "lab/vit", expression)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_top_images_want_images_to_look_at(tmp_path):
     with pytest.raises(InputError, match=r"^name either"):
-        on_one_thread("top-images", {**TOP, "--out": tmp_path / "out"})
+        on_one_thread("top-images", {"--out": tmp_path / "out"}, *TWO)
 
 
 def test_top_images_of_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(InputError, match="no pictures there"):
-        on_one_thread("top-images", {**TOP, "--images": tmp_path, "--out": tmp_path / "out"})
+        on_one_thread("top-images", {"--images": tmp_path, "--out": tmp_path / "out"}, *TWO)

@@ -30,12 +30,14 @@ from vitexplore.visualize.quality import high_frequency_share
 from vitexplore.visualize.recipes import PAPER, recipe_for
 
 BLOCKS, FEATURES = (1, 3), (0, 1, 2)
-WORDS = {"--site": "ffn", "--block": "1,3", "--features": "0:3", "--recipe": "paper", "--steps": 2, "--batch": 3}
+OPTIONS = {"--recipe": "paper", "--steps": 2, "--batch": 3}
 
 
-def draw(out: Path, options: dict[str, object] | None = None) -> None:
-    """``options`` win over WORDS."""
-    on_one_thread("visualize", {"--model": "lab/vit", **WORDS, **(options or {}), "--out": out})
+def draw(
+    out: Path, options: dict[str, object] | None = None, expression: str = "ffn:1,3:0:3", model: str = "lab/vit"
+) -> None:
+    """``options`` win over OPTIONS."""
+    on_one_thread("visualize", {**OPTIONS, **(options or {}), "--out": out}, model, expression)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -101,7 +103,7 @@ def test_the_recipe_is_written_as_it_was_run_and_nothing_is_left_over(out, recip
 def test_the_same_command_gives_the_same_bytes_and_another_seed_others(out, tmp_path):
     draw(tmp_path / "again")
     assert files(tmp_path / "again") == files(out)
-    draw(tmp_path / "other", {"--seed": 1, "--block": 1})
+    draw(tmp_path / "other", {"--seed": 1}, "ffn:1:0:3")
     assert files(tmp_path / "other")["ffn_1_00000.png"] != files(out)["ffn_1_00000.png"]
 
 
@@ -148,8 +150,28 @@ def test_a_folder_that_another_run_writes_to_is_refused(tmp_path):
         draw(tmp_path)
 
 
+def test_the_folder_has_a_name_of_its_own_and_the_sheets_path_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    on_one_thread("visualize", {"--steps": 1}, "lab/vit", "ffn:1:0,2@9")
+    sheet = Path(capsys.readouterr().out.removesuffix("\n"))
+    assert sheet == Path("pictures/lab_vit_ffn_1_0_2_9/sheet.png") and sheet.exists()
+
+
+def test_a_cnn_makes_pictures_beyond_its_own_size(tmp_path):
+    draw(tmp_path, {"--size": 96}, "channel:2:0", "lab/cnn")
+    assert Image.open(tmp_path / "channel_2_00000.png").size == (96, 96)
+
+
+def test_a_vit_is_built_at_the_size_of_the_pictures(tmp_path):
+    model = load(named("timm/vit_tiny_patch16_224", weights="random"))
+    save_file(model.module.state_dict(), tmp_path / "mine.safetensors")
+    options = {"--size": 64, "--checkpoint": tmp_path / "mine.safetensors"}
+    draw(tmp_path / "out", options, "ffn:0:0", "timm/vit_tiny_patch16_224")
+    assert Image.open(tmp_path / "out/ffn_0_00000.png").size == (64, 64)
+
+
 def test_class_logits_can_be_visualized(tmp_path, lab_vit, recipe):
-    draw(tmp_path, {"--site": "logit", "--features": "15,2"})
+    draw(tmp_path, expression="logit:15,2")
     found = optimize(lab_vit, Logits((15, 2)), recipe, 0, 3)
     assert pd.read_parquet(tmp_path / "features.parquet")["feature"].tolist() == [15, 2]
     for label, image in zip((15, 2), found.images, strict=True):
@@ -159,7 +181,7 @@ def test_class_logits_can_be_visualized(tmp_path, lab_vit, recipe):
 
 def test_the_first_directions_of_a_unit_matrix_are_the_first_channels(out, tmp_path):
     np.save(tmp_path / "unit.npy", np.eye(256))
-    draw(tmp_path / "out", {"--block": 3, "--directions": tmp_path / "unit.npy"})
+    draw(tmp_path / "out", {"--directions": tmp_path / "unit.npy"}, "ffn:3:0:3")
     for feature in FEATURES:
         name = f"ffn_3_{feature:05d}.png"
         one, other = (np.asarray(Image.open(folder / name)).astype(int) for folder in (out, tmp_path / "out"))
@@ -169,7 +191,7 @@ def test_the_first_directions_of_a_unit_matrix_are_the_first_channels(out, tmp_p
 def test_own_weights_are_visualized_and_named_by_their_hash(out, tmp_path):
     model = load(named("lab/vit", weights="random", seed=3))
     save_file(model.module.state_dict(), tmp_path / "mine.safetensors")
-    draw(tmp_path / "out", {"--block": 1, "--checkpoint": tmp_path / "mine.safetensors"})
+    draw(tmp_path / "out", {"--checkpoint": tmp_path / "mine.safetensors"}, "ffn:1:0:3")
     table = pd.read_parquet(tmp_path / "out/features.parquet")
     assert set(table["weights"]) != set(pd.read_parquet(out / "features.parquet")["weights"])
     found = optimize(model, Channels(Site("ffn", 1), FEATURES), recipe_for("paper", model.spec, steps=2), 0, 3)
@@ -177,41 +199,50 @@ def test_own_weights_are_visualized_and_named_by_their_hash(out, tmp_path):
 
 
 def test_a_position_of_the_grid_can_be_asked_for(tmp_path, lab_vit, recipe):
-    draw(tmp_path, {"--block": 1, "--features": 5, "--position": 9, "--copies": 3})
+    draw(tmp_path, {"--copies": 3}, "ffn:1:5@9")
     found = optimize(
         lab_vit, Channels(Site("ffn", 1), (5,), position=9), recipe_for("paper", lab_vit.spec, steps=2, copies=3), 0
     )
     assert np.allclose(pd.read_parquet(tmp_path / "features.parquet")["score"], found.score)
 
 
+NARROW, LINE = {"--directions": "narrow.npy"}, {"--directions": "line.npy"}
 WRONG = {
-    "model": ({"--model": "lab/vti"}, r"^no model 'lab/vti'; nearest names: .*lab/vit.*see `vitexplore models`$"),
-    "source": ({"--model": "vit"}, r"^no model 'vit'; nearest names: .*lab/vit"),
-    "site": ({"--site": "fnn"}, r"^lab/vit has no site 'fnn'; it has ffn, query, key, value, attention_out, block$"),
-    "block": ({"--block": "8"}, r"^--block '8': there are 0 to 7$"),
-    "features": ({"--features": "3,256"}, r"^--features '3,256': there are 0 to 255$"),
-    "words": ({"--features": "many"}, r"^--features 'many': write 5, or 0:12, or 0,5,11$"),
-    "steps": ({"--steps": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
-    "copies": ({"--copies": "-1"}, r"^--steps, --copies and --batch must be at least 1$"),
-    "batch": ({"--batch": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
-    "checkpoint": ({"--checkpoint": "none.safetensors"}, r"^model lab/vit: no checkpoint at none\.safetensors$"),
-    "position": ({"--position": "64"}, r"^there are positions 0 to 63, not 64$"),
-    "logit": ({"--site": "logit", "--position": "3"}, r"^class logits have neither positions nor directions$"),
-    "class": ({"--site": "logit", "--features": "16"}, r"^--features '16': there are 0 to 15$"),
-    "clip": ({"--model": "lab/clip", "--site": "logit"}, r"^lab/clip has no class logits; visualize a site$"),
-    "width": ({"--directions": "narrow.npy", "--features": "0"}, r"ffn 1 has 256 channels, the directions have 64$"),
-    "line": ({"--directions": "line.npy"}, r"^line\.npy has shape \[256\], not \[n, channels\]$"),
-    "some": ({"--directions": "narrow.npy", "--features": "2"}, r"^--features '2': there are 0 to 1$"),
+    "model": ("lab/vti", "ffn:1:0", {}, r"^no model 'lab/vti'; nearest names: .*lab/vit.*see `vitexplore models`$"),
+    "source": ("vit", "ffn:1:0", {}, r"^no model 'vit'; nearest names: .*lab/vit"),
+    "site": (
+        "lab/vit",
+        "fnn:1:0",
+        {},
+        r"^lab/vit has no site 'fnn'; it has ffn, query, key, value, ",
+    ),
+    "block": ("lab/vit", "ffn:8:0", {}, r"^blocks of 'ffn:8:0': '8': there are 0 to 7$"),
+    "features": ("lab/vit", "ffn:1:3,256", {}, r"^channels of 'ffn:1:3,256': '3,256': there are 0 to 255$"),
+    "words": ("lab/vit", "ffn:1:many", {}, r"^objective 'ffn:1:many' is not understood; write ffn:6:0:16, "),
+    "steps": ("lab/vit", "ffn:1:0", {"--steps": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
+    "copies": ("lab/vit", "ffn:1:0", {"--copies": "-1"}, r"^--steps, --copies and --batch must be at least 1$"),
+    "batch": ("lab/vit", "ffn:1:0", {"--batch": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
+    "checkpoint": ("lab/vit", "ffn:1:0", {"--checkpoint": "none.pt"}, r"^model lab/vit: no checkpoint at none\.pt$"),
+    "size": ("lab/vit", "ffn:1:0", {"--size": 96}, r"^model lab/vit: it takes 64 pixels, not 96; leave the size out$"),
+    "position": ("lab/vit", "ffn:1:0@64", {}, r"^there are positions 0 to 63, not 64$"),
+    "logit": ("lab/vit", "logit:3@3", {}, r"^objective 'logit:3@3': class logits have neither positions nor direction"),
+    "class": ("lab/vit", "logit:16", {}, r"^classes of 'logit:16': '16': there are 0 to 15$"),
+    "clip": ("lab/clip", "logit:0", {}, r"^lab/clip has no class logits; visualize a site$"),
+    "width": ("lab/vit", "ffn:1:0", NARROW, r"ffn 1 has 256 channels, the directions have 64$"),
+    "line": ("lab/vit", "ffn:1:0", LINE, r"^line\.npy has shape \[256\], not \[n, channels\]$"),
+    "some": ("lab/vit", "ffn:1:2", NARROW, r"^channels of 'ffn:1:2': '2': there are 0 to 1$"),
 }
 
 
-@pytest.mark.parametrize("words, message", WRONG.values(), ids=WRONG)
-def test_wrong_input_is_refused_in_one_line_before_anything_is_written(tmp_path, monkeypatch, words, message):
+@pytest.mark.parametrize("model, expression, options, message", WRONG.values(), ids=WRONG)
+def test_wrong_input_is_refused_in_one_line_before_anything_is_written(
+    tmp_path, monkeypatch, model, expression, options, message
+):
     monkeypatch.chdir(tmp_path)
     np.save("narrow.npy", np.ones((2, 64)))
     np.save("line.npy", np.ones(256))
     with pytest.raises(InputError, match=message) as caught:
-        draw(tmp_path / "out", words)
+        draw(tmp_path / "out", options, expression, model)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -222,7 +253,7 @@ def test_directions_that_are_not_there_are_told_as_a_file_is(tmp_path):
 
 
 def test_the_command_itself_exits_with_2_and_one_line(tmp_path):
-    words = ["visualize", "--model", "lab/vti", "--site", "ffn", "--out", str(tmp_path / "out")]
+    words = ["visualize", "lab/vti", "ffn:1:0", "--out", str(tmp_path / "out")]
     done = subprocess.run([sys.executable, "-m", "vitexplore", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: visualize: no model 'lab/vti'; nearest names: ")
@@ -281,7 +312,7 @@ def test_every_model_of_the_lab_that_is_listed_can_be_visualized_by_that_name(tm
     """Those whose weights are shipped: the others say that they are not."""
     for name in ("lab/clip", "lab/cnn"):
         site = "channel" if name == "lab/cnn" else "ffn"
-        draw(tmp_path / name, {"--model": name, "--site": site, "--block": 0, "--features": 0, "--steps": 1})
+        draw(tmp_path / name, {"--steps": 1}, f"{site}:0:0", name)
         assert (tmp_path / name / f"{site}_0_00000.png").exists()
     assert json.loads((tmp_path / "lab/clip/recipe.json").read_text())["learning_rate"] == 1.0
     assert json.loads((tmp_path / "lab/cnn/recipe.json").read_text())["learning_rate"] == PAPER.learning_rate

@@ -16,80 +16,95 @@ if TYPE_CHECKING:
     from vitexplore.models.registry import Model
 
 
+ModelName = Annotated[
+    str, Parameter(help="lab/vit, packaged/vit_s_focus, resnet50, timm/TAG, ...; see `vitexplore models`")
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Named:
-    """A model by its name, and where it runs."""
+class Build:
+    """How a model is built, and where it runs."""
 
-    model: Annotated[str, Parameter(help="such as lab/vit or timm/TAG; see `vitexplore models`")]
     checkpoint: Annotated[
         str, Parameter(show_default=False, help="your own weights: a safetensors file, or a plain state dict")
     ] = ""
-    image_size: Annotated[int, Parameter(show_default=False, help="pixels; the model's own if left out")] = 0
+    size: Annotated[int, Parameter(show_default=False, help="pixels of a side; the model's own if left out")] = 0
     device: Device = "auto"
     threads: Threads = CORES
 
-    def load(self) -> "Model":
+    def load(self, name: str) -> "Model":
         from vitexplore.models.catalogue import named
         from vitexplore.models.registry import load, pick_device
         from vitexplore.threads import use_threads
 
         use_threads(self.threads)
-        weights = {"weights": self.checkpoint} if self.checkpoint else {}
-        return load(named(self.model, input_size=self.image_size, **weights), pick_device(self.device))
+        changes = {"weights": self.checkpoint, "input_size": self.size}
+        given = {key: value for key, value in changes.items() if value}
+        return load(named(name, **given), pick_device(self.device))
+
+
+BUILD = Build()
 
 
 def visualize(
+    model: ModelName,
+    expression: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="SITE:BLOCKS:FEATURES, such as ffn:6:0:16, channel:13:3,17, ffn:6:5@37, or logit:207",
+        ),
+    ],
+    /,
     *,
-    named: Named,
-    site: Annotated[str, Parameter(help="ffn, query, key, value, attention_out, block, channel; or logit")],
-    block: Annotated[
-        str, Parameter(show_default=False, help="counted from 0, such as 5, or 0:12, or 0,5,11; all if left out")
-    ] = "0:",
-    features: Annotated[
-        str, Parameter(help="channels (or classes), such as 7, or 0:32, or 3,17, or : for all")
-    ] = "0:16",
-    position: Annotated[int | None, Parameter(help="one of the grid, row-major, not the mean over all")] = None,
+    build: Build = BUILD,
     directions: Annotated[
-        Path | None, Parameter(help="an .npy of vectors [n, channels]; --features picks among them")
+        Path | None, Parameter(help="an .npy of vectors [n, channels]; the features of EXPRESSION pick among them")
     ] = None,
     recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="the paper's, its released code's, or ours")] = "fast",
     steps: Annotated[int | None, Parameter(help="in place of the recipe's")] = None,
     copies: Annotated[int | None, Parameter(help="augmented copies a step, in place of the recipe's")] = None,
     seed: Annotated[int, Parameter(help="of the first pixels and of the augmentations")] = 0,
     batch: Annotated[int | None, Parameter(help="features at once; as many as fit the free memory if left out")] = None,
-    out: Annotated[Path, Parameter(help="folder for the pictures")],
+    out: Annotated[
+        Path | None, Parameter(show_default=False, help="folder; pictures/MODEL_EXPRESSION if left out")
+    ] = None,
 ) -> None:
     """Optimize images that show what features respond to.
 
     Writes a PNG for each feature, sheet.png, features.parquet (scores), losses.parquet and recipe.json. A run that was
     interrupted goes on when it is started again in the same way.
     """
-    from vitexplore.tools.pictures import visualized
-    from vitexplore.visualize.gallery import objectives_of
+    from vitexplore.tools.pictures import folder_for, read_directions, visualized
+    from vitexplore.visualize.expression import objectives
     from vitexplore.visualize.recipes import recipe_for
 
-    model = named.load()
+    built = build.load(model)
     if any(number is not None and number < 1 for number in (steps, copies, batch)):
         raise InputError("--steps, --copies and --batch must be at least 1")
     changes = {key: value for key, value in (("steps", steps), ("copies", copies)) if value is not None}
-    way = recipe_for(recipe, model.spec, **changes)
-    objectives = objectives_of(model, site, block, features, position, directions)
-    weights = f" ({Path(named.checkpoint).name})" if named.checkpoint else ""
-    visualized(model, objectives, way, out, seed, batch, f"{model.spec.name}{weights}, {site}")
+    way = recipe_for(recipe, built.spec, **changes)
+    wanted = objectives(built, expression, read_directions(directions) if directions else None)
+    weights = f" ({Path(build.checkpoint).name})" if build.checkpoint else ""
+    title = f"{built.spec.name}{weights}, {expression}"
+    sheet = visualized(built, wanted, way, out or folder_for(model, expression), seed, batch, title)
+    sys.stdout.write(f"{sheet}\n")
 
 
 def top_images(
+    model: ModelName,
+    expression: Annotated[str, Parameter(help="SITE:BLOCK:FEATURES, such as ffn:5:0:8 or channel:13:3,17")],
+    /,
     *,
-    named: Named,
-    site: Annotated[str, Parameter(help="ffn, query, key, value, attention_out, block or channel")],
-    block: Annotated[int, Parameter(help="counted from 0")],
-    features: Annotated[str, Parameter(help="channels, such as 7, or 0:32, or 3,17, or : for all")] = "0:8",
+    build: Build = BUILD,
     images: Annotated[Path | None, Parameter(help="folder of pictures, searched through")] = None,
     scenes: Annotated[int | None, Parameter(help="in place of it: how many of the lab's test scenes to render")] = None,
     k: Annotated[int, Parameter(help="images for each feature")] = 8,
     batch: Annotated[int, Parameter(help="images at once")] = 32,
-    out: Annotated[Path, Parameter(help="folder for top.parquet and top.png")],
+    out: Annotated[
+        Path | None, Parameter(show_default=False, help="folder; top_images/MODEL_EXPRESSION if left out")
+    ] = None,
 ) -> None:
     """Find the images that activate features most, and draw them with the features' maps.
 
@@ -97,19 +112,17 @@ def top_images(
     """
     from vitexplore.data.photos import folder_of_photos
     from vitexplore.data.scene_sets import scene_set
-    from vitexplore.models.sites import Site, channels
-    from vitexplore.selection import integers
-    from vitexplore.tools.pictures import top_images
+    from vitexplore.tools.pictures import channels_in, folder_for, top_images
 
     if (images is None) == (scenes is None):
         raise InputError("name either --images DIR or --scenes NUMBER")
     if k < 1 or (scenes is not None and scenes < 1):
         raise InputError("--k and --scenes must be at least 1")
-    model, wanted_site = named.load(), Site(site, block)
-    wanted = integers(features, channels(model, wanted_site), "--features")
-    top_images(
-        model, folder_of_photos(images) if images else scene_set("test", scenes), wanted_site, wanted, k, batch, out
-    )
+    built = build.load(model)
+    wanted = channels_in(built, expression)
+    shown = folder_of_photos(images) if images else scene_set("test", scenes)
+    sheet = top_images(built, shown, wanted, k, batch, out or folder_for(model, expression, "top_images"))
+    sys.stdout.write(f"{sheet}\n")
 
 
 def replicate(
@@ -221,8 +234,8 @@ def estimate(
 # each with an example, by what they are for
 COMMANDS = {
     "See features": {
-        visualize: "visualize --model lab/vit --site ffn --block 5 --features 0:32 --recipe paper --out pictures",
-        top_images: "top-images --model lab/vit --site ffn --block 5 --features 0:8 --scenes 500 --out top",
+        visualize: "visualize packaged/vit_s_focus ffn:6:0:16",
+        top_images: "top-images lab/vit ffn:5:0:8 --scenes 500",
     },
     "Run the suite": {
         replicate: "replicate --configfile workflow/scales/photos.yaml --config images=photos",

@@ -127,11 +127,14 @@ def _build_lab(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
     names = ("lab_vit", "lab_cnn", *lab.CLIPS, *variants.NAMES)
     if spec.architecture not in names:
         raise InputError(f"model {spec.name}: the lab has no {spec.architecture!r}; it has {', '.join(names)}")
-    if spec.architecture in lab.CLIPS:
-        clip = lab.lab_clip()
-        return clip, clip.visual.trunk.pretrained_cfg
-    module = timm.create_model(spec.architecture)
-    return module, module.pretrained_cfg
+    module = lab.lab_clip() if spec.architecture in lab.CLIPS else timm.create_model(spec.architecture)
+    config = (module.visual.trunk if spec.architecture in lab.CLIPS else module).pretrained_cfg
+    side = config["input_size"][-1]
+    if spec.family != "cnn" and spec.input_size not in (0, side):
+        raise InputError(
+            f"model {spec.name}: it takes images of {side} pixels, not {spec.input_size}; leave the size out"
+        )
+    return module, config
 
 
 def _build_open_clip(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
@@ -144,7 +147,12 @@ def _build_open_clip(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
         raise InputError(f"model {spec.name}: {architecture} has no weights {tag!r}; it has {', '.join(known)}")
     pretrained = tag if spec.weights == "pretrained" else None
     # OpenAI's weights were trained with QuickGELU, whether or not they are what is loaded
-    module = open_clip.create_model(architecture, pretrained=pretrained, force_quick_gelu=tag == "openai")
+    module = open_clip.create_model(
+        architecture,
+        pretrained=pretrained,
+        force_quick_gelu=tag == "openai",
+        force_image_size=spec.input_size or None,
+    )
     config = {
         "input_size": (3, *_pair(module.visual.image_size)),
         "mean": getattr(module.visual, "image_mean", None) or OPENAI_MEAN,

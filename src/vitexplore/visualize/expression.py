@@ -4,11 +4,13 @@ import re
 from functools import reduce
 from operator import add
 
+from torch import Tensor
+
 from vitexplore.errors import InputError
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, channels, sites
 from vitexplore.selection import integers
-from vitexplore.visualize.objective import Channels, Logits, Objective, classes
+from vitexplore.visualize.objective import Channels, Directions, Logits, Objective, classes
 
 EXAMPLES = "ffn:6:0:16, ffn:6:3,17, ffn::0:4 (all blocks), channel:13:4@37 (position 37), logit:207 or a sum of these, "
 EXAMPLES += "0.2*channel:13:4 + 0.8*channel:13:9 - logit:207"
@@ -16,18 +18,20 @@ _TERM = re.compile(r"(?P<kind>[a-z_]+):(?P<rest>[\d,:]*)(@(?P<position>\d+))?")
 _WEIGHTED = re.compile(r"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+\.?\d*|\.\d+)\s*\*\s*)?(?P<term>[^\s+*-]+)\s*")
 
 
-def objectives(model: Model, text: str) -> dict[str, Objective]:
+def objectives(model: Model, text: str, directions: Tensor | None = None) -> dict[str, Objective]:
     """The objectives that ``text`` asks for, each by a name that a file may have, such as ffn_6.
 
     A term is ``kind:blocks:channels`` or ``logit:classes``. Numbers are written as ``integers`` reads them, blocks
     without a range; no block means all. ``@37`` after a term reads position 37 of the grid, row-major, not the mean
-    over all. A sum of terms with signs and factors is one objective; each of its terms is of one block. Raises
-    InputError for what is not understood and for what the model lacks."""
+    over all. A sum of terms with signs and factors is one objective; each of its terms is of one block. With
+    ``directions`` [n, channels] the numbers pick among these, not among channels. Raises InputError for what is not
+    understood and for what the model lacks."""
     terms = _weighted_terms(text)
     if [weight for weight, _ in terms] == [1]:
-        found = _term(model, terms[0][1])
+        found = _term(model, terms[0][1], directions)
     else:
-        found = {_file_name(terms): reduce(add, [weight * _one_block(model, term) for weight, term in terms])}
+        weighted = [weight * _one_block(model, term, directions) for weight, term in terms]
+        found = {_file_name(terms): reduce(add, weighted)}
     for objective in found.values():
         objective.bind(model)  # says what is wrong before anything is written
     return found
@@ -56,21 +60,21 @@ def _file_name(terms: list[tuple[float, str]]) -> str:
     return "_".join(words).removeprefix("plus_")
 
 
-def _one_block(model: Model, text: str) -> Objective:
-    found = list(_term(model, text).values())
+def _one_block(model: Model, text: str, directions: Tensor | None) -> Objective:
+    found = list(_term(model, text, directions).values())
     if len(found) > 1:
         raise InputError(f"objective {text!r} is of {len(found)} blocks; a term of a sum is of one block")
     return found[0]
 
 
-def _term(model: Model, text: str) -> dict[str, Objective]:
+def _term(model: Model, text: str, directions: Tensor | None) -> dict[str, Objective]:
     match = _TERM.fullmatch(text)
     if not match:
         raise InputError(f"objective {text!r} is not understood; write {EXAMPLES}")
     kind, rest, position = match["kind"], match["rest"], match["position"]
     if kind == "logit":
-        if position:
-            raise InputError(f"objective {text!r}: class logits have no positions")
+        if position or directions is not None:
+            raise InputError(f"objective {text!r}: class logits have neither positions nor directions")
         return {"logit": Logits(integers(rest, classes(model), f"classes of {text!r}:"))}
     blocks, colon, features = rest.partition(":")
     if not colon:
@@ -82,6 +86,10 @@ def _term(model: Model, text: str) -> dict[str, Objective]:
     found = {}
     for block in integers(blocks or ":", available[kind], f"blocks of {text!r}:"):
         site = Site(kind, block)
-        labels = integers(features, channels(model, site), f"channels of {text!r}:")
-        found[f"{kind}_{block}{suffix}"] = Channels(site, labels, int(position) if position else None)
+        count = channels(model, site) if directions is None else len(directions)
+        labels = integers(features, count, f"channels of {text!r}:")
+        at = int(position) if position else None
+        found[f"{kind}_{block}{suffix}"] = (
+            Channels(site, labels, at) if directions is None else Directions(site, labels, directions[list(labels)], at)
+        )
     return found

@@ -5,20 +5,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 
-from vitexplore.errors import InputError
 from vitexplore.folder_lock import held
 from vitexplore.io import write_atomically, write_json, write_table
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Site, channels, sites
 from vitexplore.png import encode
 from vitexplore.progress import meter
 from vitexplore.provenance import of_model
-from vitexplore.selection import integers
-from vitexplore.visualize.objective import Channels, Directions, Logits, Objective, classes
+from vitexplore.visualize.objective import Objective
 from vitexplore.visualize.optimize import Checkpoint, Visualization, visualize
 from vitexplore.visualize.quality import high_frequency_share
 from vitexplore.visualize.recipes import Recipe
@@ -33,7 +28,7 @@ def visualize_to_folder(
     seed: int = 0,
     batch: int | None = None,
 ) -> pd.DataFrame:
-    """Visualize the features of ``objectives``, by the name that their files begin with (see ``objectives_of``), and
+    """Visualize the features of ``objectives``, by the name that their files begin with (see expression.py), and
     write to ``out``: a PNG for each, features.parquet, losses.parquet and recipe.json. ``batch``: features at once, as
     many as fit the free memory for None. A run that was interrupted goes on when it is started again.
 
@@ -60,47 +55,6 @@ def _visualized(
     write_json(out / "recipe.json", asdict(recipe))
     shutil.rmtree(unfinished)
     return table
-
-
-def objectives_of(
-    model: Model,
-    site: str,
-    blocks: str = "0:",
-    features: str = "0:16",
-    position: int | None = None,
-    directions: Path | None = None,
-) -> dict[str, Objective]:
-    """``features`` of a ``site`` of some ``blocks``, or classes of the site "logit": an objective for each block, by
-    its name, such as ffn_5. ``integers`` reads the numbers. ``position``: one of the grid, row-major, not the mean over
-    all. ``directions``: an .npy of vectors [n, channels], among which ``features`` pick. Raises InputError for what the
-    model has not, FileNotFoundError where there is no file."""
-    if site == "logit":
-        if position is not None or directions:
-            raise InputError("class logits have neither positions nor directions")
-        return {"logit": Logits(integers(features, classes(model), "--features"))}
-    available = sites(model)
-    if site not in available:
-        raise InputError(f"{model.spec.name} has no site {site!r}; it has {', '.join(available)}")
-    vectors = _vectors(directions) if directions else None
-    found: dict[str, Objective] = {}
-    for block in integers(blocks, available[site], "--block"):
-        where = Site(site, block)
-        labels = integers(features, channels(model, where) if vectors is None else len(vectors), "--features")
-        objective = (
-            Channels(where, labels, position)
-            if vectors is None
-            else Directions(where, labels, vectors[list(labels)], position)
-        )
-        objective.bind(model)  # says what is wrong before anything is written
-        found[f"{site}_{block}"] = objective
-    return found
-
-
-def _vectors(path: Path) -> torch.Tensor:
-    vectors = torch.from_numpy(np.load(path)).float()
-    if vectors.ndim != 2:
-        raise InputError(f"{path} has shape {list(vectors.shape)}, not [n, channels]")
-    return vectors
 
 
 def _save(out: Path, name: str, objective: Objective, found: Visualization) -> pd.DataFrame:
