@@ -223,7 +223,12 @@ WRONG = {
     "copies": ("lab/vit", "ffn:1:0", {"--copies": "-1"}, r"^--steps, --copies and --batch must be at least 1$"),
     "batch": ("lab/vit", "ffn:1:0", {"--batch": "0"}, r"^--steps, --copies and --batch must be at least 1$"),
     "checkpoint": ("lab/vit", "ffn:1:0", {"--checkpoint": "none.pt"}, r"^model lab/vit: no checkpoint at none\.pt$"),
-    "size": ("lab/vit", "ffn:1:0", {"--size": 96}, r"^model lab/vit: it takes 64 pixels, not 96; leave the size out$"),
+    "size": (
+        "lab/vit",
+        "ffn:1:0",
+        {"--size": 96},
+        r"^model lab/vit: it takes images of 64 pixels, not 96; leave the size out$",
+    ),
     "position": ("lab/vit", "ffn:1:0@64", {}, r"^there are positions 0 to 63, not 64$"),
     "logit": ("lab/vit", "logit:3@3", {}, r"^objective 'logit:3@3': class logits have neither positions nor direction"),
     "class": ("lab/vit", "logit:16", {}, r"^classes of 'logit:16': '16': there are 0 to 15$"),
