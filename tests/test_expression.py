@@ -77,7 +77,7 @@ WRONG = {
     "ffn 6:0": r"^objective 'ffn 6:0' is not understood; write ffn:6:0:16, ",
     "ffn:6:0@": r"^objective 'ffn:6:0@' is not understood; write ffn:6:0:16, ",
     "ffn:6": r"^objective 'ffn:6' names no channels; write ffn:6:0:16, ",
-    "logit:3@2": r"^objective 'logit:3@2': class logits have no positions$",
+    "logit:3@2": r"^objective 'logit:3@2': class logits have neither positions nor directions$",
     "fnn:6:0": r"^m has no site 'fnn'; it has ffn, query, key, ",
     "ffn:8:0": r"^blocks of 'ffn:8:0': '8': there are 0 to 7$",
     "ffn:6:256": r"^channels of 'ffn:6:256': '256': there are 0 to 255$",

@@ -1,7 +1,7 @@
 """What do vision transformers learn? Experiments on the features of vision models.
 
-For notebooks: a model by name (``load_named``), images to show it (``scene_set``, ``folder_of_photos``) in a
-``Loader``, and an ``experiment`` by name.
+For notebooks: pictures of features (``show``); a model by name (``load_named``), images to show it (``scene_set``,
+``folder_of_photos``) in a ``Loader``, and an ``experiment`` by name.
 """
 
 from importlib import import_module
@@ -14,6 +14,7 @@ _HOME = {
     "folder_of_photos": ("vitexplore.data.photos", "folder_of_photos"),
     "load_named": ("vitexplore.models.catalogue", "load_named"),
     "scene_set": ("vitexplore.data.scene_sets", "scene_set"),
+    "show": ("vitexplore.notebook", "show"),
 }
 
 

@@ -1,5 +1,6 @@
-"""Progress of long work: a bar on a terminal, else now and then a line in the log."""
+"""Progress of long work: a bar on a terminal, one line in a notebook, else now and then a line in the log."""
 
+import builtins
 import logging
 import sys
 import time
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-EVERY = 10.0  # seconds between lines
+EVERY, NOTEBOOK_EVERY = 10.0, 0.5  # seconds between lines
 
 
 @contextmanager
@@ -38,16 +39,25 @@ def meter(what: str, total: float, unit: str) -> Iterator[Callable[[float], None
             yield show
         return
 
+    notebook = hasattr(builtins, "__IPYTHON__")
+    every = NOTEBOOK_EVERY if notebook else EVERY
+
     def tell(amount: float) -> None:
         nonlocal done, said
         done += amount
         now = time.monotonic()
-        if now - said > EVERY and done:
+        if now - said > every and done:
             said = now
             left = (now - began) * max(total / done - 1, 0)
-            log.info("%s: %.0f%%, %s, %.0f s left", what, 100 * min(done / total, 1), pace(now), left)
+            line = f"{what}: {100 * min(done / total, 1):.0f}%, {pace(now)}, {left:.0f} s left"
+            if notebook:
+                sys.stderr.write(f"\r{line}   ")
+            else:
+                log.info(line)
 
     yield tell
+    if notebook:
+        sys.stderr.write(f"\r{what}: {total:g} {unit} in {time.monotonic() - began:.0f} s{' ' * 40}\n")
 
 
 def track(items: Iterable[T], what: str, total: float) -> Iterator[T]:

@@ -1,11 +1,12 @@
 """A folder of pictures of features that somebody chose: PNG files, scores, loss curves, the recipe."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from torch import Tensor
 
 from vitexplore.folder_lock import held
 from vitexplore.io import write_atomically, write_json, write_table
@@ -46,7 +47,8 @@ def _visualized(
     with meter(model.spec.name, total, "features") as tell:
         for name, objective in objectives.items():
             found = visualize(model, objective, recipe, seed, batch, Checkpoint(unfinished / name, keep=True), tell)
-            rows.append(_save(out, name, objective, found))
+            rows.append(rows_of(name, objective, found))
+            write_pictures(out, rows[-1]["file"], found.images)
             losses.append(loss_table(objective.labels, found, site=name))
     provenance = of_model(model, "", "none", seed)
     table = pd.concat(rows, ignore_index=True)
@@ -57,20 +59,24 @@ def _visualized(
     return table
 
 
-def _save(out: Path, name: str, objective: Objective, found: Visualization) -> pd.DataFrame:
-    """Write the PNGs, and say of each what it shows."""
-    files = [f"{name}_{label:05d}.png" for label in objective.labels]
-    for file, image in zip(files, found.images, strict=True):
-        png = encode(image)
-        write_atomically(out / file, lambda path, png=png: path.write_bytes(png))
+def rows_of(name: str, objective: Objective, found: Visualization) -> pd.DataFrame:
+    """A row for each feature of ``objective``, which goes by ``name``: site, feature, file, score, high_frequency, loss
+    (the last), batch."""
     return pd.DataFrame(
         {
             "site": name,
             "feature": objective.labels,
-            "file": files,
+            "file": [f"{name}_{label:05d}.png" for label in objective.labels],
             "score": found.score.numpy(),
             "high_frequency": high_frequency_share(found.images).numpy(),
             "loss": found.loss[-1].numpy(),
             "batch": found.batch,
         }
     )
+
+
+def write_pictures(folder: Path, files: Iterable[str], images: Tensor) -> None:
+    """Write ``images`` [f, 3, h, w] in [0, 1] as PNG ``files`` in ``folder``."""
+    for file, image in zip(files, images, strict=True):
+        png = encode(image)
+        write_atomically(folder / file, lambda path, png=png: path.write_bytes(png))

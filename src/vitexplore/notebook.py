@@ -1,0 +1,87 @@
+"""Pictures of features in a notebook: one line makes them, and what it returns draws itself."""
+
+import base64
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vitexplore.errors import InputError
+from vitexplore.figures import gallery as sheets
+from vitexplore.figures import plots
+from vitexplore.io import write_table
+from vitexplore.models.catalogue import load_named
+from vitexplore.models.registry import Model
+from vitexplore.png import encode
+from vitexplore.progress import meter
+from vitexplore.provenance import of_model
+from vitexplore.visualize.expression import objectives
+from vitexplore.visualize.gallery import rows_of, write_pictures
+from vitexplore.visualize.optimize import visualize
+from vitexplore.visualize.recipes import recipe_for
+
+WIDTH = 176  # pixels of an image in a notebook
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What ``show`` made. ``images`` float [f, 3, h, w] in [0, 1], and ``table``, a row for each of them: site,
+    feature, file (its name in ``save``), score (the objective on the clean image), high_frequency, loss (the last),
+    batch; ``provenance``: model, weights and libraries. A notebook draws the images under ``title``."""
+
+    title: str
+    images: Tensor
+    table: pd.DataFrame
+    provenance: dict[str, Any]
+
+    def save(self, folder: Path | str) -> None:
+        """Write to ``folder`` a PNG for each image, features.parquet and sheet.png."""
+        folder = Path(folder)
+        write_pictures(folder, self.table["file"], self.images)
+        write_table(folder / "features.parquet", self.table, self.provenance)
+        plots.save(sheets.sheet(self.table, folder, self.title), folder / "sheet.png")
+
+    def _repr_html_(self) -> str:
+        shown = zip(self.table.itertuples(), self.images, strict=True)
+        pictures = (_figure(encode(image), f"{row.site}, {row.feature}: {row.score:.3g}") for row, image in shown)
+        wrapped = f'<div style="display: flex; flex-wrap: wrap; gap: 8px">{"".join(pictures)}</div>'
+        return f"<p>{escape(self.title)}</p>{wrapped}"
+
+
+def _figure(png: bytes, caption: str) -> str:
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    picture = f'<img src="{source}" style="width: {WIDTH}px">'
+    return f'<figure style="margin: 0">{picture}<figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def show(
+    model: str | Model,
+    expression: str,
+    *,
+    recipe: str = "ours",
+    seed: int = 0,
+    size: int | None = None,
+    steps: int | None = None,
+) -> Shown:
+    """Visualize the features that ``expression`` asks for, such as ``ffn:6:0:16`` (see expression.py), of a ``model``:
+    a name as ``named`` takes it, or a built one. ``recipe``: one of RECIPES, with ``steps`` in place of its own.
+    ``size``: side of the images in pixels, at which a model is built by its name; its own for None. Raises InputError
+    for what the model or the recipes have not, and for a ``size`` of a built model."""
+    if isinstance(model, Model) and size:
+        raise InputError("size: the model is built; give its name, or load_named(name, input_size=...)")
+    built = model if isinstance(model, Model) else load_named(model, **({"input_size": size} if size else {}))
+    way = recipe_for(recipe, built.spec, **({"steps": steps} if steps else {}))
+    wanted = objectives(built, expression)
+    tables, images = [], []
+    with meter(built.spec.name, sum(len(each.labels) for each in wanted.values()), "features") as tell:
+        for name, objective in wanted.items():
+            found = visualize(built, objective, way, seed, report=tell)
+            tables.append(rows_of(name, objective, found))
+            images.append(found.images)
+    title = f"{built.spec.name}, {expression}, recipe {recipe}"
+    table = pd.concat(tables, ignore_index=True)
+    return Shown(title, torch.cat(images), table, of_model(built, "", "none", seed))
