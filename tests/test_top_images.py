@@ -60,7 +60,7 @@ def test_the_folder_has_a_name_of_its_own_and_the_sheets_path_is_printed(tmp_pat
     monkeypatch.chdir(tmp_path)
     on_one_thread("top-images", {"--scenes": 3, "--k": 1}, *TWO)
     sheet = Path(capsys.readouterr().out.removesuffix("\n"))
-    assert sheet == Path("top_images/lab_vit_ffn_5_7_200/top.png") and sheet.exists()
+    assert sheet == Path("top_images/lab_vit_ffn_5_7,200/top.png") and sheet.exists()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from vitexplore.models.registry import load
 from vitexplore.models.sites import Site
 from vitexplore.provenance import of_model
 from vitexplore.selection import integers
+from vitexplore.tools.pictures import folder_for
 from vitexplore.visualize import gallery
 from vitexplore.visualize.objective import Channels, Logits
 from vitexplore.visualize.optimize import Checkpoint, Engine
@@ -154,7 +155,14 @@ def test_the_folder_has_a_name_of_its_own_and_the_sheets_path_is_printed(tmp_pat
     monkeypatch.chdir(tmp_path)
     on_one_thread("visualize", {"--steps": 1}, "lab/vit", "ffn:1:0,2@9")
     sheet = Path(capsys.readouterr().out.removesuffix("\n"))
-    assert sheet == Path("pictures/lab_vit_ffn_1_0_2_9/sheet.png") and sheet.exists()
+    assert sheet == Path("pictures/lab_vit_ffn_1_0,2@9/sheet.png") and sheet.exists()
+
+
+def test_different_expressions_have_different_folders_with_names_that_every_system_takes():
+    expressions = ["ffn:1:0,2", "ffn:1:0:2", "ffn:1:0@2", "ffn:1:0 + ffn:1:2", "ffn:1:0 - ffn:1:2", "2*ffn:1:0"]
+    names = [folder_for("lab/vit", expression).name for expression in expressions]
+    assert len(set(names)) == len(names)
+    assert not set("".join(names)) & set(r'\/:*?"<>| ')
 
 
 def test_a_cnn_makes_pictures_beyond_its_own_size(tmp_path):

@@ -24,7 +24,7 @@ from vitexplore.visualize.recipes import Recipe
 
 def folder_for(model: str, expression: str, under: str = "pictures") -> Path:
     """A folder of the current one for what a command makes, with a name that every file system takes."""
-    return Path(under) / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{model}_{expression}").strip("_")
+    return Path(under) / re.sub(r"[^A-Za-z0-9.,@+-]+", "_", f"{model}_{expression}")
 
 
 def read_directions(path: Path) -> torch.Tensor:
