@@ -54,7 +54,7 @@ def test_a_notebook_draws_each_image_over_its_caption(shown):
     for png, image in zip(pngs, shown.images, strict=True):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))), pixels(image))
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert captions == [f"{row.site}, {row.feature}: {row.score:.3g}" for row in shown.table.itertuples()]
+    assert captions == [f"{row.site}, {row.feature}: score {row.score:.3g}" for row in shown.table.itertuples()]
     assert "<p>lab/vit, ffn:1,3:0,2, recipe paper</p>" in html
 
 

@@ -1,7 +1,7 @@
 """Pictures of features in a notebook: one line makes them, and what it returns draws itself."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,9 @@ class Shown:
     batch; ``provenance``: model, weights and libraries. A notebook draws the images under ``title``."""
 
     title: str
-    images: Tensor
-    table: pd.DataFrame
-    provenance: dict[str, Any]
+    images: Tensor = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
+    provenance: dict[str, Any] = field(repr=False)
 
     def save(self, folder: Path | str) -> None:
         """Write to ``folder`` a PNG for each image, features.parquet and sheet.png."""
@@ -47,7 +47,7 @@ class Shown:
 
     def _repr_html_(self) -> str:
         shown = zip(self.table.itertuples(), self.images, strict=True)
-        pictures = (_figure(encode(image), f"{row.site}, {row.feature}: {row.score:.3g}") for row, image in shown)
+        pictures = (_figure(encode(image), f"{row.site}, {row.feature}: score {row.score:.3g}") for row, image in shown)
         wrapped = f'<div style="display: flex; flex-wrap: wrap; gap: 8px">{"".join(pictures)}</div>'
         return f"<p>{escape(self.title)}</p>{wrapped}"
 
