@@ -20,7 +20,7 @@ from vitexplore.models.catalogue import catalogue, load_named, named, paper_side
 from vitexplore.models.convert import from_onnx
 from vitexplore.models.packaged import PACKAGED
 from vitexplore.models.registry import checkpoint_path, load
-from vitexplore.models.sites import sites
+from vitexplore.models.sites import Site, grid, sites
 from vitexplore.models.spec import ModelSpec
 from vitexplore.scale import parse
 
@@ -136,6 +136,12 @@ def test_the_papers_side_is_that_of_the_architecture_else_of_the_family(source, 
 def test_every_model_of_the_paper_has_its_own_size():
     for row in catalogue().query("paper_name != ''").itertuples():
         assert paper_side(ModelSpec("m", row.source, row.architecture, row.family)) == row.input_size, row.name
+
+
+def test_a_clip_is_built_at_the_size_that_is_asked_for():
+    model = load(named("open_clip/ViT-S-32/none", weights="random", input_size=96))
+    assert model.spec.input_size == 96 and grid(model, Site("ffn", 0)) == (3, 3)
+    assert registry.embed(model, torch.zeros(1, 3, 96, 96)).isfinite().all()
 
 
 # packaged
