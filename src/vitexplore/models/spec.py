@@ -23,11 +23,11 @@ class ModelSpec:
     """A model by name, and the preprocessing that belongs to it.
 
     ``architecture`` is a full weight tag (``vit_base_patch16_384.orig_in21k_ft_in1k``; open_clip:
-    ``ViT-B-16/openai``). ``weights`` is ``pretrained``, ``random`` (controls, tests of code), the path of a
-    local checkpoint, or ``package:NAME/FILE`` for a checkpoint inside an installed package. A checkpoint's
-    names become the model's by ``key_map`` (prefix to prefix), or by ``match: order`` where both list the
-    same tensors in the same order under other names. ``seed`` is the training seed of a lab model, else that of random
-    weights.
+    ``ViT-B-16/openai``). ``weights`` is ``pretrained``, ``random`` (controls, tests of code), the path of a local
+    checkpoint (safetensors, a plain state dict, or ONNX of a ViT of timm's), or ``package:NAME/FILE`` for a checkpoint
+    inside an installed package. A checkpoint's names become the model's by ``key_map`` (prefix to prefix), or by
+    ``match: order`` where both list the same tensors in the same order under other names. ``seed`` is the training seed
+    of a lab model, else that of random weights.
     ``input_size`` in pixels, 0 for the architecture's own; ``crop`` is the share of the resized image
     that the centre crop keeps. Raises InputError for a source, a family or a match that does not exist.
     """
