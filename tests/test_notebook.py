@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -54,8 +55,21 @@ def test_a_notebook_draws_each_image_over_its_caption(shown):
     for png, image in zip(pngs, shown.images, strict=True):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))), pixels(image))
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert captions == [f"{row.site}, {row.feature}: score {row.score:.3g}" for row in shown.table.itertuples()]
+    dead = [", dead" if score <= 0 else "" for score in shown.table["score"]]
+    rows = zip(shown.table.itertuples(), dead, strict=True)
+    assert captions == [f"{row.site}, {row.feature}: score {row.score:.3g}{word}" for row, word in rows]
     assert "<p>lab/vit, ffn:1,3:0,2, recipe paper</p>" in html
+
+
+def test_a_feature_that_does_not_fire_at_its_picture_is_called_dead(shown):
+    silent = replace(shown, table=shown.table.assign(score=[1.0, -0.01, 2.0, 3.0]))
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", silent._repr_html_())
+    assert [caption.partition(": ")[2] for caption in captions] == [
+        "score 1",
+        "score -0.01, dead",
+        "score 2",
+        "score 3",
+    ]
 
 
 def test_save_writes_what_is_drawn(shown, tmp_path):

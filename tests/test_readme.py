@@ -160,6 +160,9 @@ def test_pictures_in_a_shell(project):
     """With a step of the recipes."""
     model = timm.create_model("vit_tiny_patch16_224")
     save_file(model.state_dict(), project / "mine.safetensors")
+    (project / "photos").mkdir()
+    for number, shade in enumerate((60, 180)):
+        Image.new("RGB", (WIDTH, HEIGHT), (shade, 90, 30)).save(project / f"photos/{number}.jpg")
     commands = after("**Visualize features** of any model").splitlines()
     drawn = [command for command in commands if command.startswith("vitexplore visualize")]
     for command in commands:

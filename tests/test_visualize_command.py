@@ -11,17 +11,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from command import call, on_one_thread
 from PIL import Image
 from safetensors.torch import save_file
 
+from vitexplore.data.loading import preprocess
+from vitexplore.data.scene_sets import scene_set
 from vitexplore.errors import InputError
+from vitexplore.figures import overlays
 from vitexplore.folder_lock import held
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import load
-from vitexplore.models.sites import Site
+from vitexplore.models.sites import Site, read
 from vitexplore.provenance import of_model
 from vitexplore.selection import integers
+from vitexplore.tools import pictures
 from vitexplore.tools.pictures import folder_for
 from vitexplore.visualize import gallery
 from vitexplore.visualize.objective import Channels, Logits
@@ -163,6 +168,31 @@ def test_different_expressions_have_different_folders_with_names_that_every_syst
     names = [folder_for("lab/vit", expression).name for expression in expressions]
     assert len(set(names)) == len(names)
     assert not set("".join(names)) & set(r'\/:*?"<>| ')
+
+
+def test_the_images_that_activate_a_channel_most_stand_beside_it(tmp_path, monkeypatch, lab_vit):
+    scenes, seen = [scene_set("test", 6).image(i) for i in range(6)], []
+    (tmp_path / "photos").mkdir()
+    for number, scene in enumerate(scenes):
+        scene.save(tmp_path / f"photos/{number}.png")
+    sheet = pictures.gallery.sheet
+    monkeypatch.setattr(pictures.gallery, "sheet", lambda *given: (seen.append(given[3]), sheet(*given))[1])
+    draw(tmp_path / "out", {"--images": tmp_path / "photos"}, "ffn:3:0,2")
+    transform = preprocess(lab_vit.spec)
+    with torch.no_grad():
+        acts = [read(lab_vit, Site("ffn", 3), transform(scene)[None]).bpc.mean(1)[0] for scene in scenes]
+    assert set(seen[0]) == {("ffn_3", 0), ("ffn_3", 2)}
+    for (_, feature), found in seen[0].items():
+        scores = torch.stack(acts)[:, feature]
+        assert found.best == pytest.approx(scores.max().item(), abs=1e-5)
+        assert np.array_equal(found.images[0], overlays.seen(scenes[scores.argmax()], lab_vit.spec.crop))
+
+
+def test_images_beside_what_is_no_channel_are_refused(tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "grey.png")
+    with pytest.raises(InputError, match=r"^logit: images are shown beside channels alone; leave them out$"):
+        draw(tmp_path / "out", {"--images": tmp_path}, "logit:2")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_cnn_makes_pictures_beyond_its_own_size(tmp_path):

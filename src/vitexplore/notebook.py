@@ -13,6 +13,7 @@ from torch import Tensor
 from vitexplore.errors import InputError
 from vitexplore.figures import gallery as sheets
 from vitexplore.figures import plots
+from vitexplore.figures.feature_rows import is_dead
 from vitexplore.io import write_table
 from vitexplore.models.catalogue import load_named
 from vitexplore.models.registry import Model
@@ -46,8 +47,10 @@ class Shown:
         plots.save(sheets.sheet(self.table, folder, self.title), folder / "sheet.png")
 
     def _repr_html_(self) -> str:
-        shown = zip(self.table.itertuples(), self.images, strict=True)
-        pictures = (_figure(encode(image), f"{row.site}, {row.feature}: score {row.score:.3g}") for row, image in shown)
+        pictures = []
+        for row, image, dead in zip(self.table.itertuples(), self.images, is_dead(self.table), strict=True):
+            caption = f"{row.site}, {row.feature}: score {row.score:.3g}{', dead' if dead else ''}"
+            pictures.append(_figure(encode(image), caption))
         wrapped = f'<div style="display: flex; flex-wrap: wrap; gap: 8px">{"".join(pictures)}</div>'
         return f"<p>{escape(self.title)}</p>{wrapped}"
 

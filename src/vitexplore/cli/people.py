@@ -63,6 +63,9 @@ def visualize(
         Path | None, Parameter(help="an .npy of vectors [n, channels]; the features of EXPRESSION pick among them")
     ] = None,
     recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="the paper's, its released code's, or ours")] = "fast",
+    images: Annotated[
+        Path | None, Parameter(help="folder of pictures: those that activate a feature most stand beside it")
+    ] = None,
     steps: Annotated[int | None, Parameter(help="in place of the recipe's")] = None,
     copies: Annotated[int | None, Parameter(help="augmented copies a step, in place of the recipe's")] = None,
     seed: Annotated[int, Parameter(help="of the first pixels and of the augmentations")] = 0,
@@ -76,6 +79,7 @@ def visualize(
     Writes a PNG for each feature, sheet.png, features.parquet (scores), losses.parquet and recipe.json. A run that was
     interrupted goes on when it is started again in the same way.
     """
+    from vitexplore.data.photos import folder_of_photos
     from vitexplore.tools.pictures import folder_for, read_directions, visualized
     from vitexplore.visualize.expression import objectives
     from vitexplore.visualize.recipes import recipe_for
@@ -88,7 +92,8 @@ def visualize(
     wanted = objectives(built, expression, read_directions(directions) if directions else None)
     weights = f" ({Path(build.checkpoint).name})" if build.checkpoint else ""
     title = f"{built.spec.name}{weights}, {expression}"
-    sheet = visualized(built, wanted, way, out or folder_for(model, expression), seed, batch, title)
+    photos = folder_of_photos(images) if images else None
+    sheet = visualized(built, wanted, way, out or folder_for(model, expression), seed, batch, title, photos)
     sys.stdout.write(f"{sheet}\n")
 
 
