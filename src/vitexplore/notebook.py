@@ -23,7 +23,7 @@ from vitexplore.provenance import of_model
 from vitexplore.visualize.expression import objectives
 from vitexplore.visualize.gallery import rows_of, write_pictures
 from vitexplore.visualize.optimize import visualize
-from vitexplore.visualize.recipes import recipe_for
+from vitexplore.visualize.recipes import FAST, recipe_for
 
 WIDTH = 176  # pixels of an image in a notebook
 
@@ -65,7 +65,7 @@ def show(
     model: str | Model,
     expression: str,
     *,
-    recipe: str = "ours",
+    recipe: str = FAST.name,
     seed: int = 0,
     size: int | None = None,
     steps: int | None = None,

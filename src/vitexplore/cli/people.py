@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vitexplore.cli.options import CORES, Config, ConfigFiles, Device, Threads
 from vitexplore.errors import InputError
-from vitexplore.visualize.recipes import RECIPES
+from vitexplore.visualize.recipes import FAST, RECIPES
 
 if TYPE_CHECKING:
     from vitexplore.models.registry import Model
@@ -62,7 +62,7 @@ def visualize(
     directions: Annotated[
         Path | None, Parameter(help="an .npy of vectors [n, channels]; the features of EXPRESSION pick among them")
     ] = None,
-    recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="the paper's, its released code's, or ours")] = "fast",
+    recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="ours, the paper's, or its released code's")] = FAST.name,
     images: Annotated[
         Path | None, Parameter(help="folder of pictures: those that activate a feature most stand beside it")
     ] = None,
