@@ -81,8 +81,8 @@ def score_table(
     ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``; ``dead``:
     not above their median, or ``silent``; ``score_other``: the feature on the next feature's picture;
     ``high_frequency``; ``path_agreement``: over the blocks up to the site. With a judge ``identification``;
-    ``identification_other``: of the next feature's picture in the place of its own, chance by construction (several features);
-    ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over all features of
+    ``identification_other``: of the next feature's picture in the place of its own, chance by construction (several
+    features); ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over all features of
     the site, the same in all rows, and the lower end of its interval; ``interpretability``; ``seed_agreement`` (several
     seeds and features). ``kernel_distance`` to the natural images by the embeddings of ``judge``, its name: two judges'
     distances do not compare; ``kernel_distance_natural``: the mean of the natural images' own, and
