@@ -78,17 +78,18 @@ def score_table(
     ``top``: the site's rows of the table `top`, for all its features. ``judged_nc``: ``pooled`` of these natural
     images at the judge's `counterpart` of the site; None without a judge.
 
-    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``; ``dead``:
-    not above their median, or ``silent``; ``score_other``: the feature on the next feature's picture;
+    ``score``: clean activation; ``natural``: the best image's; ``percentile``: among those of ``natural_nc``;
+    ``dead``: not above their median, or ``silent``; ``score_other``: the feature on the next feature's picture;
     ``high_frequency``; ``path_agreement``: over the blocks up to the site. With a judge ``identification``;
     ``identification_other``: of the next feature's picture in the place of its own, chance by construction (several
-    features); ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over all features of
-    the site, the same in all rows, and the lower end of its interval; ``interpretability``; ``seed_agreement`` (several
-    seeds and features). ``kernel_distance`` to the natural images by the embeddings of ``judge``, its name: two judges'
-    distances do not compare; ``kernel_distance_natural``: the mean of the natural images' own, and
-    ``kernel_distance_of_sets``: of all the features' pictures together (several features), both the same in all rows.
-    ``transferability``: to the judge's features at the same relative depth; ``transferability_other``: of the next
-    feature's picture in the place of its own (several features). See quality.py."""
+    features); ``identification_natural``: of a real image; ``ceiling`` and ``ceiling_low``: the mean of that over
+    all features of the site, the same in all rows, and the lower end of its interval; ``interpretability``;
+    ``seed_agreement`` (several seeds and features). ``kernel_distance`` to the natural images by the embeddings of
+    ``judge``, its name: two judges' distances do not compare; ``kernel_distance_natural``: the mean of the natural
+    images' own, and ``kernel_distance_of_sets``: of all the features' pictures together (several features), both
+    the same in all rows. ``transferability``: to the judge's features at the same relative depth;
+    ``transferability_other``: of the next feature's picture in the place of its own (several features). See
+    quality.py."""
     pictures, own = runs[0].images, torch.tensor(features)
     exemplars_gk = exemplar_sets(top)
     natural = top[top["rank"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
