@@ -191,6 +191,19 @@ def convert(
     convert(source, architecture, out)
 
 
+def spectrum(
+    images: Annotated[Path, Parameter(help="folder of photographs, searched through")],
+    /,
+    *,
+    side: Annotated[int, Parameter(help="pixels that photographs are resized to")] = 256,
+    out: Annotated[Path, Parameter(help="safetensors; the record goes beside it, as JSON")],
+) -> None:
+    """Average the magnitude spectra of photographs, as MACO uses them."""
+    from vitexplore.tools.spectrum import spectrum
+
+    spectrum(images, side, out)
+
+
 def models(*, like: Annotated[str, Parameter(show_default=False, help="only names that contain this")] = "") -> None:
     """List the models that have names, with their family, input size and sites."""
     from rich.table import Table
@@ -248,6 +261,7 @@ COMMANDS = {
         check: "check results/lab/claims.csv --scale lab",
         keep: "keep results/lab --out results/reference --readme README.md",
         convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",
+        spectrum: "spectrum photographs --side 256 --out mine.safetensors",
     },
     "Look things up": {
         models: "models --like swin",

@@ -1,11 +1,10 @@
 """What is optimized: numbers of which an image in [0, 1] is made.
 
-A parametrization draws where to start, makes images [f, 3, h, w] of its parameters [f, ...], and puts the parameters
-back where they must be after a step. Fourier and MACO work on decorrelated colours and pass through a sigmoid.
+A parametrization draws where to start, or starts from images; makes images [f, 3, h, w] of its parameters [f, ...]; and
+puts the parameters back where they must be after a step. Fourier and MACO work on decorrelated colours.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from math import pi
 from typing import Protocol
 
@@ -13,16 +12,19 @@ import torch
 from torch import Tensor
 
 from vitexplore.visualize.augment import Generators
+from vitexplore.visualize.colours import correlate, decorrelate
+from vitexplore.visualize.spectrum import frequencies, shipped
 
-# Square root of the covariance of ImageNet's colours (Olah, Mordvintsev, Schubert 2017, "Feature Visualization",
-# section "Preconditioning and Parameterization"; the values of its code), at most 1 in norm a column.
-COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-COLOURS = COLOURS / COLOURS.norm(dim=0).max()
+MARGIN = 1 / 512  # half a step of 8 bits: black and white stay so when written, and have a finite logit
 
 
 class Parametrization(Protocol):
     def start(self, generators: Generators, side: int) -> Tensor:
         """Parameters [f, ...] to start from, each feature's from its own generator."""
+
+    def of(self, images: Tensor) -> "tuple[Parametrization, Tensor]":
+        """The parametrization and the parameters [f, ...] that make ``images`` [f, 3, side, side] in [0, 1]; Fourier
+        and MACO up to MARGIN."""
 
     def images(self, parameters: Tensor) -> Tensor:
         """[f, 3, side, side] in [0, 1]; differentiable."""
@@ -36,6 +38,9 @@ class Pixels:
 
     def start(self, generators: Generators, side: int) -> Tensor:
         return torch.stack([torch.rand(3, side, side, generator=g, device=g.device) for g in generators])
+
+    def of(self, images: Tensor) -> "tuple[Pixels, Tensor]":
+        return self, images.clone()
 
     def images(self, parameters: Tensor) -> Tensor:
         return parameters
@@ -51,10 +56,14 @@ class Fourier:
         shape = (3, side, side // 2 + 1, 2)
         return torch.stack([0.01 * torch.randn(shape, generator=g, device=g.device) for g in generators])
 
+    def of(self, images: Tensor) -> "tuple[Fourier, Tensor]":
+        spectrum = torch.fft.rfft2(decorrelate(images, MARGIN))
+        return self, torch.view_as_real(spectrum / _weight(images.shape[2], images.device))
+
     def images(self, parameters: Tensor) -> Tensor:
         side = parameters.shape[2]
-        weight = side / frequencies(side, parameters.device).clamp_min(1 / side)
-        return _to_colours(torch.fft.irfft2(torch.view_as_complex(parameters) * weight, s=(side, side)) / 4)
+        spectrum = torch.view_as_complex(parameters) * _weight(side, parameters.device)
+        return correlate(torch.fft.irfft2(spectrum, s=(side, side)))
 
     def project_(self, parameters: Tensor) -> None:
         """Any spectrum will do."""
@@ -62,10 +71,11 @@ class Fourier:
 
 @dataclass(frozen=True)
 class Maco:
-    """The phases; each frequency's magnitude stays a natural image's (Fel et al. 2023, "Unlocking Feature
-    Visualization for Deeper Networks with MAgnitude Constrained Optimization", section 3). ``magnitude``
-    [3, side, side // 2 + 1] is ``natural_magnitude`` of some images; without it 1/f, as natural images fall off
-    (Field 1987)."""
+    """The phases; each frequency's magnitude stays as it is (Fel et al. 2023, "Unlocking Feature Visualization for
+    Deeper Networks with MAgnitude Constrained Optimization", section 3). ``magnitude`` [3, side, side // 2 + 1], or
+    [f, ...] with one for each feature: the mean of natural images if left out (see spectrum.py), its own for an image
+    to start from, as Hamblin et al. (2024, "Feature Accentuation") have it. The article normalises phases and pixels
+    in each step; here the magnitude is in units of pixels, and nothing is."""
 
     magnitude: Tensor | None = None
 
@@ -73,14 +83,15 @@ class Maco:
         shape = (3, side, side // 2 + 1)
         return torch.stack([2 * pi * torch.rand(shape, generator=g, device=g.device) for g in generators])
 
+    def of(self, images: Tensor) -> "tuple[Maco, Tensor]":
+        spectrum = torch.fft.rfft2(decorrelate(images, MARGIN))
+        return Maco(spectrum.abs()), spectrum.angle()
+
     def images(self, parameters: Tensor) -> Tensor:
         side = parameters.shape[2]
-        magnitude = self.magnitude
-        if magnitude is None:
-            magnitude = _unit_variance(1 / frequencies(side, parameters.device).clamp_min(1 / side), side)
-        magnitude = magnitude.to(parameters.device)
+        magnitude = shipped(side, parameters.device) if self.magnitude is None else self.magnitude
         spectrum = torch.polar(magnitude.expand_as(parameters).contiguous(), _paired(parameters))
-        return _to_colours(torch.fft.irfft2(spectrum, s=(side, side)))
+        return correlate(torch.fft.irfft2(spectrum, s=(side, side)))
 
     def project_(self, parameters: Tensor) -> None:
         """Any phase will do."""
@@ -89,28 +100,9 @@ class Maco:
 PARAMETRIZATIONS: dict[str, type[Parametrization]] = {"pixels": Pixels, "fourier": Fourier, "maco": Maco}
 
 
-def frequencies(side: int, device: torch.device | str = "cpu") -> Tensor:
-    """Radial frequency in cycles a pixel of each entry of a real transform: [side, side // 2 + 1]."""
-    return torch.hypot(torch.fft.fftfreq(side, device=device)[:, None], torch.fft.rfftfreq(side, device=device)[None])
-
-
-def natural_magnitude(images: Tensor) -> Tensor:
-    """Mean magnitude spectrum of ``images`` [n, 3, side, side] in [0, 1], in the space that MACO optimizes in:
-    [3, side, side // 2 + 1]."""
-    logits = torch.logit(images.clamp(0.02, 0.98))
-    decorrelated = torch.einsum("dc,nchw->ndhw", torch.linalg.inv(COLOURS), logits)
-    return torch.fft.rfft2(decorrelated).abs().mean(0)
-
-
-def _unit_variance(magnitude: Tensor, side: int) -> Tensor:
-    """Scaled so that an image of this magnitude has a pixel variance of 1 about a mean of 0."""
-    magnitude = magnitude.clone()
-    magnitude[0, 0] = 0
-    twice = torch.full_like(magnitude, 2.0)  # a real transform keeps one of each pair of conjugates,
-    twice[:, 0] = 1
-    if side % 2 == 0:
-        twice[:, -1] = 1
-    return magnitude * side**2 / (twice * magnitude**2).sum().sqrt()
+def _weight(side: int, device: torch.device) -> Tensor:
+    """What a parameter of Fourier weighs in the spectrum: [side, side // 2 + 1]."""
+    return side / frequencies(side, device).clamp_min(1 / side) / 4
 
 
 def _paired(phase: Tensor) -> Tensor:
@@ -124,12 +116,3 @@ def _paired(phase: Tensor) -> Tensor:
         second[side // 2 + 1 :, -1] = True
     first = -torch.arange(side, device=phase.device) % side
     return torch.where(second, -phase[..., first, :], phase)
-
-
-def _to_colours(decorrelated: Tensor) -> Tensor:
-    return torch.sigmoid(torch.einsum("cd,fdhw->fchw", _colours(decorrelated.device), decorrelated))
-
-
-@cache
-def _colours(device: torch.device) -> Tensor:
-    return COLOURS.to(device)
