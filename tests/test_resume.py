@@ -14,6 +14,7 @@ import torch
 from vitexplore.errors import InputError
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site
+from vitexplore.visualize.accentuate import Near
 from vitexplore.visualize.objective import Channels, Directions
 from vitexplore.visualize.optimize import Checkpoint, Engine, Visualization, visualize
 from vitexplore.visualize.recipes import FAST, PAPER, Recipe
@@ -58,6 +59,10 @@ def killed(model: Model, folder: Path, features: float, **options) -> None:
 def assert_same(found: Visualization, expected: Visualization) -> None:
     for name in ("images", "loss", "score"):
         assert getattr(found, name).numpy().tobytes() == getattr(expected, name).numpy().tobytes(), name
+    if expected.transparency is None:
+        assert found.transparency is None
+    else:
+        assert found.transparency.numpy().tobytes() == expected.transparency.numpy().tobytes()
     assert found.batch == expected.batch
 
 
@@ -94,6 +99,18 @@ def test_interrupted_again_and_again_it_still_ends_with_the_same_bytes(shared_vi
     for features in (0.5, 1.5, 2.5, 4.2):
         killed(shared_vit, tmp_path / "run", features, recipe=RECIPES[name])
     assert_same(run(shared_vit, tmp_path / "run", RECIPES[name]), unbroken[name])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_so_does_one_from_images_that_stays_near_them_and_records_transparency(shared_vit, tmp_path, name):
+    side = shared_vit.spec.input_size
+    start = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(1))
+    options = {"start": start, "near": Near(Site("block", 0), 1.0), "transparency": True}
+    unbroken = run(shared_vit, None, RECIPES[name], **options)
+    assert unbroken.transparency.shape == (5, side, side)
+    for features in (0.5, 3.0):
+        killed(shared_vit, tmp_path / "run", features, recipe=RECIPES[name], **options)
+    assert_same(run(shared_vit, tmp_path / "run", RECIPES[name], **options), unbroken)
 
 
 def test_no_step_is_made_twice_but_the_one_that_was_not_written(shared_vit, tmp_path, steps):
@@ -215,6 +232,18 @@ def test_a_checkpoint_of_another_run_is_refused_in_one_line_and_left_as_it_is(sh
         visualize(*OTHERS[other](shared_vit), checkpoint=Checkpoint(folder))
     assert "\n" not in str(caught.value)
     assert_same(run(shared_vit, folder), unbroken["pixels"])
+
+
+def test_a_checkpoint_of_another_start_or_without_transparency_is_refused(shared_vit, tmp_path):
+    start = torch.full((5, 3, 64, 64), 0.5)
+    other = start.clone()
+    other[2, 1, 30, 30] += 1e-4
+    killed(shared_vit, tmp_path, 1.0, start=start)
+    near = Near(Site("block", 0), 1.0)
+    for options in ({}, {"start": other}, {"start": start, "near": near}, {"start": start, "transparency": True}):
+        with pytest.raises(InputError, match="another run"):
+            run(shared_vit, tmp_path, **options)
+    run(shared_vit, tmp_path, start=start)
 
 
 @pytest.mark.parametrize("change", [1e-6, 0.5])

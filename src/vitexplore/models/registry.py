@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from importlib.util import find_spec
@@ -83,6 +83,17 @@ def load(spec: ModelSpec, device: torch.device | str = "cpu") -> Model:
     module.eval().requires_grad_(False)
     filled = _fill(spec, config)
     return Model(filled, module.to(device), weight_hash or _hash_tensors(module))
+
+
+def at_size(model: Model, size: int) -> Model:
+    """``model`` for images of ``size`` pixels: a CNN as it is, for it takes any. Raises InputError for another model,
+    which must be built for them."""
+    if size == model.spec.input_size:
+        return model
+    if model.spec.family != "cnn" or size < 1:
+        mend = f"load it with input_size={size}" if size > 0 else "choose 1 or more"
+        raise InputError(f"{model.spec.name} takes images of {model.spec.input_size} pixels, not {size}; {mend}")
+    return replace(model, spec=replace(model.spec, input_size=size))
 
 
 def _open_layer_scales(module: nn.Module) -> None:

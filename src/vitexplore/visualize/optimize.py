@@ -24,13 +24,15 @@ from torch import Tensor
 
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_json
-from vitexplore.models.registry import Model
+from vitexplore.models.registry import Model, at_size
+from vitexplore.visualize.accentuate import Near
 from vitexplore.visualize.augment import AUGMENTATIONS
 from vitexplore.visualize.fold import faster
 from vitexplore.visualize.memory import fitting_batch, is_out_of_memory
 from vitexplore.visualize.objective import Objective, Value, site_name
 from vitexplore.visualize.parametrize import PARAMETRIZATIONS, Parametrization
 from vitexplore.visualize.recipes import Recipe
+from vitexplore.visualize.transparency import opacity
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +42,23 @@ Report = Callable[[float], None]
 @dataclass(frozen=True)
 class Visualization:
     """``images`` float [f, 3, size, size] in [0, 1]; ``loss`` [steps, f]; ``score`` [f]: the objective on the clean
-    image, which exemplars' scores compare with; ``batch``: how many features were optimized together."""
+    image, which exemplars' scores compare with; ``batch``: how many features were optimized together; ``transparency``,
+    where it was asked for: float [f, size, size], 1 where the feature is in its image and 0 where it is not (see
+    transparency.py)."""
 
     images: Tensor
     loss: Tensor
     score: Tensor
     batch: int
+    transparency: Tensor | None = None
+
+    @property
+    def rgba(self) -> Tensor:
+        """The images with their transparency as alpha, for ``png.encode``: [f, 4, size, size] in [0, 1]. Raises
+        InputError where it was not asked for."""
+        if self.transparency is None:
+            raise InputError("no transparency was recorded; visualize with transparency=True")
+        return torch.cat([self.images, self.transparency[:, None]], dim=1)
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,11 @@ def visualize(
     batch: int | None = None,
     checkpoint: Checkpoint | None = None,
     report: Report = lambda features: None,
+    *,
+    size: int | None = None,
+    start: Tensor | None = None,
+    near: Near | None = None,
+    transparency: bool = False,
 ) -> Visualization:
     """Visualize all features of ``objective``, ``batch`` at a time (None: as many as fit the free memory; halved when
     memory runs out all the same); a joint objective's all at once. With a ``checkpoint`` a run that was killed goes on
@@ -73,9 +91,16 @@ def visualize(
     called, in parts; less than 0 where a batch starts over. On a GPU the model runs in bfloat16; image, total variation
     and optimizer stay in float32.
 
-    Raises InputError for what the model lacks and for a checkpoint of another run, FloatingPointError, naming the
-    features, when an image or a loss is not finite."""
-    engine = Engine(model, recipe, seed)
+    ``size``: side of the images in pixels, of a CNN any; the model's for None. ``start`` [f, 3, size, size] in [0, 1]:
+    images to begin with in place of noise, an image for each feature, and ``near``: what keeps the images like them.
+    ``transparency``: record where the features are, which takes memory for another copy of a step's gradients.
+
+    Raises InputError for what the model lacks, a ``size`` or a ``start`` that does not fit, and a checkpoint of another
+    run; FloatingPointError, naming the features, when an image or a loss is not finite."""
+    if size is not None:
+        model = at_size(model, size)
+    _check_start(start, near, len(objective.labels), model.spec.input_size)
+    engine = Engine(model, recipe, seed, near, transparency)
     count, told = len(objective.labels), 0.0
 
     def tell(features: float) -> None:
@@ -84,18 +109,21 @@ def visualize(
         report(features)
 
     objective.bind(model)  # refuse what the model lacks before anything is written
-    store = _Store(checkpoint, _identity(model, objective, recipe, seed))
+    store = _Store(checkpoint, _identity(model, objective, recipe, seed, start, near, transparency))
     if objective.joint:
         batch = count
-    batch = store.batch or min(batch or fitting_batch(lambda: engine.trial(objective.take(slice(0, 1))), model), count)
+    one = slice(0, 1)
+    batch = store.batch or batch or fitting_batch(lambda: engine.trial(objective.take(one), _part(start, one)), model)
+    batch = min(batch, count)
     store.begin(batch)
     parts = store.finished()
     done = sum(len(part["images"]) for part in parts)
     tell(done)
     while done < count:
-        part = objective.take(slice(done, done + batch))
+        which = slice(done, done + batch)
+        part = objective.take(which)
         try:
-            parts.append(engine.run(part, store, tell))
+            parts.append(engine.run(part, store, tell, _part(start, which)))
         except RuntimeError as error:
             if not is_out_of_memory(error) or batch == 1 or objective.joint:
                 raise
@@ -107,70 +135,90 @@ def visualize(
         store.finish(len(parts) - 1, parts[-1])
         done += len(part.labels)
     store.clear()
-    images, loss, score = (
-        torch.cat([part[key] for part in parts], dim=int(key == "loss")) for key in ("images", "loss", "score")
-    )
-    return Visualization(images, loss, score, batch)
+    whole = {key: torch.cat([part[key] for part in parts], dim=int(key == "loss")) for key in parts[0]}
+    return Visualization(**whole, batch=batch)
 
 
 class Engine:
     """One model, recipe and seed; runs batches of features. ``visualize`` is the way in; the bench times its steps."""
 
-    def __init__(self, model: Model, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, model: Model, recipe: Recipe, seed: int, near: Near | None = None, transparency: bool = False
+    ) -> None:
         if unknown := [name for name in recipe.augmentations if name not in AUGMENTATIONS]:
             raise InputError(f"no augmentation {unknown[0]!r}; there are {', '.join(AUGMENTATIONS)}")
         if recipe.parametrization not in PARAMETRIZATIONS:
             raise InputError(f"no parametrization {recipe.parametrization!r}; there are {', '.join(PARAMETRIZATIONS)}")
         self.model, self.recipe, self.seed = faster(model), recipe, seed
+        self.near, self.transparency = near, transparency
         self.layout = torch.contiguous_format if model.is_vit else torch.channels_last
-        self.parametrization: Parametrization = PARAMETRIZATIONS[recipe.parametrization]()
         self.augmentations = [AUGMENTATIONS[name] for name in recipe.augmentations]
         self.normalise = normaliser(model)
 
-    def start(self, objective: Objective) -> dict[str, Any]:
-        device = self.model.device
+    def start(self, objective: Objective, images: Tensor | None = None) -> dict[str, Any]:
+        """The state of a batch before its first step, from ``images`` or from noise."""
+        device, size, count = self.model.device, self.model.spec.input_size, len(objective.labels)
         generators = [torch.Generator(device).manual_seed(self.seed * 1_000_003 + label) for label in objective.labels]
-        parameters = self.parametrization.start(generators, self.model.spec.input_size).requires_grad_()
-        optimizer = torch.optim.Adam([parameters], self.recipe.learning_rate, self.recipe.betas)
-        loss = torch.zeros(self.recipe.steps, len(objective.labels), device=device)
-        return {
+        parametrization: Parametrization = PARAMETRIZATIONS[self.recipe.parametrization]()
+        if images is None:
+            parameters = parametrization.start(generators, size)
+        else:
+            parametrization, parameters = parametrization.of(images.to(device))
+        optimizer = torch.optim.Adam([parameters.requires_grad_()], self.recipe.learning_rate, self.recipe.betas)
+        state = {
             "labels": list(objective.labels),
+            "parametrization": parametrization,
             "parameters": parameters,
             "optimizer": optimizer,
             "generators": generators,
-            "loss": loss,
+            "loss": torch.zeros(self.recipe.steps, count, device=device),
             "step": 0,
         }
+        if self.near:
+            state["distance"] = self.near.bind(self.model, self.normalise(images.to(device)))
+        if self.transparency:
+            state["pull"] = torch.zeros(count, size, size, device=device)
+        return state
 
     def step(self, now: dict[str, Any], value: Value) -> None:
         """One step of all features of a batch; nothing here waits for the device."""
         recipe, step = self.recipe, now["step"]
         progress = step / recipe.steps
-        images = self.parametrization.images(now["parameters"])
+        images = now["parametrization"].images(now["parameters"])
         copies = images[:, None].expand(-1, recipe.copies, -1, -1, -1)
         for augmentation in self.augmentations:
             copies = augmentation(copies, now["generators"], progress)
         device = self.model.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            activation = value(self.normalise(copies.flatten(0, 1)).contiguous(memory_format=self.layout))
+            inputs = self.normalise(copies.flatten(0, 1)).contiguous(memory_format=self.layout)
+            if self.transparency:
+                inputs.retain_grad()
+            activation = value(inputs)
         loss = recipe.tv * total_variation(copies) - activation.float().mean(1)
+        if self.near:
+            loss = loss + now["distance"](self.normalise(images))
         optimizer = now["optimizer"]
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
         optimizer.zero_grad()
-        loss.sum().backward()
+        loss.sum().backward(retain_graph=self.transparency)
+        if self.transparency:  # of the objective alone: total variation pulls at every pixel
+            (pull,) = torch.autograd.grad(inputs, images, inputs.grad)
+            now["pull"] += pull.abs().mean(1)
         optimizer.step()
         with torch.no_grad():
-            self.parametrization.project_(now["parameters"])
+            now["parametrization"].project_(now["parameters"])
         now["loss"][step] = loss.detach()
         now["step"] = step + 1
 
-    def trial(self, objective: Objective) -> None:
+    def trial(self, objective: Objective, start: Tensor | None = None) -> None:
         """One step and no more: what it allocates tells how many features fit."""
-        self.step(self.start(objective), objective.bind(self.model, self.recipe.leak))
+        self.step(self.start(objective, start), objective.bind(self.model, self.recipe.leak))
 
-    def run(self, objective: Objective, store: "_Store", report: Report) -> dict[str, Tensor]:
+    def run(
+        self, objective: Objective, store: "_Store", report: Report, start: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """All steps of one batch, from where ``store`` has it."""
-        now = self.start(objective)
+        now = self.start(objective, start)
         if kept := store.running(objective.labels):
             _restore(now, kept)
         value = objective.bind(self.model, self.recipe.leak)
@@ -181,10 +229,13 @@ class Engine:
             report(share)
             store.keep(now)
         with torch.no_grad():
-            images = self.parametrization.images(now["parameters"].detach())
+            images = now["parametrization"].images(now["parameters"].detach())
             score = value(self.normalise(images))[:, 0].float()
         _check_finite(self.model, objective, images, now["loss"])
-        return {"images": images.cpu(), "loss": now["loss"].cpu(), "score": score.cpu()}
+        found = {"images": images, "loss": now["loss"], "score": score}
+        if self.transparency:
+            found["transparency"] = opacity(now["pull"])
+        return {name: tensor.cpu() for name, tensor in found.items()}
 
 
 class _Store:
@@ -253,6 +304,21 @@ def normaliser(model: Model) -> Callable[[Tensor], Tensor]:
     return lambda images: (images - mean) / std
 
 
+def _part(start: Tensor | None, part: slice) -> Tensor | None:
+    return None if start is None else start[part]
+
+
+def _check_start(start: Tensor | None, near: Near | None, count: int, size: int) -> None:
+    if start is None:
+        if near:
+            raise InputError("near: there is nothing to stay near; name images to start from")
+        return
+    if start.shape != (count, 3, size, size):
+        raise InputError(f"start is {list(start.shape)}, not {[count, 3, size, size]}: an image for each feature")
+    if not (start.min() >= 0 and start.max() <= 1):
+        raise InputError("start has pixels outside [0, 1]; leave out the model's normalisation")
+
+
 def _check_finite(model: Model, objective: Objective, images: Tensor, loss: Tensor) -> None:
     bad = ~(torch.isfinite(loss).all(0) & torch.isfinite(images).flatten(1).all(1))
     if bad.any():
@@ -261,7 +327,7 @@ def _check_finite(model: Model, objective: Objective, images: Tensor, loss: Tens
         raise FloatingPointError(f"{model.spec.name} {where}: not finite for feature {names}")
 
 
-def _identity(model: Model, objective: Objective, recipe: Recipe, seed: int) -> str:
+def _identity(model: Model, objective: Objective, recipe: Recipe, seed: int, *options: Any) -> str:
     """What a checkpoint must be of to go on from it."""
     what = {
         "weights": model.weight_hash,
@@ -269,6 +335,7 @@ def _identity(model: Model, objective: Objective, recipe: Recipe, seed: int) -> 
         "objective": _whole(objective),
         "recipe": asdict(recipe),
         "seed": seed,
+        "options": _whole(options),
         "device": model.device.type,
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -286,7 +353,7 @@ def _whole(value: Any) -> Any:
 
 
 def _plain(now: dict[str, Any]) -> dict[str, Any]:
-    return {
+    plain = {
         "labels": now["labels"],
         "parameters": now["parameters"].detach().cpu(),
         "optimizer": now["optimizer"].state_dict(),
@@ -294,6 +361,9 @@ def _plain(now: dict[str, Any]) -> dict[str, Any]:
         "loss": now["loss"].cpu(),
         "step": now["step"],
     }
+    if "pull" in now:
+        plain["pull"] = now["pull"].cpu()
+    return plain
 
 
 def _restore(now: dict[str, Any], kept: dict[str, Any]) -> None:
@@ -303,4 +373,6 @@ def _restore(now: dict[str, Any], kept: dict[str, Any]) -> None:
     for generator, state in zip(now["generators"], kept["generators"], strict=True):
         generator.set_state(state)
     now["loss"].copy_(kept["loss"])
+    if "pull" in now:
+        now["pull"].copy_(kept["pull"])
     now["step"] = kept["step"]
