@@ -1,0 +1,132 @@
+"""Compare pictures of features, and what they cost, with those of other libraries: see `tools/peers`.
+
+Every way draws the same features, one at a time. The scale is workflow/scales/photos.yaml with its photographs, which
+the pictures are compared with.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import to_tensor
+
+from vitexplore.activations.pooled import pooled
+from vitexplore.data.images import ImageSet
+from vitexplore.data.loading import Loader
+from vitexplore.errors import InputError
+from vitexplore.figures import plots
+from vitexplore.graph import Graph
+from vitexplore.models.registry import Model, load
+from vitexplore.models.sites import Site
+from vitexplore.png import encode
+from vitexplore.tools.benching import reached, write_bench
+from vitexplore.tools.peers import OURS, WAYS
+from vitexplore.tools.peers.run import draw_all
+from vitexplore.tools.peers.score import Natural, scored
+from vitexplore.tools.peers.way import Wanted
+
+BLOCKS = {"efficientnet_lite0": (7, 13), "vit_s_focus": (6, 10)}
+FEATURES = (0, 1, 2)
+JUDGE, EMBEDDER = "efficientnet_lite1", "efficientnet_lite0"  # of identification, of kernel_distance
+TENTH = 10.0  # times our processor seconds, a peer's
+QUALITIES = {"clean_over_natural": 1, "identification": 1, "kernel_distance": -1}  # 1: more is better
+PLACE = ["model", "block", "feature"]
+COLUMNS = [*PLACE, "way", "version", "passes", "cpu_seconds", *QUALITIES]
+SIDE = 256  # pixels of a photograph
+
+
+def bench(graph: Graph, threads: int, out: Path, bars: Path, sheet: Path) -> None:
+    """Write two CSV files, a row for each picture and what was to be reached, and a PNG of the pictures side by side.
+    Pictures are kept in the folder `peers` beside ``out``, and are not drawn again. Raises InputError where the scale
+    lacks a model of the bench."""
+    torch.set_num_threads(threads)
+    loader = Loader(ImageSet.read(graph.image_index("collect").parent))
+    models = {name: loaded(graph, name) for name in (*BLOCKS, JUDGE, EMBEDDER)}
+    photographs = torch.stack([photograph(loader.images, index) for index in loader.indices])
+    drawn = draw_all(WAYS, wanted(models, photographs), out.parent / "peers")
+    natural = natural_activations(models, loader)
+    table = scored(drawn, models, natural, loader, models[JUDGE], models[EMBEDDER])
+    write_bench(table[COLUMNS], out, against_bars(table, [way.name for way in OURS]), bars)
+    plots.save(side_by_side(drawn, natural, photographs), sheet)
+
+
+def loaded(graph: Graph, name: str) -> Model:
+    if name not in graph.scale.models:
+        raise InputError(
+            f"scale {graph.scale.scale} has no model {name}; run the bench with workflow/scales/photos.yaml"
+        )
+    return load(graph.spec(name))
+
+
+def photograph(images: ImageSet, index: int) -> Tensor:
+    """The middle of a photograph: float [3, SIDE, SIDE] in [0, 1]."""
+    image = images.image(index)
+    side = min(image.size)
+    left, top = ((length - side) / 2 for length in image.size)
+    box = (left, top, left + side, top + side)
+    return to_tensor(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box))
+
+
+def wanted(models: Mapping[str, Model], photographs: Tensor) -> list[Wanted]:
+    """Every feature of the bench, block by block."""
+    return [
+        Wanted(models[name], Site(models[name].feature_site, block), feature, photographs)
+        for name, blocks in BLOCKS.items()
+        for block in blocks
+        for feature in FEATURES
+    ]
+
+
+def natural_activations(models: Mapping[str, Model], loader: Loader) -> Natural:
+    """By model and block, mean activations [n, c] over positions on every photograph."""
+    found = {}
+    for name, blocks in BLOCKS.items():
+        sites = [Site(models[name].feature_site, block) for block in blocks]
+        found |= {(name, site.block): acts for site, acts in pooled(models[name], sites, loader).items()}
+    return found
+
+
+def against_bars(table: pd.DataFrame, ours: Sequence[str]) -> pd.DataFrame:
+    """Columns what, bar, measured, reached: for each way of ``table`` that is not of ``ours``, how many times the
+    processor seconds it takes of the one that it is compared with (see ``rival``), and in each of QUALITIES the share
+    of features in which that one is better, ties counting half."""
+    of = {way: rows.set_index(PLACE) for way, rows in table.groupby("way", sort=False)}
+    seconds = {way: rows["cpu_seconds"].mean() for way, rows in of.items()}
+    found = []
+    for peer in [way for way in of if way not in ours]:
+        name = rival(seconds[peer], {way: seconds[way] for way in ours if way in of})
+        found.append((f"{peer}: its processor seconds over those of {name}", TENTH, seconds[peer] / seconds[name]))
+        for column, sign in QUALITIES.items():
+            lead = sign * (of[name][column] - of[peer][column]).dropna()
+            what = f"{peer}: share of features in which {name} is better by {column}"
+            found.append((what, 0.5, (lead > 0).mean() + 0.5 * (lead == 0).mean()))
+    return reached(found)
+
+
+def rival(peer: float, ours: Mapping[str, float]) -> str:
+    """The one of ``ours``, by processor seconds, that takes longest of those that take a tenth of ``peer``'s or less;
+    where none does, the quickest."""
+    cheap = [way for way, seconds in ours.items() if seconds * TENTH <= peer]
+    return max(cheap, key=ours.__getitem__) if cheap else min(ours, key=ours.__getitem__)
+
+
+def side_by_side(drawn: pd.DataFrame, natural: Natural, photographs: Tensor) -> Figure:
+    """A row a feature: the photograph that activates it most, then its picture by each way, with what it cost; grey
+    where a way failed."""
+    ways, rows = list(drawn["way"].unique()), []
+    for (name, block, feature), mine in drawn.groupby(PLACE, sort=False):
+        best = natural[name, block][:, feature].argmax()
+        by_way = {row.way: row for row in mine.itertuples()}
+        cells, captions = [encode(photographs[best])], ["best photograph"]
+        for way in ways:
+            row = by_way.get(way)
+            cells.append(row.picture.read_bytes() if row else encode(torch.full((3, SIDE, SIDE), 0.5)))
+            captions.append(f"{way}\n{row.passes} passes, {row.cpu_seconds:.0f} s" if row else f"{way}\nfailed")
+        rows.append((f"{name}\nblock {block}: {feature}", cells, captions))
+    return plots.picture_rows(
+        rows, "the same features by each way, with passes through the model and processor seconds"
+    )

@@ -1,0 +1,82 @@
+"""horama: `fourier` and `maco` on their defaults: 1,000 steps of NAdam at 1.0 on a picture of 1,280 pixels, 6 crops a
+step of a quarter of its side (its page says 1,000 pixels and noise of 0.1; the functions have 1,280 and 0.05).
+
+Shims:
+- einops, which it imports and does not ask for, is installed;
+- `model_input_size` and `values_range`, its options, are the model's, as its page asks;
+- the spectrum of `maco`, which it downloads, is the mean of the photographs', in its own colours (see `spectrum`).
+"""
+
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vitexplore.models.sites import read
+from vitexplore.models.spec import ModelSpec
+from vitexplore.tools.peers.way import Wanted
+
+STEPS = 1000
+
+
+def version() -> str:
+    return metadata.version("horama")
+
+
+def draw_fourier(wanted: Wanted, steps: int = STEPS) -> Tensor:
+    """The picture of `fourier` after ``steps``: float [3, 1280, 1280] in [0, 1]."""
+    from horama import fourier
+
+    image, _ = fourier(_objective(wanted), total_steps=steps, **_options(wanted))
+    return _picture(wanted, image)
+
+
+def draw_maco(wanted: Wanted, steps: int = STEPS) -> Tensor:
+    """The picture of `maco` after ``steps``: float [3, 1280, 1280] in [0, 1]."""
+    from horama import maco
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "spectrum.npy"
+        np.save(path, spectrum(wanted.photographs).numpy())
+        with patch("horama.maco_fv.MACO_SPECTRUM_FILENAME", str(path)):
+            image, _ = maco(_objective(wanted), total_steps=steps, **_options(wanted))
+    return _picture(wanted, image)
+
+
+def spectrum(photographs: Tensor) -> Tensor:
+    """Mean amplitude of photographs [n, 3, h, h] in [0, 1] at each frequency, in the colours that horama keeps
+    uncorrelated: float [3, h, h // 2 + 1]."""
+    from horama.common import get_color_correlation_svd_sqrt
+
+    uncorrelated = torch.linalg.inv(get_color_correlation_svd_sqrt("cpu"))
+    centred = photographs - photographs.mean((2, 3), keepdim=True)
+    return torch.fft.rfft2(torch.einsum("nchw,cd->ndhw", centred, uncorrelated)).abs().mean(0)
+
+
+def _objective(wanted: Wanted) -> Callable[[Tensor], Tensor]:
+    return lambda images: read(wanted.model, wanted.site, images).bpc[..., wanted.channel].mean()
+
+
+def _options(wanted: Wanted) -> dict[str, Any]:
+    return {
+        "model_input_size": wanted.model.spec.input_size,
+        "values_range": _range(wanted.model.spec),
+        "device": str(wanted.model.device),
+    }
+
+
+def _range(spec: ModelSpec) -> tuple[float, float]:
+    """The least and the largest value that the model is given of a picture."""
+    channels = list(zip(spec.mean, spec.std, strict=True))
+    return min(-mean / std for mean, std in channels), max((1 - mean) / std for mean, std in channels)
+
+
+def _picture(wanted: Wanted, image: Tensor) -> Tensor:
+    mean, std = (torch.tensor(v)[:, None, None] for v in (wanted.model.spec.mean, wanted.model.spec.std))
+    return (image.detach().cpu() * std + mean).clamp(0, 1)
