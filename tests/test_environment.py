@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 
 from vitexplore.scale import scale_type
@@ -40,11 +41,10 @@ def test_lock_fits_what_the_package_asks_for():
         assert version in ("", locked[name])
 
 
-def test_lock_of_weights_fits_the_extra():
-    locked = pins("requirements-weights.lock")
-    for requirement in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
-        "weights"
-    ]:
+@pytest.mark.parametrize("extra", ["weights", "bench"])
+def test_lock_of_an_extra_fits_it(extra):
+    locked = pins(f"requirements-{extra}.lock")
+    for requirement in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]:
         name, _, version = requirement.partition("==")
         assert name in locked
         assert version in ("", locked[name])

@@ -29,6 +29,31 @@ rule bench_one:
         " --out {output.table:q} --bars {output.bars:q}"
 
 
+if GRAPH.scale.photos:
+
+    rule bench_peers:
+        input:
+            GRAPH.image_index("collect"),
+            [path for name in GRAPH.scale.models for path in GRAPH.weights(name)],
+        output:
+            table="results/bench/peers.csv",
+            bars="results/bench/peers_bars.csv",
+            sheet="results/bench/peers.png",
+        log:
+            "results/bench/logs/peers.log",
+        benchmark:
+            "results/bench/benchmarks/peers.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 2
+        params:
+            scale=scale_file,
+            code=code("tools.bench_peers"),
+        shell:
+            "python -m vitexplore --log {log:q} job peers --scale {params.scale:q} --threads {threads}"
+            " --out {output.table:q} --bars {output.bars:q} --sheet {output.sheet:q}"
+
+
 rule budget:
     input:
         multiext(f"{WEIGHTS}/lab_vit_s0", ".safetensors", ".json"),

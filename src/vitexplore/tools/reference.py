@@ -71,7 +71,7 @@ def keep(finished: Path, out: Path, readme: Path | None = None) -> None:
     for source in (finished / "claims.csv", finished / "claims.md", *sorted(finished.glob("tables/*.csv")), *figures):
         _copy(source, out / source.relative_to(finished))
     if readme:
-        for source in sorted(finished.parent.glob("bench/*.csv")):
+        for source in sorted([*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]):
             _copy(source, out / "bench" / source.name)
         for source in finished.parent.glob("calibration.csv"):
             _copy(source, out / source.name)

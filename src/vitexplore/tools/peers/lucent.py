@@ -28,10 +28,7 @@ def version() -> str:
 
 def draw(wanted: Wanted, steps: int = STEPS) -> Tensor:
     """The picture after ``steps``: float [3, 128, 128] in [0, 1]."""
-    for name in ("IPython", "IPython.display"):
-        sys.modules.setdefault(name, ModuleType(name))
-    from lucent.optvis import render, transform
-
+    render, transform = _imported()
     spec, layer = wanted.model.spec, wanted.module_name.replace(".", "_")
     found = render.render_vis(
         wanted.network,
@@ -44,3 +41,15 @@ def draw(wanted: Wanted, steps: int = STEPS) -> Tensor:
         fixed_image_size=spec.input_size,
     )
     return torch.from_numpy(found[0][0]).permute(2, 0, 1)
+
+
+def _imported() -> tuple[ModuleType, ModuleType]:
+    """Its modules `render` and `transform`. What stands in for IPython goes again: matplotlib would take it for one."""
+    missing = {name: ModuleType(name) for name in ("IPython", "IPython.display") if name not in sys.modules}
+    sys.modules.update(missing)
+    try:
+        from lucent.optvis import render, transform
+    finally:
+        for name in missing:
+            del sys.modules[name]
+    return render, transform
