@@ -36,7 +36,7 @@ TENTH = 10.0  # times our processor seconds, a peer's
 QUALITIES = {"clean_over_natural": 1, "identification": 1, "kernel_distance": -1}  # 1: more is better
 PLACE = ["model", "block", "feature"]
 COLUMNS = [*PLACE, "way", "version", "passes", "cpu_seconds", *QUALITIES]
-SIDE = 256  # pixels of a photograph
+SIDE = 512  # pixels of a photograph, about as many as it has
 
 
 def bench(graph: Graph, threads: int, out: Path, bars: Path, sheet: Path) -> None:

@@ -50,13 +50,14 @@ def draw_maco(wanted: Wanted, steps: int = STEPS) -> Tensor:
 
 
 def spectrum(photographs: Tensor) -> Tensor:
-    """Mean amplitude of photographs [n, 3, h, h] in [0, 1] at each frequency, in the colours that horama keeps
-    uncorrelated: float [3, h, h // 2 + 1]."""
+    """Mean amplitude of photographs [n, 3, h, h] in [0, 1] at each frequency, less their common mean, in the colours
+    that horama keeps uncorrelated: float [3, h, h // 2 + 1]."""
     from horama.common import get_color_correlation_svd_sqrt
 
     uncorrelated = torch.linalg.inv(get_color_correlation_svd_sqrt("cpu"))
-    centred = photographs - photographs.mean((2, 3), keepdim=True)
-    return torch.fft.rfft2(torch.einsum("nchw,cd->ndhw", centred, uncorrelated)).abs().mean(0)
+    mean = photographs.mean((0, 2, 3))[:, None, None]
+    colours = torch.einsum("nchw,cd->ndhw", photographs - mean, uncorrelated)
+    return torch.stack([torch.fft.rfft2(one).abs() for one in colours]).mean(0)
 
 
 def _objective(wanted: Wanted) -> Callable[[Tensor], Tensor]:
