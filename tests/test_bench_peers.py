@@ -87,13 +87,16 @@ def test_the_best_scene_in_a_pictures_place_is_as_strong_as_itself_and_is_identi
         pixels = np.asarray(loader.images.image(natural["lab/vit", 4][:, feature].argmax()))
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255
         double = image.repeat_interleave(2, 1).repeat_interleave(2, 2)  # what a library draws at twice the size
-        paths += [tmp_path / f"{feature}_{side}.png" for side in (64, 128)]
-        for path, each in zip(paths[-2:], (image, double), strict=True):
+        framed = torch.nn.functional.pad(image, (32, 32, 32, 32), value=1.0)  # and one of which it shows the middle
+        paths += [tmp_path / f"{feature}_{kind}.png" for kind in ("plain", "framed", "double")]
+        for path, each in zip(paths[-3:], (image, framed, double), strict=True):
             path.write_bytes(encode(each))
-    drawn = pd.DataFrame({"model": "lab/vit", "block": 4, "feature": features.repeat_interleave(2), "picture": paths})
+    drawn = pd.DataFrame({"model": "lab/vit", "block": 4, "feature": features.repeat_interleave(3), "picture": paths})
+    drawn["seen"] = [1, 0.5, 1] * 3
     table = scored(drawn, {"lab/vit": model}, natural, loader, judge=load(named("lab/cnn")), embedder=model)
-    assert_allclose(table["clean_over_natural"][::2], 1, atol=1e-4)
-    assert_allclose(table["clean_over_natural"][1::2], 1, atol=0.2)
+    plain_framed_double = table["clean_over_natural"].to_numpy().reshape(3, 3)
+    assert_allclose(plain_framed_double[:, :2], 1, atol=1e-4)
+    assert_allclose(plain_framed_double[:, 2], 1, atol=0.2)
     assert table["identification"].min() > 0.8
     assert np.isfinite(table["kernel_distance"]).all()
 

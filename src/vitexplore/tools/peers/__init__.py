@@ -11,8 +11,8 @@ from vitexplore.tools.peers.way import Way
 PEERS = (
     Way("torch_dreams", torch_dreams.version, torch_dreams.draw),
     Way("lucent", lucent.version, lucent.draw),
-    Way("horama_fourier", horama.version, horama.draw_fourier),
-    Way("horama_maco", horama.version, horama.draw_maco),
+    Way("horama_fourier", horama.version, horama.draw_fourier, horama.SEEN),
+    Way("horama_maco", horama.version, horama.draw_maco, horama.SEEN),
 )
 OURS = tuple(Way(name, ours.version(name), ours.drawer(name)) for name in ours.RECIPES_SHOWN)
 WAYS = (*PEERS, *OURS)

@@ -1,5 +1,5 @@
 """horama: `fourier` and `maco` on their defaults: 1,000 steps of NAdam at 1.0 on a picture of 1,280 pixels, 6 crops a
-step of a quarter of its side (its page says 1,000 pixels and noise of 0.1; the functions have 1,280 and 0.05).
+step of some quarter of its side (its page says 1,000 pixels and noise of 0.1; the functions have 1,280 and 0.05).
 
 Shims:
 - einops, which it imports and does not ask for, is installed;
@@ -23,6 +23,7 @@ from vitexplore.models.spec import ModelSpec
 from vitexplore.tools.peers.way import Wanted
 
 STEPS = 1000
+SEEN = 0.275  # of the picture's side: its crops have 0.25 to 0.3 of it (its page says 0.2 to 0.25)
 
 
 def version() -> str:

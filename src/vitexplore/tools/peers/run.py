@@ -30,8 +30,8 @@ FEW = 2  # steps of a run that is not measured: it imports what the library need
 
 def draw_all(ways: Sequence[Way], wanted: Sequence[Wanted], folder: Path) -> pd.DataFrame:
     """Every one of ``wanted`` by each of ``ways``, kept in ``folder``: a row each: model, block, feature, way, version,
-    passes (images that the model was given), cpu_seconds (of all threads), picture (the file). A way that fails is
-    named in the log, with the error, and left out from there on."""
+    passes (images that the model was given), cpu_seconds (of all threads), picture (the file), seen (see Way). A way
+    that fails is named in the log, with the error, and left out from there on."""
     rows = []
     with meter("pictures", len(ways) * len(wanted), "pictures") as tell:
         for way in ways:
@@ -63,7 +63,7 @@ def _draw_with(way: Way, wanted: Sequence[Wanted], folder: Path) -> Iterator[dic
                 way.draw(one, steps=FEW)
                 ready = True
             _draw_one(way, one, picture, record)
-        yield {**row, **json.loads(record.read_text()), "picture": picture}
+        yield {**row, **json.loads(record.read_text()), "picture": picture, "seen": way.seen}
 
 
 def _draw_one(way: Way, wanted: Wanted, picture: Path, record: Path) -> None:

@@ -1,4 +1,9 @@
-"""How good the libraries' pictures are: each at the size that a model takes, whatever size its library draws at."""
+"""How good the libraries' pictures are, at the size that a model takes, whatever size they have.
+
+Where a library shows the model parts of its picture, the middle part is scored: horama's whole picture, brought to the
+model's size, is seen at a quarter of the scale that it is drawn for (after 40 steps of `maco`, channel 0 of
+EfficientNet-Lite0's block 13 has 5 on the whole and 44 on the middle).
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
+from torchvision.transforms.functional import center_crop
 
 from vitexplore.data.loading import Loader
 from vitexplore.experiments import embed
@@ -41,7 +47,7 @@ def scored(
     for (name, block), mine in drawn.groupby(["model", "block"], sort=False):
         model, own = models[name], torch.tensor(mine["feature"].to_numpy())
         site = Site(model.feature_site, block)
-        pictures = [_read(path) for path in mine["picture"]]
+        pictures = [_seen(row.picture, row.seen) for row in mine.itertuples()]
         clean_f = torch.cat([_clean(model, site, picture) for picture in pictures]).gather(1, own[:, None])[:, 0]
         ratio_f, _ = quality.relative_activation(clean_f, natural[name, block][:, own].T)
         exemplars_gkc = knows_sets.look_up(exemplar_sets(exemplars(model, loader, [site], EXEMPLARS)))
@@ -61,9 +67,10 @@ def _judge(model: Model, loader: Loader) -> Judge:
     return Judge(model, embed.measure(model, loader, images=len(loader)).set_index("image")["embedding"])
 
 
-def _read(path: Path) -> Tensor:
-    """A PNG as float [1, 3, h, w] in [0, 1]."""
-    return torch.from_numpy(decode(path.read_bytes()).copy()).permute(2, 0, 1)[None] / 255
+def _seen(path: Path, share: float) -> Tensor:
+    """The middle of a PNG, ``share`` of its side: float [1, 3, h, w] in [0, 1]."""
+    image = torch.from_numpy(decode(path.read_bytes()).copy()).permute(2, 0, 1)[None] / 255
+    return center_crop(image, [round(share * image.shape[-1])])
 
 
 @torch.no_grad()

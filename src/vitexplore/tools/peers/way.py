@@ -44,8 +44,9 @@ class Wanted:
 class Way:
     """A way of drawing by ``name``. ``version()`` tells pictures of one state of its code from another's, and raises
     PackageNotFoundError where its package is not installed; ``draw`` yields float [3, h, w] in [0, 1], and takes
-    ``steps`` where not all are wanted."""
+    ``steps`` where not all are wanted. ``seen``: the share of the picture's side that the model is shown at once."""
 
     name: str
     version: Callable[[], str]
     draw: Callable[..., Tensor]
+    seen: float = 1.0
