@@ -44,17 +44,27 @@ def failing(wanted: Wanted, steps: int = 3) -> Tensor:
     return grey(wanted, steps)
 
 
+def elsewhere(wanted: Wanted, steps: int = 3) -> Tensor:
+    return torch.zeros(3, 8, 8)
+
+
 def absent() -> str:
     raise PackageNotFoundError("torch-absent")
 
 
 def test_a_way_that_fails_or_is_absent_is_named_and_left_out(model, tmp_path, caplog):
     asked = [Wanted(model, SITE, channel, torch.zeros(1, 3, 8, 8)) for channel in (0, 1, 2)]
-    ways = [Way("absent", absent, grey), Way("failing", lambda: "1", failing), Way("grey", lambda: "2.0", grey)]
+    ways = [
+        Way("absent", absent, grey),
+        Way("failing", lambda: "1", failing),
+        Way("elsewhere", lambda: "1", elsewhere),
+        Way("grey", lambda: "2.0", grey),
+    ]
     rows = draw_all(ways, asked, tmp_path)
     assert rows.groupby("way")["feature"].apply(list).to_dict() == {"failing": [0], "grey": [0, 1, 2]}
     assert set(rows["passes"]) == {6} and set(rows["version"]) == {"1", "2.0"}
     assert "failing failed" in caplog.text and "channel 1 is too much" in caplog.text
+    assert "elsewhere failed" in caplog.text and "not counted" in caplog.text
     assert "absent is left out" in caplog.text and "torch-absent" in caplog.text
 
 
@@ -63,6 +73,7 @@ def test_a_finished_picture_is_not_drawn_again_and_stays_where_its_record_goes(m
 
     def draw(wanted: Wanted, steps: int = 3) -> Tensor:
         drawn.append(steps)
+        grey(wanted)
         return torch.full((3, 8, 8), len(drawn) / 10)
 
     way = [Way("one", lambda: "1", draw)]
@@ -162,5 +173,5 @@ def test_the_sheet_has_the_best_photograph_and_a_cell_for_each_way(tmp_path):
     black, white, red, failed = [0] * 3, [255] * 3, [255, 0, 0], [128] * 3
     assert shown == [black, red, red, white, failed, red]
     captions = [text.get_text() for text in figure.axes[0].texts]
-    assert captions[1] == "peer\n100 passes, 100 s" and captions[4] == "peer\nfailed"
+    assert captions[1] == "peer\n100 passes\n100 s" and captions[4] == "peer\nfailed"
     assert set(PLACE) < set(COLUMNS) and set(QUALITIES) < set(COLUMNS)

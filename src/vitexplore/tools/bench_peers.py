@@ -22,7 +22,7 @@ from vitexplore.figures import plots
 from vitexplore.graph import Graph
 from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site
-from vitexplore.png import encode
+from vitexplore.png import decode, encode
 from vitexplore.tools.benching import reached, write_bench
 from vitexplore.tools.peers import OURS, WAYS
 from vitexplore.tools.peers.run import draw_all
@@ -121,12 +121,13 @@ def side_by_side(drawn: pd.DataFrame, natural: Natural, photographs: Tensor) -> 
     for (name, block, feature), mine in drawn.groupby(PLACE, sort=False):
         best = natural[name, block][:, feature].argmax()
         by_way = {row.way: row for row in mine.itertuples()}
-        cells, captions = [encode(photographs[best])], ["best photograph"]
+        cells = [(decode(encode(photographs[best])), "best photograph")]
         for way in ways:
             row = by_way.get(way)
-            cells.append(row.picture.read_bytes() if row else encode(torch.full((3, SIDE, SIDE), 0.5)))
-            captions.append(f"{way}\n{row.passes} passes, {row.cpu_seconds:.0f} s" if row else f"{way}\nfailed")
-        rows.append((f"{name}\nblock {block}: {feature}", cells, captions))
+            picture = row.picture.read_bytes() if row else encode(torch.full((3, SIDE, SIDE), 0.5))
+            cost = f"{row.passes} passes\n{row.cpu_seconds:.0f} s" if row else "failed"
+            cells.append((decode(picture), f"{way}\n{cost}"))
+        rows.append((f"{name}\nblock {block}: {feature}", cells))
     return plots.picture_rows(
-        rows, "the same features by each way, with passes through the model and processor seconds"
+        rows, "The same features by each way", "With images through the model, processor seconds."
     )

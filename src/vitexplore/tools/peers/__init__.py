@@ -14,5 +14,5 @@ PEERS = (
     Way("horama_fourier", horama.version, horama.draw_fourier, horama.SEEN),
     Way("horama_maco", horama.version, horama.draw_maco, horama.SEEN),
 )
-OURS = tuple(Way(name, ours.version(name), ours.drawer(name)) for name in ours.RECIPES_SHOWN)
+OURS = tuple(Way(name, ours.version(name), ours.drawer(name)) for name in ours.OWN)
 WAYS = (*PEERS, *OURS)

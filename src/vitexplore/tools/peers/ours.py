@@ -1,4 +1,4 @@
-"""This project's recipes, one feature at a time, as the others draw."""
+"""This project's own recipes, one feature at a time, as the others draw."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -10,9 +10,9 @@ from vitexplore.code_hash import code_hash
 from vitexplore.tools.peers.way import Wanted
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import visualize
-from vitexplore.visualize.recipes import RECIPES, recipe_for
+from vitexplore.visualize.recipes import PAPER, RECIPES, RELEASED, recipe_for
 
-RECIPES_SHOWN = ("ours",)
+OWN = tuple(name for name in RECIPES if name not in (PAPER.name, RELEASED.name))
 
 
 def version(recipe: str) -> Callable[[], str]:

@@ -74,6 +74,8 @@ def _draw_one(way: Way, wanted: Wanted, picture: Path, record: Path) -> None:
         began = time.process_time()
         image = way.draw(wanted)
         seconds = time.process_time() - began
+    if not images:
+        raise RuntimeError("its passes are not counted: it runs another network than the one it was given")
     if not picture.exists():
         png = encode(image)
         write_atomically(picture, lambda path: path.write_bytes(png))
