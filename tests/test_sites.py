@@ -214,6 +214,18 @@ def test_a_cnns_site_is_what_the_architecture_computes_there(name, kind, block):
     assert found.bpc.shape == (2, found.grid[0] * found.grid[1], wanted.shape[1])
 
 
+@pytest.mark.parametrize(("name", "kind", "block"), CNN_SITES)
+def test_the_gradient_of_one_image_is_that_in_a_batch(name, kind, block):
+    model = built(name)
+    images = some_images(model).requires_grad_()
+    alone, in_batch = (
+        torch.autograd.grad(read(model, Site(kind, block), batch).bpc[0, :, 0].mean(), images)[0][0]
+        for batch in (images[:1], images)
+    )
+    assert in_batch.abs().max() > 0
+    torch.testing.assert_close(alone, in_batch, rtol=1e-3, atol=1e-3 * float(in_batch.abs().max()))
+
+
 def test_a_wide_image_keeps_its_grid_in_row_major_order():
     model = built("resnet")
     images = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))

@@ -254,6 +254,8 @@ def _from_channels_last(bhwc: Tensor, _size: Size) -> Activations:
 
 
 def _from_maps(bchw: Tensor, _size: Size) -> Activations:
+    if bchw.requires_grad:  # of one image, torch 2.14's batch norm takes a gradient in another layout for garbage
+        bchw.register_hook(Tensor.contiguous)
     return Activations(bchw.flatten(2).transpose(1, 2), (bchw.shape[2], bchw.shape[3]))
 
 
