@@ -17,7 +17,9 @@ def test_the_paper_and_its_released_code_differ_as_the_table_says():
     paper = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"), tv=0.004, **settings)
     released = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"), tv=0.004, **settings)
     assert (paper, released) == (PAPER, RELEASED)
-    assert {name: recipe.name for name, recipe in RECIPES.items()} == {n: n for n in ("paper", "released", "fast")}
+    assert {name: recipe.name for name, recipe in RECIPES.items()} == {
+        n: n for n in ("paper", "released", "fast", "fine")
+    }
 
 
 FAMILIES = {

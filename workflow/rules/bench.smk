@@ -31,6 +31,27 @@ rule bench_one:
 
 if GRAPH.scale.photos:
 
+    rule bench_alive:
+        input:
+            GRAPH.image_index("collect"),
+            [path for name in GRAPH.scale.models for path in GRAPH.weights(name)],
+        output:
+            table="results/bench/alive.csv",
+            bars="results/bench/alive_bars.csv",
+        log:
+            "results/bench/logs/alive.log",
+        benchmark:
+            "results/bench/benchmarks/alive.tsv"
+        conda:
+            "../../environment.yml"
+        threads: os.cpu_count()
+        params:
+            scale=scale_file,
+            code=code("tools.bench_alive"),
+        shell:
+            "python -m vitexplore --log {log:q} job alive --scale {params.scale:q} --threads {threads}"
+            " --out {output.table:q} --bars {output.bars:q}"
+
     rule bench_peers:
         input:
             GRAPH.image_index("collect"),

@@ -117,6 +117,13 @@ def bench(name: Bench, /, *, out: Path, bars: Path, threads: Threads = 1, device
     import_module(f"vitexplore.tools.bench_{name}").bench(device=device, threads=threads, out=out, bars=bars)
 
 
+def alive(*, scale: ScaleFile, out: Path, bars: Path, threads: Threads = 1) -> None:
+    """Count the features of real networks that recipe `fast` does not reach."""
+    from vitexplore.tools.bench_alive import bench
+
+    bench(Graph(read(scale)), threads, out, bars)
+
+
 def peers(*, scale: ScaleFile, out: Path, bars: Path, sheet: Path, threads: Threads = 1) -> None:
     """Draw the same features with other libraries and with this one, and compare pictures and costs."""
     from vitexplore.tools.bench_peers import bench
@@ -142,4 +149,19 @@ def calibration(
     write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
 
 
-JOBS = (experiment, figure, scenes, index, claim, claims, train, promote, prefetch, bench, peers, budget, calibration)
+JOBS = (
+    experiment,
+    figure,
+    scenes,
+    index,
+    claim,
+    claims,
+    train,
+    promote,
+    prefetch,
+    bench,
+    alive,
+    peers,
+    budget,
+    calibration,
+)

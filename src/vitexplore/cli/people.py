@@ -62,7 +62,9 @@ def visualize(
     directions: Annotated[
         Path | None, Parameter(help="an .npy of vectors [n, channels]; the features of EXPRESSION pick among them")
     ] = None,
-    recipe: Annotated[Literal[tuple(RECIPES)], Parameter(help="ours, the paper's, or its released code's")] = FAST.name,
+    recipe: Annotated[
+        Literal[tuple(RECIPES)], Parameter(help="two of ours, the paper's, or its released code's")
+    ] = FAST.name,
     images: Annotated[
         Path | None, Parameter(help="folder of pictures: those that activate a feature most stand beside it")
     ] = None,

@@ -1,4 +1,4 @@
-"""Ways of visualizing: the paper's, its released code's, and ours.
+"""Ways of visualizing: the paper's, its released code's, and two of ours, `fast` and `fine`.
 
 Where the paper and its code differ, both are kept, point by point: the colour shift and its inverse, noise for each
 pixel and one offset for each copy, their order, one shift for each copy and one for all. ``tv`` is in units of a mean
@@ -42,7 +42,8 @@ RELEASED = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "share
 FAST = Recipe(
     "fast", ("gaussian_offset", "jitter"), parametrization="fourier", steps=50, copies=1, learning_rate=0.2, leak=0.1
 )
-RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, FAST)}
+FINE = replace(FAST, name="fine", steps=100, copies=4, learning_rate=0.1)
+RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, FAST, FINE)}
 DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
 
