@@ -23,6 +23,7 @@ from vitexplore.graph import Graph
 from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site
 from vitexplore.png import decode, encode
+from vitexplore.threads import use_threads
 from vitexplore.tools.benching import reached, write_bench
 from vitexplore.tools.peers import OURS, WAYS
 from vitexplore.tools.peers.run import draw_all
@@ -43,7 +44,7 @@ def bench(graph: Graph, threads: int, out: Path, bars: Path, sheet: Path) -> Non
     """Write two CSV files, a row for each picture and what was to be reached, and a PNG of the pictures side by side.
     Pictures are kept in the folder `peers` beside ``out``, and are not drawn again. Raises InputError where the scale
     lacks a model of the bench."""
-    torch.set_num_threads(threads)
+    use_threads(threads)
     loader = Loader(ImageSet.read(graph.image_index("collect").parent))
     models = {name: loaded(graph, name) for name in (*BLOCKS, JUDGE, EMBEDDER)}
     photographs = torch.stack([photograph(loader.images, index) for index in loader.indices])
