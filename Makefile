@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: replicate test test-slow train weights reference clean
+.PHONY: replicate test test-slow gpu-check train weights reference clean
 
 replicate: .venv/run
 	$(BIN)/python -m vitexplore replicate
@@ -19,6 +19,11 @@ test: .venv/test
 # every architecture of the paper, at full size with random weights: under an hour, 16 GB
 test-slow: .venv/test
 	$(BIN)/pytest -m registry --report-architectures results/reference/architectures.csv
+
+# the same pictures on a GPU as on a processor, then speed and memory
+gpu-check: .venv/test
+	$(BIN)/pytest -m gpu
+	$(BIN)/python -m vitexplore job bench visualize --device cuda --out results/bench/visualize_gpu.csv --bars results/bench/visualize_gpu_bars.csv
 
 # the results that README shows, from a finished run
 reference: .venv/run
