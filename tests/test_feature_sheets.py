@@ -13,7 +13,7 @@ from PIL import Image
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import preprocess
 from vitexplore.figures import feature_rows, gallery, overlays, plots, visualizations
-from vitexplore.figures.feature_rows import Exemplars, is_dead
+from vitexplore.figures.feature_rows import Exemplars
 from vitexplore.models.spec import ModelSpec
 from vitexplore.png import encode
 from vitexplore.provenance import of_model
@@ -70,18 +70,6 @@ def test_a_dead_picture_is_faded_and_crossed():
     assert crossed[middle, edge].tolist() == [193, 193, 193]
 
 
-def test_dead_is_what_the_table_says_or_a_unit_that_is_silent():
-    rows = [
-        ("ffn", 1.0, False, False),
-        ("ffn", 1.0, True, False),
-        ("ffn_5", -0.001, False, True),
-        ("query", -0.5, True, False),  # has no zero that means silence
-    ]
-    table = pd.DataFrame(rows, columns=["site", "score", "dead", "silent"])
-    assert is_dead(table).tolist() == table["dead"].tolist()
-    assert is_dead(table.drop(columns="dead")).tolist() == table["silent"].tolist()
-
-
 def exemplars(count: int = 5) -> Exemplars:
     return Exemplars([GREY] * count, np.ones((count, 3, 3)), 2.0)
 
@@ -128,7 +116,8 @@ def written(folder, scores: list[float]) -> pd.DataFrame:
     files = [f"ffn_5_{f}.png" for f in range(len(scores))]
     for file in files:
         (folder / file).write_bytes(png(0.5))
-    return pd.DataFrame({"site": "ffn_5", "feature": range(len(scores)), "file": files, "score": scores})
+    table = pd.DataFrame({"site": "ffn_5", "feature": range(len(scores)), "file": files, "score": scores})
+    return table.assign(dead=table["score"] <= 0)
 
 
 def test_a_folders_sheet_has_activations_and_with_images_their_share_of_the_best(tmp_path):

@@ -65,7 +65,7 @@ def portraits() -> pd.DataFrame:
     concept = pd.DataFrame({"chosen_for": "concept", "block": [1], "feature": [0], "concept": "many", "held_out": 0.9})
     ground = pd.DataFrame({"chosen_for": "background", "block": [2], "feature": [1], "chosen_by": 0.04, "auroc": 0.05})
     table = pd.concat([depth, concept, ground], ignore_index=True)
-    return table.assign(centroid=0.25, score=1.0, picture=list(map(png, table.index)))
+    return table.assign(centroid=0.25, score=1.0, dead=False, picture=list(map(png, table.index)))
 
 
 def ranks(**kinds) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from vitexplore import progress, show
 from vitexplore.errors import InputError
+from vitexplore.models.catalogue import load_named
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site
 from vitexplore.notebook import Shown
@@ -62,7 +63,7 @@ def test_a_notebook_draws_each_image_over_its_caption(shown):
 
 
 def test_a_feature_that_does_not_fire_at_its_picture_is_called_dead(shown):
-    silent = replace(shown, table=shown.table.assign(score=[1.0, -0.01, 2.0, 3.0]))
+    silent = replace(shown, table=shown.table.assign(score=[1.0, -0.01, 2.0, 3.0], dead=[False, True, False, False]))
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", silent._repr_html_())
     assert [caption.partition(": ")[2] for caption in captions] == [
         "score 1",
@@ -82,9 +83,13 @@ def test_save_writes_what_is_drawn(shown, tmp_path):
     assert min(Image.open(tmp_path / "out/sheet.png").size) > 100
 
 
-def test_a_name_is_built_at_the_size_of_the_images(lab_vit):
-    assert show("lab/cnn", "channel:2:0", steps=1, size=96).images.shape == (1, 3, 96, 96)
-    with pytest.raises(InputError, match=r"^size: the model is built; give its name, or load_named"):
+@pytest.mark.parametrize("model", ["lab/cnn", load_named("lab/cnn", "cpu")], ids=["named", "built"])
+def test_a_cnns_images_are_of_any_size(model):
+    assert show(model, "channel:2:0", steps=1, size=96).images.shape == (1, 3, 96, 96)
+
+
+def test_a_built_vit_keeps_its_size(lab_vit):
+    with pytest.raises(InputError, match=r"^lab/vit takes images of 64 pixels, not 96; load it with input_size=96$"):
         show(lab_vit, "ffn:1:0", size=96)
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
 from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, is_dead, judged
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, judged
 from vitexplore.statistics.intervals import Means
 
 PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone")
@@ -46,7 +46,7 @@ def without(vits: dict[str, pd.DataFrame], recipe: str, part: str) -> Comparison
 
 def pictures(mine: pd.DataFrame) -> Figure:
     """One row a part that is left out, the same features in each; the recipes beside each other."""
-    mine, rows = mine.assign(dead=is_dead(mine)), []
+    rows = []
     for part in ("", *PARTS):
         cells = []
         for recipe in RECIPES:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
 from vitexplore.claims.pictures import alive, ceilings, summary_of, usable
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, is_dead, judged
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, judged
 from vitexplore.statistics.intervals import Means
 
 QKV = ("query", "key", "value")
@@ -82,7 +82,7 @@ def high_frequency(vits: dict[str, pd.DataFrame], site: str) -> Comparison:
 def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
     """Like the paper's Fig. 3: rows are sites, columns depths, some features of each."""
     rows = []
-    for site, of_site in mine.assign(dead=is_dead(mine)).groupby("site", sort=False):
+    for site, of_site in mine.groupby("site", sort=False):
         cells = []
         for _, each in of_site.groupby("depth", sort=False):
             cells += [*([plots.GAP] if cells else []), *map(judged, each[:SHOWN].itertuples())]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
 from vitexplore.claims.pictures import ceilings, summary_of, usable
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, is_dead, judged
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, judged
 from vitexplore.statistics.intervals import Means, mean_of
 
 SHOWN = 6  # features of each family in the figure
@@ -46,8 +46,7 @@ def beats(families: dict[str, pd.DataFrame]) -> Measured:
 def pictures(table: pd.DataFrame, recipe: str) -> Figure:
     """One row a family, its first features."""
     rows = []
-    trained = table[~table["random_weights"]]
-    for model, mine in trained.assign(dead=is_dead(trained)).groupby("model", sort=False):
+    for model, mine in table[~table["random_weights"]].groupby("model", sort=False):
         rows.append((f"{model}\nblock {mine['block'].iloc[0]}", list(map(judged, mine[:SHOWN].itertuples()))))
     title = f"Features of each family of transformers, recipe {recipe}"
     return plots.picture_rows(rows, title, f"{OF_JUDGE} {CROSSED_OUT}")

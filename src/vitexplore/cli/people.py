@@ -68,6 +68,13 @@ def visualize(
     images: Annotated[
         Path | None, Parameter(help="folder of pictures: those that activate a feature most stand beside it")
     ] = None,
+    start: Annotated[Path | None, Parameter(help="an image that all pictures begin with, in place of noise")] = None,
+    near: Annotated[
+        float, Parameter(help="weight that keeps them like it, as the block halfway to the feature sees both")
+    ] = 0,
+    transparent: Annotated[
+        bool, Parameter(negative="", help="RGBA: what a feature does not respond to is transparent")
+    ] = False,
     steps: Annotated[int | None, Parameter(help="in place of the recipe's")] = None,
     copies: Annotated[int | None, Parameter(help="augmented copies a step, in place of the recipe's")] = None,
     seed: Annotated[int, Parameter(help="of the first pixels and of the augmentations")] = 0,
@@ -83,6 +90,7 @@ def visualize(
     """
     from vitexplore.data.photos import folder_of_photos
     from vitexplore.tools.pictures import folder_for, read_directions, visualized
+    from vitexplore.visualize.accentuate import start_from
     from vitexplore.visualize.expression import objectives
     from vitexplore.visualize.recipes import recipe_for
 
@@ -93,9 +101,11 @@ def visualize(
     way = recipe_for(recipe, built.spec, **changes)
     wanted = objectives(built, expression, read_directions(directions) if directions else None)
     weights = f" ({Path(build.checkpoint).name})" if build.checkpoint else ""
-    title = f"{built.spec.name}{weights}, {expression}"
+    title = f"{built.spec.name}{weights}, {expression}{f', from {start.name}' if start else ''}"
+    begin = start_from(built, start, near)
     photos = folder_of_photos(images) if images else None
-    sheet = visualized(built, wanted, way, out or folder_for(model, expression), seed, batch, title, photos)
+    folder = out or folder_for(model, expression)
+    sheet = visualized(built, wanted, way, folder, seed, batch, title, photos, begin, transparent)
     sys.stdout.write(f"{sheet}\n")
 
 

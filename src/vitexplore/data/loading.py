@@ -47,6 +47,11 @@ def preprocess(spec: ModelSpec, preprocessing: str = "own") -> Preprocess:
     return Preprocess(side, spec.input_size, mode, spec.mean, spec.std)
 
 
+def unnormalised(spec: ModelSpec) -> ModelSpec:
+    """``spec`` with a ``preprocess`` that yields pixels in [0, 1]."""
+    return replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+
 @dataclass(frozen=True)
 class Pictures:
     """An image set as a function from an index to what ``transform`` makes of that image."""

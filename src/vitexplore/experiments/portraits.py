@@ -36,8 +36,8 @@ def given(session: Any, name: str) -> dict[str, Any]:
 
 
 def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row for each choice and feature, with its ``picture`` as PNG, that picture's spectral ``centroid``, and the
-    feature's clean activation there, ``score``."""
+    """A row for each choice and feature, with its ``picture`` as PNG, that picture's spectral ``centroid``, the
+    feature's clean activation there, ``score``, and whether it is ``dead``, silent there."""
     from vitexplore.measures.chosen import explained_best, found_best, of_background
     from vitexplore.models.sites import Site
     from vitexplore.png import encode
@@ -46,22 +46,28 @@ def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFr
     from vitexplore.visualize.optimize import visualize
     from vitexplore.visualize.quality import spectral_centroid
     from vitexplore.visualize.recipes import recipe_for
+    from vitexplore.visualize.score import silent
 
     choose = {"depth": explained_best, "concept": found_best, "background": of_background}
     asked = {name: tables[table] for name, table in CHOICES.items() if table in tables}
     chosen = [choose[name](table).assign(chosen_for=name) for name, table in asked.items()]
-    rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[:-3])
+    rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[:-4])
     way, pictures = recipe_for(spec=model.spec, **recipe.changes()), {}
     with meter(model.spec.name, len(rows.groupby(["block", "feature"])), "features") as tell:
         for block, mine in rows.groupby("block")["feature"]:
             features = tuple(sorted(mine.unique().tolist()))
-            found = visualize(model, Channels(Site(model.feature_site, int(block)), features), way, report=tell)
-            kept = zip(features, found.images, found.score.tolist(), strict=True)
-            pictures |= {(block, feature): (image, score) for feature, image, score in kept}
+            site = Site(model.feature_site, int(block))
+            found = visualize(model, Channels(site, features), way, report=tell)
+            dead = silent(site, found.score).tolist()
+            kept = zip(features, found.images, found.score.tolist(), dead, strict=True)
+            pictures |= {(block, feature): (image, *numbers) for feature, image, *numbers in kept}
     drawn = [pictures[key] for key in zip(rows["block"], rows["feature"], strict=True)]
-    centroids = [float(spectral_centroid(image[None])) for image, _ in drawn]
-    scores = [score for _, score in drawn]
-    return rows.assign(centroid=centroids, score=scores, picture=[encode(image) for image, _ in drawn])
+    return rows.assign(
+        centroid=[float(spectral_centroid(image[None])) for image, *_ in drawn],
+        score=[score for _, score, _ in drawn],
+        dead=[dead for *_, dead in drawn],
+        picture=[encode(image) for image, *_ in drawn],
+    )
 
 
 def cost(options: PortraitsOptions, family: str) -> Cost:
@@ -71,7 +77,7 @@ def cost(options: PortraitsOptions, family: str) -> Cost:
 
 
 PORTRAITS = ("chosen_for", "block", "feature", "explained_by", "value", "bits", "word_1", "concept", "held_out")
-PORTRAITS += ("chosen_by", "auroc", "centroid", "score", "picture")
+PORTRAITS += ("chosen_by", "auroc", "centroid", "score", "dead", "picture")
 
 EXPERIMENT = Experiment(
     measure,

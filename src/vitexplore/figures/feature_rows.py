@@ -42,14 +42,6 @@ class Strip:
     exemplars: Exemplars | None = None
 
 
-def is_dead(table: pd.DataFrame) -> pd.Series:
-    """Which rows' pictures do not drive their feature, bool: the column ``dead`` says so, or, where there is none, the
-    activation (``score``) of a unit behind its nonlinearity is not above 0."""
-    if "dead" in table:
-        return table["dead"].astype(bool)
-    return (table["score"] <= 0) & table["site"].str.startswith("ffn")
-
-
 def shown(png: bytes, dead: bool) -> np.ndarray:
     """A visualization as figures show it, uint8 [h, w, 3]: crossed out where it is dead."""
     return overlays.crossed_out(decode(png)) if dead else decode(png)

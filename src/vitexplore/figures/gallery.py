@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import feature_rows, overlays, plots
-from vitexplore.figures.feature_rows import Exemplars, Strip, activation, is_dead, shown
+from vitexplore.figures.feature_rows import Exemplars, Strip, activation, shown
 
 SHOWN = 64  # features of each site on a sheet
 ACTIVATIONS = f"Above a picture: the feature, and its activation there. {feature_rows.CROSSED_OUT}"
@@ -22,10 +22,10 @@ def sheet(
     columns site and feature, what is shown beside each of these features; without it the captions give activations."""
     top, strips = top or {}, []
     chosen = table.groupby("site", sort=False).head(SHOWN)
-    for row, dead in zip(chosen.itertuples(), is_dead(chosen), strict=True):
+    for row in chosen.itertuples():
         beside = top.get((row.site, row.feature))
-        value = "dead" if dead else activation(row.score, beside.best if beside else 0)
-        picture = shown((folder / row.file).read_bytes(), dead)
+        value = "dead" if row.dead else activation(row.score, beside.best if beside else 0)
+        picture = shown((folder / row.file).read_bytes(), row.dead)
         strips.append(Strip(row.site, [(picture, f"{row.feature}: {value}")], beside))
     how = feature_rows.OF_IMAGES + feature_rows.HOW_TO_READ if top else ACTIVATIONS
     return feature_rows.draw(strips, title, how)

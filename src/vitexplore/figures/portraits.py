@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_TOP, is_dead, shown
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_TOP, shown
 from vitexplore.figures.overlays import seen, under_maps
 from vitexplore.figures.tables import collected_images, maps_of, winners_of
 from vitexplore.graph import BACKGROUND, Graph
@@ -39,7 +39,7 @@ def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
     for model in graph.models("portraits"):
         winners = winners_of(graph, model)
         portraits = rows_of(graph.table("portraits", model), model).assign(site=winners["site"].iloc[0])
-        of = {choice: mine for choice, mine in portraits.assign(dead=is_dead(portraits)).groupby("chosen_for")}
+        of = {choice: mine for choice, mine in portraits.groupby("chosen_for")}
         by_depth, coding = (of.get(choice, portraits.iloc[:0]) for choice in ("depth", "concept"))
         title = f"{model}: features of each block that tell most of some factor of the images"
         found[graph.figure(f"depth_{model}")] = sheet(depth_rows(by_depth), title, OF_DEPTH)

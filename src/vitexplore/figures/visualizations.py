@@ -13,7 +13,6 @@ from vitexplore.figures.feature_rows import (
     Exemplars,
     Strip,
     activation,
-    is_dead,
     shown,
 )
 from vitexplore.figures.tables import collected_images, exemplars_of
@@ -47,7 +46,7 @@ def draw(mine: pd.DataFrame, top: dict[tuple[str, int, int], Exemplars]) -> Figu
     """``mine``: one model's rows of the table `visualize`, at one depth; ``top``: by site, block and feature."""
     first, recipes = mine.iloc[0], list(mine["variant"].unique())
     judged, strips = mine["identification"].notna().any(), []
-    for (site, block, feature), rows in mine.assign(dead=is_dead(mine)).groupby(KEYS, sort=False):
+    for (site, block, feature), rows in mine.groupby(KEYS, sort=False):
         names = [f"{feature}, {recipe}" if len(recipes) > 1 else str(feature) for recipe in rows["variant"]]
         drawn = zip(names, rows.itertuples(), strict=True)
         cells = [(shown(row.picture, row.dead), f"{name}\n{scores(row, judged)}") for name, row in drawn]

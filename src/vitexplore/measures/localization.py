@@ -5,7 +5,7 @@ of each map is its AUROC against the mask of the image's partner, the next image
 map against this mask, a map meets an object that is not in its image, but no second image's activations are needed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,10 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.transforms.functional import normalize
 
 from vitexplore.data.images import ImageSet, spread
-from vitexplore.data.loading import Loader, Preprocess, preprocess
+from vitexplore.data.loading import Loader, Preprocess, preprocess, unnormalised
 from vitexplore.measures.trivial_maps import TRIVIAL, trivial_maps
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Activations, Site, read_many, shapes, sites
-from vitexplore.models.spec import ModelSpec
 
 
 def map_auroc(acts_bpc: Tensor, *objects_bp: Tensor) -> Tensor:
@@ -77,7 +76,7 @@ def localization(model: Model, loader: Loader, features: int = 256) -> dict[str,
         acts = found.bpc[..., torch.from_numpy(chosen[site]).to(model.device)]
         of_features[site].append(_scores(acts, masks_b2hw, found.grid))
 
-    located = Located(loader.images, loader.partners(), preprocess(_unnormalised(spec), loader.preprocessing))
+    located = Located(loader.images, loader.partners(), preprocess(unnormalised(spec), loader.preprocessing))
     for _, loaded in loader.loaded(located, spec.name, loader.batch):
         pixels, masks = loaded.to(model.device).split([3, 2], dim=1)
         read_many(model, shape, normalize(pixels, spec.mean, spec.std), partial(score, masks))
@@ -103,10 +102,6 @@ def _rows(scores: list[Tensor], **columns: Any) -> pd.DataFrame:
     """A row for each map, from each batch's ``_scores``."""
     auroc, control = torch.cat(scores, dim=1).mT.contiguous().numpy()
     return pd.DataFrame({**columns, "auroc": list(auroc), "control": list(control)})
-
-
-def _unnormalised(spec: ModelSpec) -> ModelSpec:
-    return replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
 def _as_image(mask: np.ndarray) -> Image.Image:

@@ -18,6 +18,7 @@ from vitexplore.io import write_table
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site
 from vitexplore.provenance import of_model
+from vitexplore.visualize.accentuate import NOISE, Start
 from vitexplore.visualize.expression import objectives
 from vitexplore.visualize.gallery import visualize_to_folder
 from vitexplore.visualize.objective import Channels, Objective
@@ -46,6 +47,8 @@ def visualized(
     batch: int | None,
     what: str,
     images: ImageSet | None = None,
+    start: Start = NOISE,
+    transparency: bool = False,
 ) -> Path:
     """What ``visualize_to_folder`` writes, and sheet.png, whose title says ``what``, with those of ``images`` that
     activate channels most beside these. Return the sheet's path. Raises InputError where there are ``images``, but no
@@ -53,7 +56,7 @@ def visualized(
     channels = {name: each for name, each in objectives.items() if is_channels(each)}
     if images is not None and not channels:
         raise InputError(f"{', '.join(objectives)}: images are shown beside channels alone; leave them out")
-    table = visualize_to_folder(model, objectives, recipe, out, seed, batch)
+    table = visualize_to_folder(model, objectives, recipe, out, seed, batch, start, transparency)
     top = {}
     if images is not None:
         wanted = {each.site: each.labels for each in channels.values()}
