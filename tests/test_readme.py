@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ import torch
 from PIL import Image
 from project import copy_of_project, environment, said
 from safetensors.torch import save_file
+
+from vitexplore.visualize import recipes
 
 README = Path(__file__).parent.parent / "README.md"
 SECTION = "Add your own model, data set, experiment, claim"
@@ -178,3 +181,11 @@ def test_pictures_in_a_notebook():
     exec(head, names)
     shown = eval(line.replace(")", ", steps=1)"), names)
     assert shown._repr_html_().count("<img ") == len(shown.images) == 8
+
+
+@packaged
+def test_objectives_in_python(monkeypatch):
+    monkeypatch.setattr(recipes, "FAST", replace(recipes.FAST, steps=1))
+    names: dict[str, Any] = {}
+    exec(after("Two more objectives in Python"), names)
+    assert (len(names["facets"]), len(names["peaked"])) == (3, 1)
