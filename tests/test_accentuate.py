@@ -131,7 +131,7 @@ def test_a_site_that_the_model_lacks_is_refused(shared_vit, start):
 @pytest.mark.parametrize("size", [48, 97, 128])
 def test_a_cnns_pictures_are_of_any_size(cnn, name, size):
     recipe = replace(RECIPES[name], steps=2)
-    found = visualize(cnn, channel(1, 3, 5), recipe, size=size, transparency=True)
+    found = visualize(at_size(cnn, size), channel(1, 3, 5), recipe, transparency=True)
     assert found.images.shape == (2, 3, size, size) and found.transparency.shape == (2, size, size)
     expected = read(cnn, Site("channel", 1), normaliser(cnn)(found.images)).bpc.mean(1)
     assert torch.allclose(found.score, expected[[0, 1], [3, 5]], rtol=1e-3, atol=1e-5)
@@ -141,10 +141,10 @@ def test_a_position_is_one_of_the_grid_of_that_size(cnn):
     recipe = replace(RECIPES["pixels"], steps=1)
     (rows, columns) = read(at_size(cnn, 128), Site("channel", 1), torch.zeros(1, 3, 128, 128)).grid
     last = rows * columns - 1
-    visualize(cnn, channel(1, 3, position=last), recipe, size=128)
-    for position, size in ((last, None), (last + 1, 128)):
+    visualize(at_size(cnn, 128), channel(1, 3, position=last), recipe)
+    for position, size in ((last, 64), (last + 1, 128)):
         with pytest.raises(InputError, match=r"there are positions 0 to"):
-            visualize(cnn, channel(1, 3, position=position), recipe, size=size)
+            visualize(at_size(cnn, size), channel(1, 3, position=position), recipe)
 
 
 def test_another_size_leaves_the_model_as_it_was(cnn):
@@ -155,11 +155,11 @@ def test_another_size_leaves_the_model_as_it_was(cnn):
 
 def test_a_transformer_is_to_be_loaded_at_another_size(shared_vit):
     with pytest.raises(InputError, match=r"^m takes images of 64 pixels, not 128; load it with input_size=128$"):
-        visualize(shared_vit, FEATURES, RECIPES["pixels"], size=128)
-    assert visualize(shared_vit, FEATURES, replace(RECIPES["pixels"], steps=1), size=64).images.shape[2] == 64
+        at_size(shared_vit, 128)
+    assert at_size(shared_vit, 64) is shared_vit
 
 
 @pytest.mark.parametrize("size", [0, -3])
 def test_a_size_of_nothing_is_refused(cnn, size):
     with pytest.raises(InputError, match=rf"^c takes images of 64 pixels, not {size}; choose 1 or more$"):
-        visualize(cnn, channel(1, 3), RECIPES["pixels"], size=size)
+        at_size(cnn, size)

@@ -8,7 +8,7 @@ from vitexplore.errors import InputError
 from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site, read
 from vitexplore.models.spec import ModelSpec
-from vitexplore.visualize.objective import Channels, Directions, Logits
+from vitexplore.visualize.objective import Channels, Directions, Logits, classes
 from vitexplore.visualize.optimize import visualize
 from vitexplore.visualize.recipes import PAPER
 
@@ -141,3 +141,8 @@ def test_a_model_that_is_no_classifier_has_no_logits(clip, shared_vit):
     for model in (clip, headless):
         with pytest.raises(InputError, match=r"has no class logits; visualize a site$"):
             Logits((0,)).bind(model)
+
+
+def test_torchvisions_classifiers_have_logits():
+    model = load(ModelSpec("m", "torchvision", "squeezenet1_1.IMAGENET1K_V1", "cnn", "random", input_size=64))
+    assert classes(model) == 1000

@@ -305,3 +305,10 @@ def test_an_architecture_with_unknown_blocks_is_refused():
         message = f"{type(module).__name__}: its blocks are not known; add it to models/families.py"
         with pytest.raises(InputError, match=message):
             blocks_of(module)
+
+
+def test_torchvisions_swin_is_refused():
+    """It has a sequence of features as CNNs have, whose channels lie last."""
+    swin = load(ModelSpec("m", "torchvision", "swin_t.IMAGENET1K_V1", "cnn", "random"))
+    with pytest.raises(InputError, match=r"^SwinTransformer: its blocks are not known"):
+        sites(swin)

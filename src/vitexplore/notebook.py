@@ -85,7 +85,7 @@ def show(
     else:
         built = load_named(model, **({"input_size": size} if size else {}))
     begin = start_from(built, start, near)
-    way = recipe_for(recipe, built.spec, **({"steps": steps} if steps else {}))
+    way = recipe_for(recipe, built.spec, **({"steps": steps} if steps is not None else {}))
     wanted = objectives(built, expression)
     tables, images = [], []
     with meter(built.spec.name, sum(len(each.labels) for each in wanted.values()), "features") as tell:

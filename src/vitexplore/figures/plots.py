@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -12,7 +11,6 @@ from matplotlib.figure import Figure
 
 from vitexplore.io import write_atomically
 
-mpl.use("Agg")
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
 Cell = tuple[np.ndarray | None, str]  # a picture uint8 [h, w, 3] (None: a gap) and its caption

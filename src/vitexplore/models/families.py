@@ -20,6 +20,7 @@ from timm.models.swin_transformer import PatchMerging, SwinTransformer
 from timm.models.twins import GlobalSubSampleAttn, LocallyGroupedAttn, Twins
 from torch import Tensor, nn
 from torch.nn.functional import linear
+from torchvision.models import SwinTransformer as TorchvisionSwin
 
 from vitexplore.errors import InputError
 
@@ -195,7 +196,7 @@ def _cnn_blocks(trunk: nn.Module) -> list[nn.Module]:
     if isinstance(stages, nn.Sequential) and all(isinstance(stage, nn.Sequential) for stage in stages):
         return [block for stage in stages for block in stage]  # timm's EfficientNet and MobileNet kin
     features = getattr(trunk, "features", None)
-    if isinstance(features, nn.Sequential):
+    if isinstance(features, nn.Sequential) and not isinstance(trunk, TorchvisionSwin):  # its channels lie last
         dense = [module for name, module in features.named_children() if name.startswith("denseblock")]
         return dense or list(features)
     raise InputError(f"{type(trunk).__name__}: its blocks are not known; add it to models/families.py")

@@ -201,7 +201,11 @@ def logit(*labels: int) -> Logits:
 
 def classes(model: Model) -> int:
     """How many classes a classifier has. Raises InputError for a model that is none."""
-    width = getattr(model.trunk, "num_classes", 0)
+    width = getattr(model.trunk, "num_classes", None)
+    if width is None and model.spec.source == "torchvision":  # which says so nowhere
+        size = model.spec.input_size
+        with torch.no_grad():
+            width = model.module(torch.zeros(1, 3, size, size, device=model.device)).shape[1]
     if model.spec.family == "clip" or not width:
         raise InputError(f"{model.spec.name} has no class logits; visualize a site")
     return width

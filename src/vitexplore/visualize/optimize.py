@@ -24,7 +24,7 @@ from torch import Tensor
 
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_json
-from vitexplore.models.registry import Model, at_size
+from vitexplore.models.registry import Model
 from vitexplore.visualize.accentuate import Near
 from vitexplore.visualize.augment import AUGMENTATIONS
 from vitexplore.visualize.fold import faster
@@ -80,7 +80,6 @@ def visualize(
     checkpoint: Checkpoint | None = None,
     report: Report = lambda features: None,
     *,
-    size: int | None = None,
     start: Tensor | None = None,
     near: Near | None = None,
     transparency: bool = False,
@@ -91,14 +90,12 @@ def visualize(
     called, in parts; less than 0 where a batch starts over. On a GPU the model runs in bfloat16; image, total variation
     and optimizer stay in float32.
 
-    ``size``: side of the images in pixels, of a CNN any; the model's for None. ``start`` [f, 3, size, size] in [0, 1]:
-    images to begin with in place of noise, an image for each feature, and ``near``: what keeps the images like them.
-    ``transparency``: record where the features are, which takes memory for another copy of a step's gradients.
+    ``start`` [f, 3, h, w] in [0, 1]: images to begin with in place of noise, of the model's size, an image for each
+    feature, and ``near``: what keeps the images like them. ``transparency``: record where the features are, which keeps
+    a step's activations until its end. A CNN makes images of another size by `at_size`.
 
-    Raises InputError for what the model lacks, a ``size`` or a ``start`` that does not fit, and a checkpoint of another
-    run; FloatingPointError, naming the features, when an image or a loss is not finite."""
-    if size is not None:
-        model = at_size(model, size)
+    Raises InputError for what the model lacks, a ``start`` that does not fit, and a checkpoint of another run;
+    FloatingPointError, naming the features, when an image or a loss is not finite."""
     _check_start(start, near, len(objective.labels), model.spec.input_size)
     engine = Engine(model, recipe, seed, near, transparency)
     count, told = len(objective.labels), 0.0

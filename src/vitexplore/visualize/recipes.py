@@ -22,9 +22,9 @@ from vitexplore.models.spec import ModelSpec
 class Recipe:
     """One way of visualizing. ``copies`` augmented copies a step; ``learning_rate`` at the first step, falling to 0
     by a cosine; ``betas`` of Adam; ``tv`` weighs total variation (in RECIPES: at the paper's image size);
-    ``augmentations`` in the order in which they are applied; ``leak`` is added to the slope of the nonlinearity behind
-    which a feature is read, in the gradient alone: a feature that is silent at the start else has none, and stays dead
-    (as in the redirected gradients of ReLUs of Olah, Mordvintsev and Schubert 2017, in their code)."""
+    ``augmentations`` in the order in which they are applied; ``leak`` is added to the slope of the nonlinearity at
+    `ffn` sites, in the gradient alone: a feature that is silent at the start else has none, and stays dead. (The code
+    of Olah, Mordvintsev and Schubert 2017 redirects the gradients that ReLUs block, in the first steps.)"""
 
     name: str
     augmentations: tuple[str, ...]
@@ -35,6 +35,10 @@ class Recipe:
     betas: tuple[float, float] = (0.5, 0.99)
     tv: float = 0.004
     leak: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.copies < 1:
+            raise InputError(f"recipe {self.name}: {self.steps} steps of {self.copies} copies; 1 is the least")
 
 
 PAPER = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"))

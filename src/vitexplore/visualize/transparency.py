@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-SHARE = 0.8  # of the pixels are transparent in part; the others, which were pulled at most, not at all
+SHARE = 0.8  # of the pixels are transparent in part; the others, which were pulled most, not at all
 
 
 def opacity(pull: Tensor) -> Tensor:
