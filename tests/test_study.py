@@ -66,7 +66,7 @@ def test_an_experiment_that_was_interrupted_is_gone_on_with(asked, tmp_path, lab
             raise KeyboardInterrupt
         step(self, now, value)
 
-    monkeypatch.setattr(Engine, "trial", lambda self, objective: None)
+    monkeypatch.setattr(Engine, "trial", lambda self, objective, start: None)
     monkeypatch.setattr(Engine, "step", counted)
     with pytest.raises(KeyboardInterrupt):
         measure(lab_vit, loader, **asked, scratch=tmp_path / "killed")
