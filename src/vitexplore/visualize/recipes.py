@@ -44,9 +44,9 @@ class Recipe:
 PAPER = Recipe("paper", ("jitter", "colour_shift", "gaussian_smoothing"))
 RELEASED = Recipe("released", ("inverse_colour_shift", "gaussian_offset", "shared_jitter"))
 FAST = Recipe(
-    "fast", ("gaussian_offset", "jitter"), parametrization="fourier", steps=50, copies=1, learning_rate=0.2, leak=0.1
+    "fast", ("gaussian_offset", "jitter"), parametrization="fourier", steps=100, copies=1, learning_rate=0.1, leak=0.3
 )
-FINE = replace(FAST, name="fine", steps=100, copies=4, learning_rate=0.1)
+FINE = replace(FAST, name="fine", copies=4)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, RELEASED, FAST, FINE)}
 DEPTHS = {"early": 0.15, "middle": 0.5, "late": 0.85}  # of the way from the first block to the last
 
