@@ -18,7 +18,7 @@ from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, load
 from vitexplore.models.sites import Site
 from vitexplore.png import encode
-from vitexplore.tools.bench_peers import COLUMNS, PLACE, QUALITIES, against_bars, rival, side_by_side
+from vitexplore.tools.bench_peers import COLUMNS, against_bars, rival, side_by_side
 from vitexplore.tools.peers.run import draw_all
 from vitexplore.tools.peers.score import scored
 from vitexplore.tools.peers.way import Wanted, Way
@@ -104,7 +104,7 @@ def test_the_best_scene_in_a_pictures_place_is_as_strong_as_itself_and_is_identi
             path.write_bytes(encode(each))
     drawn = pd.DataFrame({"model": "lab/vit", "block": 4, "feature": features.repeat_interleave(3), "picture": paths})
     drawn["seen"] = [1, 0.5, 1] * 3
-    table = scored(drawn, {"lab/vit": model}, natural, loader, judge=load(named("lab/cnn")), embedder=model)
+    table = scored(drawn, {"lab/vit": model}, natural, loader, {"lab/vit": load(named("lab/cnn"))})
     plain_framed_double = table["clean_over_natural"].to_numpy().reshape(3, 3)
     assert_allclose(plain_framed_double[:, :2], 1, atol=1e-4)
     assert_allclose(plain_framed_double[:, 2], 1, atol=0.2)
@@ -174,4 +174,3 @@ def test_the_sheet_has_the_best_photograph_and_a_cell_for_each_way(tmp_path):
     assert shown == [black, red, red, white, failed, red]
     captions = [text.get_text() for text in figure.axes[0].texts]
     assert captions[1] == "peer\n100 passes\n100 s" and captions[4] == "peer\nfailed"
-    assert set(PLACE) < set(COLUMNS) and set(QUALITIES) < set(COLUMNS)

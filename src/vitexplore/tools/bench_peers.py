@@ -32,7 +32,7 @@ from vitexplore.tools.peers.way import Wanted
 
 BLOCKS = {"efficientnet_lite0": (7, 13), "vit_s_focus": (6, 10)}
 FEATURES = (0, 1, 2)
-JUDGE, EMBEDDER = "efficientnet_lite1", "efficientnet_lite0"  # of identification, of kernel_distance
+JUDGES = {"efficientnet_lite0": "vit_s_focus", "vit_s_focus": "efficientnet_lite0"}  # of another family
 TENTH = 10.0  # times our processor seconds, a peer's
 QUALITIES = {"clean_over_natural": 1, "identification": 1, "kernel_distance": -1}  # 1: more is better
 PLACE = ["model", "block", "feature"]
@@ -46,11 +46,12 @@ def bench(graph: Graph, threads: int, out: Path, bars: Path, sheet: Path) -> Non
     lacks a model of the bench."""
     use_threads(threads)
     loader = Loader(ImageSet.read(graph.image_index("collect").parent))
-    models = {name: loaded(graph, name) for name in (*BLOCKS, JUDGE, EMBEDDER)}
+    models = {name: loaded(graph, name) for name in BLOCKS}
     photographs = torch.stack([photograph(loader.images, index) for index in loader.indices])
     drawn = draw_all(WAYS, wanted(models, photographs), out.parent / "peers")
     natural = natural_activations(models, loader)
-    table = scored(drawn, models, natural, loader, models[JUDGE], models[EMBEDDER])
+    judges = {name: models[judge] for name, judge in JUDGES.items()}
+    table = scored(drawn, models, natural, loader, judges)
     write_bench(table[COLUMNS], out, against_bars(table, [way.name for way in OURS]), bars)
     plots.save(side_by_side(drawn, natural, photographs), sheet)
 

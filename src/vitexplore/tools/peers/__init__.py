@@ -1,8 +1,9 @@
 """Other libraries of feature visualization, and this one, behind one face: a file for each library.
 
-Each runs on its documented defaults, with the model's input size and normalisation where its documents ask for them.
-What a library needs besides, to run with today's packages or on a ViT of fixed input size, stands in its file's
-docstring. The packages are those of the extra `bench`; they are imported when a picture is drawn.
+The models' weights are frozen for all. Each runs on its documented defaults, with the model's input size and
+normalisation where its documents ask for them. What a library needs besides, to run with today's packages or on a ViT
+of fixed input size, stands in its file's docstring. The packages are those of the extra `bench`; they are imported
+when a picture is drawn.
 """
 
 from vitexplore.tools.peers import horama, lucent, ours, torch_dreams

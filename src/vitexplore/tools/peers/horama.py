@@ -4,6 +4,9 @@ step of some quarter of its side (its page says 1,000 pixels and noise of 0.1; t
 Shims:
 - einops, which it imports and does not ask for, is installed;
 - `model_input_size` and `values_range`, its options, are the model's, as its page asks;
+- the objective ends the pass at the site, where its page reads a layer's output and lets the rest run;
+- `values_range` is one pair for all colours, so that by a ViT's normalisation it goes beyond [0, 1] by up to 0.09, and
+  what is scored is clamped; what its page shows is stretched in contrast under a mask;
 - the spectrum of `maco`, which it downloads, is the mean of the photographs', in its own colours (see `spectrum`).
 """
 

@@ -33,31 +33,28 @@ def scored(
     models: Mapping[str, Model],
     natural: Natural,
     loader: Loader,
-    judge: Model,
-    embedder: Model,
+    judges: Mapping[str, Model],
 ) -> pd.DataFrame:
     """``drawn`` (see `draw_all`) with three columns more. ``natural``: by model and block the mean activations [n, c]
     of the images of ``loader``, which hold no less than EXEMPLARS.
 
     ``clean_over_natural``: the feature's mean activation over positions, over the best image's, NaN where that is 0 or
-    less; ``identification`` by ``judge``, among the features of the site; ``kernel_distance`` to the images by
-    ``embedder``. See quality.py."""
-    knows_sets, knows_nature = (_judge(model, loader) for model in (judge, embedder))
-    natural_nc, parts = knows_nature.look_up(loader.indices), []
+    less; ``identification`` among the features of the site, and ``kernel_distance`` to the images, by the model's
+    judge in ``judges``. See quality.py."""
+    by_model = {name: _judge(judge, loader) for name, judge in judges.items()}
+    parts = []
     for (name, block), mine in drawn.groupby(["model", "block"], sort=False):
-        model, own = models[name], torch.tensor(mine["feature"].to_numpy())
+        model, judge, own = models[name], by_model[name], torch.tensor(mine["feature"].to_numpy())
         site = Site(model.feature_site, block)
         pictures = [_seen(row.picture, row.seen) for row in mine.itertuples()]
         clean_f = torch.cat([_clean(model, site, picture) for picture in pictures]).gather(1, own[:, None])[:, 0]
         ratio_f, _ = quality.relative_activation(clean_f, natural[name, block][:, own].T)
-        exemplars_gkc = knows_sets.look_up(exemplar_sets(exemplars(model, loader, [site], EXEMPLARS)))
-        judged_fc, embedded_fc = (
-            torch.cat([eye.describe(picture) for picture in pictures]) for eye in (knows_sets, knows_nature)
-        )
+        exemplars_gkc = judge.look_up(exemplar_sets(exemplars(model, loader, [site], EXEMPLARS)))
+        judged_fc = torch.cat([judge.describe(picture) for picture in pictures])
         found = {
             "clean_over_natural": ratio_f,
             "identification": quality.identification(judged_fc, exemplars_gkc, own),
-            "kernel_distance": quality.kernel_distance(embedded_fc, natural_nc),
+            "kernel_distance": quality.kernel_distance(judged_fc, judge.look_up(loader.indices)),
         }
         parts.append(mine.assign(**{column: values.numpy() for column, values in found.items()}))
     return pd.concat(parts)
