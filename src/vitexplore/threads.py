@@ -10,7 +10,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # glibc's numbers in malloc.h
 def use_threads(count: int) -> None:
     """Let torch use ``count`` threads, and let the process keep the memory that it frees for its next tensors. As it
     is set up, glibc gives large blocks back at once, and the system clears their pages anew at the next layer: at 100
-    images that takes longer than a CNN's arithmetic. Elsewhere than on glibc memory stays as it is."""
+    images that takes EfficientNet-Lite2 longer than its arithmetic. Elsewhere than on glibc memory stays as it is."""
     torch.set_num_threads(count)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

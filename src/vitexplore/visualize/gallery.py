@@ -41,37 +41,24 @@ def visualize_to_folder(
     The table is that of ``rows_of``. Raises InputError where another process writes to ``out``, or another run left
     something there."""
     with held(out):
-        return _visualized(model, objectives, recipe, out, seed, batch, start, transparency)
-
-
-def _visualized(
-    model: Model,
-    objectives: Mapping[str, Objective],
-    recipe: Recipe,
-    out: Path,
-    seed: int,
-    batch: int | None,
-    start: Start,
-    transparency: bool,
-) -> pd.DataFrame:
-    total = sum(len(objective.labels) for objective in objectives.values())
-    rows, losses, unfinished = [], [], out / f".unfinished_{seed}"
-    with meter(model.spec.name, total, "features") as tell:
-        for name, objective in objectives.items():
-            checkpoint, began = Checkpoint(unfinished / name, keep=True), start.of(model, objective)
-            found = visualize(
-                model, objective, recipe, seed, batch, checkpoint, tell, **began, transparency=transparency
-            )
-            rows.append(rows_of(name, objective, found))
-            write_pictures(out, rows[-1]["file"], drawn(found))
-            losses.append(loss_table(objective.labels, found, site=name))
-    provenance = of_model(model, "", "none", seed)
-    table = pd.concat(rows, ignore_index=True)
-    write_table(out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)
-    write_table(out / "features.parquet", table, provenance)
-    write_json(out / "recipe.json", asdict(recipe))
-    shutil.rmtree(unfinished)
-    return table
+        total = sum(len(objective.labels) for objective in objectives.values())
+        rows, losses, unfinished = [], [], out / f".unfinished_{seed}"
+        with meter(model.spec.name, total, "features") as tell:
+            for name, objective in objectives.items():
+                checkpoint, began = Checkpoint(unfinished / name, keep=True), start.of(model, objective)
+                found = visualize(
+                    model, objective, recipe, seed, batch, checkpoint, tell, **began, transparency=transparency
+                )
+                rows.append(rows_of(name, objective, found))
+                write_pictures(out, rows[-1]["file"], drawn(found))
+                losses.append(loss_table(objective.labels, found, site=name))
+        provenance = of_model(model, "", "none", seed)
+        table = pd.concat(rows, ignore_index=True)
+        write_table(out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)
+        write_table(out / "features.parquet", table, provenance)
+        write_json(out / "recipe.json", asdict(recipe))
+        shutil.rmtree(unfinished)
+        return table
 
 
 def rows_of(name: str, objective: Objective, found: Visualization) -> pd.DataFrame:

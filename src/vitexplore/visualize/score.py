@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from vitexplore.data.loading import Loader, Pictures, preprocess
+from vitexplore.data.loading import Loader
 from vitexplore.models.registry import Model, embed
 from vitexplore.models.sites import Site, read, read_many, sites
 from vitexplore.visualize.optimize import Visualization, normaliser
@@ -203,15 +203,10 @@ def _path_agreement(model: Model, site: Site, pictures: Tensor, loader: Loader, 
     if len(pictures) < 2:
         return np.full(len(pictures), np.nan)
     layers = [Site("block" if model.is_vit else "channel", block) for block in range(site.block + 1)]
-    natural = _preprocessed(model, loader, exemplars_fk.reshape(-1))
+    load = loader.pictures(model.spec)
+    natural = torch.stack([load(image) for image in exemplars_fk.reshape(-1)]).to(model.device)
     images = torch.cat([normaliser(model)(pictures.to(model.device)), natural])
     acts = {layer: found.bpc.mean(1).cpu() for layer, found in read_many(model, layers, images).items()}
     count = len(pictures)
     each = [path_agreement(acts[at][:count], acts[at][count:].unflatten(0, exemplars_fk.shape)) for at in layers]
     return torch.stack(each).nanmean(0).numpy()
-
-
-def _preprocessed(model: Model, loader: Loader, indices: np.ndarray) -> Tensor:
-    """Images of ``loader``'s set as ``model`` wants them: float [n, 3, h, w], on its device."""
-    load = Pictures(loader.images, preprocess(model.spec, loader.preprocessing))
-    return torch.stack([load(index) for index in indices]).to(model.device)
