@@ -141,18 +141,27 @@ def test_bars_compare_seconds_and_each_quality_with_each_peer():
         ]
     )
     assert list(table) == COLUMNS
-    found = against_bars(table, ["ours", "fine", "dear", "not drawn"])
-    slow, short = found[:4], found[4:]
-    assert slow["what"].str.contains("fine").all() and short["what"].str.contains("ours").all()
-    assert slow["measured"].tolist() == [10, 1, 1, 1] and slow["reached"].all()
-    assert short["measured"].tolist() == [3, 0, 1, 0]  # kernel distance: less is better
-    assert short["reached"].tolist() == [False, False, True, False]
-    assert found["bar"].tolist() == [10, 0.5, 0.5, 0.5] * 2
+    found = against_bars(table, {"slow": 2, "short": 2})
+    slow, short = found[:5], found[5:]
+    assert slow["what"][1:].str.contains("fine").all() and short["what"][1:].str.contains("ours").all()
+    assert slow["measured"].tolist() == [1, 10, 1, 1, 1] and slow["reached"].all()
+    assert short["measured"].tolist() == [1, 3, 0, 1, 0]  # kernel distance: less is better
+    assert short["reached"].tolist() == [True, False, False, True, False]
+    assert found["bar"].tolist() == [1, 10, 0.5, 0.5, 0.5] * 2
+
+
+def test_bars_are_over_the_features_that_a_peer_draws_and_one_that_draws_none_misses():
+    mine = rows("ours", 1, 2, [0.5, 0.9], 0.2)
+    mine["cpu_seconds"] = [1.0, 9.0]
+    found = against_bars(pd.concat([rows("half", 20, 2, [0.5, 0.9], 0.2)[:1], mine]), {"half": 2, "absent": 2})
+    half, absent = found[:-1], found[-1:]
+    assert half["measured"].tolist() == [0.5, 20, 0.5, 0.5, 0.5] and not half["reached"].iloc[0]
+    assert absent["measured"].tolist() == [0] and not absent["reached"].item()
 
 
 def test_a_tie_counts_half_and_a_feature_without_a_number_not_at_all():
     table = pd.concat([rows("peer", 100, 2, [0.5, 0.9], np.nan), rows("ours", 1, 2, [0.5, np.nan], 0.2)])
-    found = against_bars(table, ["ours"]).set_index("what")["measured"]
+    found = against_bars(table, {"peer": 2}).set_index("what")["measured"]
     assert found.filter(like="clean_over_natural").item() == 0.5
     assert found.filter(like="identification").item() == 0.5
     assert np.isnan(found.filter(like="kernel_distance").item())
@@ -173,4 +182,4 @@ def test_the_sheet_has_the_best_photograph_and_a_cell_for_each_way(tmp_path):
     black, white, red, failed = [0] * 3, [255] * 3, [255, 0, 0], [128] * 3
     assert shown == [black, red, red, white, failed, red]
     captions = [text.get_text() for text in figure.axes[0].texts]
-    assert captions[1] == "peer\n100 passes\n100 s" and captions[4] == "peer\nfailed"
+    assert captions[1] == "peer\n100 passes\n100 s" and captions[4] == "peer\nnot drawn"

@@ -44,6 +44,7 @@ def test_a_sum_is_the_weighted_sum_of_its_terms_read_one_by_one(shared_vit, imag
     expected = 0.2 * terms[0] - 3 * terms[1] + 0.5 * terms[2] - terms[3]
     assert torch.allclose(values(objective, shared_vit, images), expected, atol=1e-5)
     assert objective.weights == (0.2, -3, 0.5, -1)
+    assert sum([ffn(2, 7), ffn(5, 1), logit(4)]) == ffn(2, 7) + ffn(5, 1) + logit(4)
     assert objective.labels == (7, 20)
 
 

@@ -14,11 +14,11 @@ from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
 from vitexplore.graph import Graph
-from vitexplore.models.registry import Model, load
+from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site
 from vitexplore.progress import meter
 from vitexplore.threads import use_threads
-from vitexplore.tools.benching import reached, write_bench
+from vitexplore.tools.benching import loaded, reached, write_bench
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import Report, visualize
 from vitexplore.visualize.recipes import recipe_for
@@ -40,7 +40,7 @@ def bench(graph: Graph, threads: int, out: Path, bars: Path) -> None:
     parts = []
     with meter("alive", FEATURES * sum(map(len, BLOCKS.values())), "features") as tell:
         for name, blocks in BLOCKS.items():
-            model = load(graph.spec(name))
+            model = loaded(graph, name)
             sites = [Site(model.feature_site, block) for block in blocks]
             natural = pooled(model, sites, loader)
             for site in sites:

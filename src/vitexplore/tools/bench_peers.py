@@ -4,7 +4,7 @@ Every way draws the same features, one at a time. The scale is workflow/scales/p
 the pictures are compared with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -17,21 +17,19 @@ from torchvision.transforms.functional import to_tensor
 from vitexplore.activations.pooled import pooled
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
-from vitexplore.errors import InputError
 from vitexplore.figures import plots
 from vitexplore.graph import Graph
-from vitexplore.models.registry import Model, load
+from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site
 from vitexplore.png import decode, encode
 from vitexplore.threads import use_threads
-from vitexplore.tools.benching import reached, write_bench
-from vitexplore.tools.peers import OURS, WAYS
+from vitexplore.tools.benching import loaded, reached, write_bench
+from vitexplore.tools.peers import PEERS, WAYS
 from vitexplore.tools.peers.run import draw_all
 from vitexplore.tools.peers.score import Natural, scored
 from vitexplore.tools.peers.way import Wanted
 
 BLOCKS = {"efficientnet_lite0": (7, 13), "vit_s_focus": (6, 10)}
-FEATURES = (0, 1, 2)
 JUDGES = {"efficientnet_lite0": "vit_s_focus", "vit_s_focus": "efficientnet_lite0"}  # of another family
 TENTH = 10.0  # times our processor seconds, a peer's
 QUALITIES = {"clean_over_natural": 1, "identification": 1, "kernel_distance": -1}  # 1: more is better
@@ -52,16 +50,9 @@ def bench(graph: Graph, threads: int, out: Path, bars: Path, sheet: Path) -> Non
     natural = natural_activations(models, loader)
     judges = {name: models[judge] for name, judge in JUDGES.items()}
     table = scored(drawn, models, natural, loader, judges)
-    write_bench(table[COLUMNS], out, against_bars(table, [way.name for way in OURS]), bars)
+    peers = {way.name: way.features * sum(map(len, BLOCKS.values())) for way in PEERS}
+    write_bench(table[COLUMNS], out, against_bars(table, peers), bars)
     plots.save(side_by_side(drawn, natural, photographs), sheet)
-
-
-def loaded(graph: Graph, name: str) -> Model:
-    if name not in graph.scale.models:
-        raise InputError(
-            f"scale {graph.scale.scale} has no model {name}; run the bench with workflow/scales/photos.yaml"
-        )
-    return load(graph.spec(name))
 
 
 def photograph(images: ImageSet, index: int) -> Tensor:
@@ -74,12 +65,12 @@ def photograph(images: ImageSet, index: int) -> Tensor:
 
 
 def wanted(models: Mapping[str, Model], photographs: Tensor) -> list[Wanted]:
-    """Every feature of the bench, block by block."""
+    """Every feature of the bench, block by block: as many of each as the way with the most draws."""
     return [
         Wanted(models[name], Site(models[name].feature_site, block), feature, photographs)
         for name, blocks in BLOCKS.items()
         for block in blocks
-        for feature in FEATURES
+        for feature in range(max(way.features for way in WAYS))
     ]
 
 
@@ -92,15 +83,20 @@ def natural_activations(models: Mapping[str, Model], loader: Loader) -> Natural:
     return found
 
 
-def against_bars(table: pd.DataFrame, ours: Sequence[str]) -> pd.DataFrame:
-    """Columns what, bar, measured, reached: for each way of ``table`` that is not of ``ours``, how many times the
-    processor seconds it takes of the one that it is compared with (see ``rival``), and in each of QUALITIES the share
-    of features in which that one is better, ties counting half."""
+def against_bars(table: pd.DataFrame, peers: Mapping[str, int]) -> pd.DataFrame:
+    """Columns what, bar, measured, reached. For each of ``peers``, by the number of pictures that are asked of it: the
+    share of them that it draws, and where it draws any, how many times the processor seconds it takes of the one of
+    ours that it is compared with (see ``rival``), and in each of QUALITIES the share of features in which that one is
+    better, ties counting half. Of ours the features count that the peer draws."""
     of = {way: rows.set_index(PLACE) for way, rows in table.groupby("way", sort=False)}
-    seconds = {way: rows["cpu_seconds"].mean() for way, rows in of.items()}
     found = []
-    for peer in [way for way in of if way not in ours]:
-        name = rival(seconds[peer], {way: seconds[way] for way in ours if way in of})
+    for peer, asked in peers.items():
+        found.append((f"{peer}: share of its pictures that it draws", 1.0, len(of.get(peer, ())) / asked))
+        if peer not in of:
+            continue
+        common = of[peer].index
+        seconds = {way: rows.loc[common, "cpu_seconds"].mean() for way, rows in of.items()}
+        name = rival(seconds[peer], {way: seconds[way] for way in of if way not in peers})
         found.append((f"{peer}: its processor seconds over those of {name}", TENTH, seconds[peer] / seconds[name]))
         for column, sign in QUALITIES.items():
             lead = sign * (of[name][column] - of[peer][column]).dropna()
@@ -118,7 +114,7 @@ def rival(peer: float, ours: Mapping[str, float]) -> str:
 
 def side_by_side(drawn: pd.DataFrame, natural: Natural, photographs: Tensor) -> Figure:
     """A row a feature: the photograph that activates it most, then its picture by each way, with what it cost; grey
-    where a way failed."""
+    where a way has none."""
     ways, rows = list(drawn["way"].unique()), []
     for (name, block, feature), mine in drawn.groupby(PLACE, sort=False):
         best = natural[name, block][:, feature].argmax()
@@ -127,7 +123,7 @@ def side_by_side(drawn: pd.DataFrame, natural: Natural, photographs: Tensor) -> 
         for way in ways:
             row = by_way.get(way)
             picture = row.picture.read_bytes() if row else encode(torch.full((3, SIDE, SIDE), 0.5))
-            cost = f"{row.passes} passes\n{row.cpu_seconds:.0f} s" if row else "failed"
+            cost = f"{row.passes} passes\n{row.cpu_seconds:.0f} s" if row else "not drawn"
             cells.append((decode(picture), f"{way}\n{cost}"))
         rows.append((f"{name}\nblock {block}: {feature}", cells))
     return plots.picture_rows(

@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from vitexplore.errors import InputError
+from vitexplore.graph import Graph
 from vitexplore.io import write_atomically
-from vitexplore.models.registry import pick_device
+from vitexplore.models.registry import Model, load, pick_device
 from vitexplore.threads import use_threads
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,15 @@ def bench_device(device: str, threads: int) -> torch.device | None:
         log.info("no GPU here: its part of the bench is skipped")
         return None
     return found
+
+
+def loaded(graph: Graph, name: str) -> Model:
+    """A model of the scale of photographs. Raises InputError where the scale is another."""
+    if name not in graph.scale.models:
+        raise InputError(
+            f"scale {graph.scale.scale} has no model {name}; run the bench with workflow/scales/photos.yaml"
+        )
+    return load(graph.spec(name))
 
 
 def reached(wanted: list[tuple[str, float, float]]) -> pd.DataFrame:

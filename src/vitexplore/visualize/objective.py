@@ -60,6 +60,9 @@ class Objective(ABC):
         (weights, terms), (more_weights, more_terms) = _weighted_terms(self), _weighted_terms(other)
         return Combined(weights + more_weights, terms + more_terms)
 
+    def __radd__(self, other: object) -> "Objective":
+        return self if other == 0 else NotImplemented  # `sum` begins with 0
+
     def __mul__(self, factor: float) -> "Combined":
         if not isinstance(factor, int | float):
             return NotImplemented

@@ -44,9 +44,11 @@ class Wanted:
 class Way:
     """A way of drawing by ``name``. ``version()`` tells pictures of one state of its code from another's, and raises
     PackageNotFoundError where its package is not installed; ``draw`` yields float [3, h, w] in [0, 1], and takes
-    ``steps`` where not all are wanted. ``seen``: the share of the picture's side that the model is shown at once."""
+    ``steps`` where not all are wanted. ``seen``: the share of the picture's side that the model is shown at once.
+    ``features``: how many of each block it draws; a way that takes many minutes each draws the first."""
 
     name: str
     version: Callable[[], str]
     draw: Callable[..., Tensor]
     seen: float = 1.0
+    features: int = 3
