@@ -2,16 +2,21 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pandas as pd
 import pytest
+import torch
+from project import ROOT
 
-from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, compare
+from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, check, compare
 from vitexplore.cli import commands
 from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
+from vitexplore.provenance import versions
 from vitexplore.registry import shipped
 from vitexplore.tools.reference import bench_table, keep, with_table
 
@@ -59,6 +64,12 @@ def test_help_of_a_command_ends_with_an_example_that_its_options_accept(command,
     shown = capsys.readouterr().out
     assert f"vitexplore {example}" in " ".join(shown.split())
     assert app.parse_args(example.split(), exit_on_error=False, print_error=False)[0] is command
+
+
+def test_the_version_names_the_libraries_that_numbers_depend_on():
+    shown = " ".join(vitexplore("--version").stdout.split())
+    assert shown == f"vitexplore {version('vitexplore')} ({versions()})"
+    assert f"torch {torch.__version__.partition('+')[0]}" in shown
 
 
 def test_jobs_are_there_when_they_are_asked_for():
@@ -180,6 +191,12 @@ def test_check_counts_the_values_that_agree_with_the_papers():
     assert [code for _, code in agreements(table)] == [SAME, DRIFTED]
 
 
+def test_check_outside_a_clone_says_so(tmp_path):
+    (tmp_path / "claims.csv").touch()
+    with pytest.raises(InputError, match="no such folder of claims; run this in a clone"):
+        check(tmp_path / "claims.csv", tmp_path / "analyses", "lab")
+
+
 def test_check_misses_what_is_not_there_on_either_side():
     assert [code for _, code in compare(measured(), {("c", "s"): {"value": 0.5, "tolerance": 0.1}})] == [MISSING]
     assert [code for _, code in compare(measured(s=0.5), {})] == [MISSING]
@@ -206,10 +223,11 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
 
 def test_keep_copies_a_run_and_brings_readme_up_to_date(tmp_path):
     run, readme = tmp_path / "results/lab", tmp_path / "README.md"
-    for name in ("claims.csv", "claims.md", "tables/background.csv", "figures/background.png"):
+    for name in ("claims.md", "tables/background.csv", "figures/background.png"):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name)
-    more = "\n".join(mark.replace("results", name) for name in ("experiments", "models") for mark in MARKS)
+    shutil.copy(ROOT / "results/reference/claims.csv", run)
+    more = "\n".join(mark.replace("results", name) for name in ("badges", "experiments", "models") for mark in MARKS)
     readme.write_text(f"before\n{MARKS[0]}\n{MARKS[1]}\nafter\n{more}\n")
     kept = tmp_path / "results/reference"
     keep(run, kept, readme)
@@ -217,6 +235,7 @@ def test_keep_copies_a_run_and_brings_readme_up_to_date(tmp_path):
     assert (kept / "figures/background.png").exists()
     begin, end = MARKS
     assert readme.read_text().startswith(f"before\n{begin}\n\nclaims.md\n\n{end}\nafter\n")
+    assert "[![claims seen (lab): " in readme.read_text() and (kept / "badges/claims.svg").exists()
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in readme.read_text()
     with pytest.raises(InputError, match="no claims"):
         keep(tmp_path, kept)

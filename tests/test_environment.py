@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from vitexplore.scale import scale_type
+from vitexplore.tools.badges import badges_line
 from vitexplore.tools.reference import bench_table, experiments_table, models_table, with_table
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,7 @@ def test_lock_of_an_extra_fits_it(extra):
 def test_readme_shows_the_kept_results():
     readme = (ROOT / "README.md").read_text()
     reference = ROOT / "results/reference"
+    assert readme == with_table(readme, "badges", badges_line(reference / "badges", ROOT / "README.md"))
     assert readme == with_table(readme, "results", (reference / "claims.md").read_text())
     assert readme == with_table(readme, "bench", bench_table(reference / "bench"))
     assert readme == with_table(readme, "experiments", experiments_table())

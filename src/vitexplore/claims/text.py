@@ -76,7 +76,9 @@ def read_claim(folder: Path, schema: Path) -> Claim:
 
 def claims_in_order(analyses: Path) -> dict[str, Claim | None]:
     """All claims by name: the paper's in its order, None for one that awaits its analysis; then any other folder's of
-    ``analyses``, by name. Raises InputError as `read_claim` does."""
+    ``analyses``, by name. Raises InputError where there is no such folder, and as `read_claim` does."""
+    if not analyses.is_dir():
+        raise InputError(f"{analyses}: no such folder of claims; run this in a clone of the project")
     schema = analyses.parent / SCHEMA
     found = {path.parent.name: read_claim(path.parent, schema) for path in sorted(analyses.glob("*/claim.yaml"))}
     return dict.fromkeys(ORDER) | found

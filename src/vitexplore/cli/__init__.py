@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.logging import RichHandler
 
 from vitexplore.cli.people import COMMANDS
 from vitexplore.errors import InputError
+from vitexplore.provenance import versions
 
 NAME = "vitexplore"
 EXPECTED = (InputError, FloatingPointError, OSError, CycloptsError)
@@ -26,9 +28,9 @@ def commands(jobs: bool) -> App:
         help="What do vision transformers learn? Pictures of features, and the paper's claims measured.",
         help_epilogue=f"`{NAME} COMMAND --help` says more of a command, with an example.",
         help_format="markdown",
-        version_flags=[],
+        version=_version,
     )
-    app["--help"].group = Group("Other", sort_key=len(COMMANDS))
+    app["--help"].group = app["--version"].group = Group("Other", sort_key=len(COMMANDS))
     for number, (title, members) in enumerate(COMMANDS.items()):
         group = Group(title, sort_key=number)
         for order, (command, example) in enumerate(members.items()):
@@ -41,6 +43,10 @@ def commands(jobs: bool) -> App:
         for command in JOBS:
             job.command(command)
     return app
+
+
+def _version() -> str:
+    return f"{NAME} {version(NAME)} ({versions()})"
 
 
 def main() -> None:

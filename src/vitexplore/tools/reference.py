@@ -12,6 +12,7 @@ from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
+from vitexplore.tools.badges import badges_line, write_badges
 
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
@@ -63,8 +64,8 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 def keep(finished: Path, out: Path, readme: Path | None = None) -> None:
     """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, to ``out``. With
-    ``readme`` also copy the benches and the calibration beside it, and bring that page's tables up to date. Raises
-    InputError where the run is not finished, or ``readme`` lacks the marks."""
+    ``readme`` also copy the benches and the calibration beside it, draw badges, and bring that page's tables up to
+    date. Raises InputError where the run is not finished, or ``readme`` lacks the marks."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
@@ -75,7 +76,9 @@ def keep(finished: Path, out: Path, readme: Path | None = None) -> None:
             _copy(source, out / "bench" / source.name)
         for source in finished.parent.glob("calibration.csv"):
             _copy(source, out / source.name)
-        text = with_table(readme.read_text(), "results", (finished / "claims.md").read_text())
+        write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
+        text = with_table(readme.read_text(), "badges", badges_line(out / "badges", readme))
+        text = with_table(text, "results", (finished / "claims.md").read_text())
         if list((out / "bench").glob("*_bars.csv")):
             text = with_table(text, "bench", bench_table(out / "bench"))
         text = with_table(text, "experiments", experiments_table())
