@@ -30,9 +30,9 @@ gpu-check: .venv/test
 	$(BIN)/pytest -m gpu
 	$(BIN)/python -m vitexplore job bench visualize --device cuda --out results/bench/visualize_gpu.csv --bars results/bench/visualize_gpu_bars.csv
 
-# the results that README shows, from a finished run
+# the results that README and docs/ show, from a finished run
 reference: .venv/run
-	$(BIN)/python -m vitexplore keep results/lab --out results/reference --readme README.md
+	$(BIN)/python -m vitexplore keep results/lab --out results/reference --pages README.md docs/*.md
 
 train: .venv/run
 	$(BIN)/snakemake --cores all train

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,7 +9,6 @@ from importlib.metadata import version
 import pandas as pd
 import pytest
 import torch
-from project import ROOT
 
 from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, check, compare
 from vitexplore.cli import commands
@@ -18,7 +16,7 @@ from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
 from vitexplore.provenance import versions
 from vitexplore.registry import shipped
-from vitexplore.tools.reference import bench_table, keep, with_table
+from vitexplore.tools.reference import bench_table, keep, results_table, up_to_date, with_table
 
 EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]
 
@@ -204,14 +202,30 @@ def test_check_misses_what_is_not_there_on_either_side():
 
 # keep
 
-MARKS = "<!-- results: generated, do not edit -->", "<!-- end of results -->"
+
+def block(name: str, text: str) -> str:
+    return f"<!-- {name}: generated, do not edit -->\n{text}\n<!-- end of {name} -->"
 
 
-def test_readme_without_the_marks_is_refused():
-    begin, end = MARKS
-    assert with_table(f"a\n{begin}\nold\n{end}\nb", "results", "new\n") == f"a\n{begin}\n\nnew\n\n{end}\nb"
+def test_a_page_without_the_marks_is_refused():
+    before, after = block("results", "old"), block("results", "\nnew\n")
+    assert with_table(f"a\n{before}\nb", "results", "new\n") == f"a\n{after}\nb"
     with pytest.raises(InputError, match="marks"):
         with_table("no marks", "results", "new")
+
+
+def test_a_page_gets_the_blocks_that_it_has_marks_for():
+    page = f"{block('models', '')}\n{block('others', 'as it was')}"
+    assert up_to_date(page, {"models": "a", "bench": "b"}) == page.replace("-->\n\n<!--", "-->\n\na\n\n<!--")
+    with pytest.raises(InputError, match="end of models"):
+        up_to_date("<!-- models: generated, do not edit -->", {"models": "a"})
+
+
+def test_results_are_counted_and_shown_claim_by_claim():
+    words = ["seen", "not seen", "not seen"]
+    table = pd.DataFrame({"claim": ["a", "b", "c"], "statement": [None] * 3, "word": words})
+    page = "How to read.\n\n| claim |\n| --- |\n| a |\n\n| statement |\n"
+    assert results_table(table, page) == "Of 3 claims: 2 not seen, 1 seen.\n\n| claim |\n| --- |\n| a |"
 
 
 def test_bench_table_says_which_bars_were_missed(tmp_path):
@@ -221,21 +235,28 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
     assert bench_table(tmp_path).splitlines()[2:] == ["| a | 1.800 | 2.000 | yes |", "| b | 3.000 | 2.500 | no |"]
 
 
-def test_keep_copies_a_run_and_brings_readme_up_to_date(tmp_path):
-    run, readme = tmp_path / "results/lab", tmp_path / "README.md"
-    for name in ("claims.md", "tables/background.csv", "figures/background.png"):
+def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
+    run, page, kept = tmp_path / "results/lab", tmp_path / "page.md", tmp_path / "results/reference"
+    for name in ("tables/background.csv", "figures/background.png"):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name)
-    shutil.copy(ROOT / "results/reference/claims.csv", run)
-    more = "\n".join(mark.replace("results", name) for name in ("badges", "experiments", "models") for mark in MARKS)
-    readme.write_text(f"before\n{MARKS[0]}\n{MARKS[1]}\nafter\n{more}\n")
-    kept = tmp_path / "results/reference"
-    keep(run, kept, readme)
+    (run / "claims.md").write_text("| claim |")
+    columns = {
+        "claim": "isolated_cls",
+        "statement": ["last_block"],
+        "role": "paper",
+        "word": "not seen",
+        "paper": 0.934,
+    }
+    numbers = {"measured": 0.1208, "low": 0.0988, "high": 0.1414}
+    pd.DataFrame(columns | numbers).to_csv(run / "claims.csv", index=False)
+    page.write_text("\n".join(["before", block("badges", "old"), block("models", "old"), block("numbers", "old")]))
+    keep(run, kept, [page])
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
-    begin, end = MARKS
-    assert readme.read_text().startswith(f"before\n{begin}\n\nclaims.md\n\n{end}\nafter\n")
-    assert "[![claims seen (lab): " in readme.read_text() and (kept / "badges/claims.svg").exists()
-    assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in readme.read_text()
+    assert "[![claims seen (lab): " in page.read_text() and (kept / "badges/claims.svg").exists()
+    assert page.read_text().startswith("before\n") and "old" not in page.read_text()
+    assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()
+    assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text()  # of isolated_cls
     with pytest.raises(InputError, match="no claims"):
         keep(tmp_path, kept)

@@ -183,12 +183,20 @@ def keep(
     /,
     *,
     out: Annotated[Path, Parameter(help="folder to keep it in")],
-    readme: Annotated[Path | None, Parameter(help="bring the tables of this file up to date")] = None,
+    pages: Annotated[
+        list[Path],
+        Parameter(
+            consume_multiple=(1, None),
+            negative="",
+            show_default=False,
+            help="bring the generated blocks of these files up to date; none if left out",
+        ),
+    ] = (),
 ) -> None:
     """Copy a finished run's claims, tables and figures to a folder."""
     from vitexplore.tools.reference import keep
 
-    keep(finished, out, readme)
+    keep(finished, out, pages)
 
 
 def convert(
@@ -271,7 +279,7 @@ COMMANDS = {
         replicate: "replicate --configfile workflow/scales/photos.yaml --config images=photos",
         report: "report --configfile workflow/scales/photos.yaml --config images=photos",
         check: "check results/lab/claims.csv --scale lab",
-        keep: "keep results/lab --out results/reference --readme README.md",
+        keep: "keep results/lab --out results/reference --pages README.md docs/benches.md",
         convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",
         spectrum: "spectrum photographs --side 256 --out mine.safetensors",
     },

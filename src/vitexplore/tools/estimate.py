@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vitexplore.experiments import Experiment, Options
 from vitexplore.graph import Graph
-from vitexplore.models import lab
+from vitexplore.models import lab, variants  # noqa: F401, by which timm knows the lab's architectures
 from vitexplore.models.catalogue import catalogue
 from vitexplore.models.spec import ModelSpec
 from vitexplore.scale import Scale

@@ -1,13 +1,17 @@
-"""Keep a finished run's claims table, tables and figures in results/reference, and bring README up to date."""
+"""Keep a finished run's claims, tables and figures in results/reference, and bring the generated blocks of README and
+docs/ up to date."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import pandas as pd
 
+from vitexplore.claims.decide import PAPER
 from vitexplore.claims.paper import CATALOGUE
-from vitexplore.claims.text import claims_in_order
+from vitexplore.claims.render import decisive
+from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
@@ -17,14 +21,81 @@ from vitexplore.tools.badges import badges_line, write_badges
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
 
-def with_table(readme: str, name: str, table: str) -> str:
-    """``readme`` with ``table`` between the two marks of ``name``. Raises InputError where they are missing."""
-    marks = f"<!-- {name}: generated, do not edit -->", f"<!-- end of {name} -->"
-    before, begin, rest = readme.partition(marks[0])
-    _, end, after = rest.partition(marks[1])
+def with_table(page: str, name: str, table: str) -> str:
+    """``page`` with ``table`` between the two marks of ``name``. Raises InputError where they are missing."""
+    begin_mark, end_mark = _begin(name), f"<!-- end of {name} -->"
+    before, begin, rest = page.partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not (begin and end):
-        raise InputError(f"the README lacks the marks {marks[0]!r} and {marks[1]!r}")
+        raise InputError(f"the page lacks the marks {begin_mark!r} and {end_mark!r}")
     return f"{before}{begin}\n\n{table.rstrip()}\n\n{end}{after}"
+
+
+def up_to_date(page: str, blocks: Mapping[str, str]) -> str:
+    """``page`` with those of ``blocks`` that it has a mark for; what stands between other marks stays. Raises
+    InputError where a block has no end."""
+    for name, text in blocks.items():
+        if _begin(name) in page:
+            page = with_table(page, name, text)
+    return page
+
+
+def _begin(name: str) -> str:
+    return f"<!-- {name}: generated, do not edit -->"
+
+
+def generated(reference: Path) -> dict[str, str]:
+    """By name, the blocks of README and docs/ in markdown, from what is kept in ``reference`` and from the project.
+    There is no block of benches where none is kept."""
+    claims = {name: claim for name, claim in claims_in_order(CHECKOUT / "analyses").items() if claim}
+    table = pd.read_csv(reference / "claims.csv")
+    blocks = {
+        "badges": badges_line(reference / "badges", CHECKOUT / "README.md"),
+        "results": results_table(table, (reference / "claims.md").read_text()),
+        "numbers": numbers_table(table, claims),
+        "deviations": deviations_list(claims.values()),
+        "experiments": experiments_table(claims.values()),
+        "models": models_table(),
+    }
+    if list((reference / "bench").glob("*_bars.csv")):
+        blocks["bench"] = bench_table(reference / "bench")
+    return blocks
+
+
+def results_table(table: pd.DataFrame, page: str) -> str:
+    """How many claims of ``table`` (claims.csv) have which word, then the first table of ``page`` (claims.md)."""
+    words = table.loc[table["statement"].isna(), "word"]
+    counts = ", ".join(f"{count} {word}" for word, count in words.value_counts().items())
+    rows = takewhile(_of_a_table, dropwhile(lambda line: not _of_a_table(line), page.splitlines()))
+    return "\n".join([f"Of {len(words)} claims: {counts}.", "", *rows])
+
+
+def _of_a_table(line: str) -> bool:
+    return line.startswith("|")
+
+
+def numbers_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
+    """What the paper prints beside what was measured, for the statements of ``table`` (claims.csv) that have both."""
+    lines = [
+        "| in the paper | what is measured | there | here | 95% interval |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    found = decisive(table)
+    for row in found[(found["role"] == PAPER) & found["paper"].notna()].itertuples():
+        claim = claims[row.claim]
+        what = claim.statements[row.statement]["statistic"]
+        here = f"{row.measured:.3f} | {row.low:.3f} to {row.high:.3f}"
+        lines.append(f"| {claim.text['paper']['where']} | {what} | {row.paper:.3f} | {here} |")
+    return "\n".join(lines)
+
+
+def deviations_list(claims: Iterable[Claim]) -> str:
+    """By claim, what is done differently from the paper."""
+    lines = []
+    for claim in claims:
+        lines += [f"**[{claim.name}](../analyses/{claim.name}/claim.yaml)** ({claim.text['paper']['where']})", ""]
+        lines += [*(f"- {deviation}" for deviation in claim.text["deviations"]), ""]
+    return "\n".join(lines)
 
 
 def bench_table(bench: Path) -> str:
@@ -44,13 +115,12 @@ def models_table() -> str:
     return "\n".join(lines)
 
 
-def experiments_table() -> str:
+def experiments_table(claims: Iterable[Claim]) -> str:
     """From each claim to its experiment, the module that measures it and its table; then the other experiments."""
-    lines = ["| claim | experiment | module | table |", "| --- | --- | --- | --- |"]
-    claims = [claim for claim in claims_in_order(CHECKOUT / "analyses").values() if claim]
+    lines, decided = ["| claim | experiment | module | table |", "| --- | --- | --- | --- |"], set()
     for claim in claims:
-        lines.append(_row(f"[{claim.name}](analyses/{claim.name}/claim.yaml)", claim.experiment, claim.tables))
-    decided = {claim.experiment for claim in claims}
+        lines.append(_row(f"[{claim.name}](../analyses/{claim.name}/claim.yaml)", claim.experiment, claim.tables))
+        decided.add(claim.experiment)
     lines += [
         _row("", name, (*entry.tables, *entry.arrays)) for name, entry in shipped().items() if name not in decided
     ]
@@ -58,31 +128,27 @@ def experiments_table() -> str:
 
 
 def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
-    module = f"[{experiment}.py](src/vitexplore/experiments/{experiment}.py)"
+    module = f"[{experiment}.py](../src/vitexplore/experiments/{experiment}.py)"
     return f"| {claim} | {experiment} | {module} | {', '.join(f'`{table}/`' for table in tables)} |"
 
 
-def keep(finished: Path, out: Path, readme: Path | None = None) -> None:
+def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, to ``out``. With
-    ``readme`` also copy the benches and the calibration beside it, draw badges, and bring that page's tables up to
-    date. Raises InputError where the run is not finished, or ``readme`` lacks the marks."""
+    ``pages`` also copy the benches and the calibration beside it, draw badges, and bring the generated blocks of these
+    files up to date. Raises InputError where the run is not finished, or a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
     for source in (finished / "claims.csv", finished / "claims.md", *sorted(finished.glob("tables/*.csv")), *figures):
         _copy(source, out / source.relative_to(finished))
-    if readme:
-        for source in sorted([*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]):
-            _copy(source, out / "bench" / source.name)
-        for source in finished.parent.glob("calibration.csv"):
-            _copy(source, out / source.name)
+    if pages:
+        beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
+        for source in sorted([*beside, *finished.parent.glob("calibration.csv")]):
+            _copy(source, out / source.relative_to(finished.parent))
         write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
-        text = with_table(readme.read_text(), "badges", badges_line(out / "badges", readme))
-        text = with_table(text, "results", (finished / "claims.md").read_text())
-        if list((out / "bench").glob("*_bars.csv")):
-            text = with_table(text, "bench", bench_table(out / "bench"))
-        text = with_table(text, "experiments", experiments_table())
-        write_text(readme, with_table(text, "models", models_table()))
+        blocks = generated(out)
+        for page in pages:
+            write_text(page, up_to_date(page.read_text(), blocks))
 
 
 def _copy(source: Path, to: Path) -> None:
