@@ -50,7 +50,7 @@ def test_pages_show_what_is_kept():
         text = page.read_text()
         shown += re.findall(r"<!-- (\w+): generated, do not edit -->", text)
         assert text == up_to_date(text, made)
-    assert sorted(shown) == sorted([*made, "peers"])
+    assert sorted(shown) == sorted(made)
 
 
 def test_docs_say_what_the_labs_budget_costs():

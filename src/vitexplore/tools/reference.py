@@ -59,7 +59,24 @@ def generated(reference: Path) -> dict[str, str]:
     }
     if list((reference / "bench").glob("*_bars.csv")):
         blocks["bench"] = bench_table(reference / "bench")
+    if (peers := reference / "bench" / "peers.csv").exists():
+        blocks["peers"] = peers_table(pd.read_csv(peers))
     return blocks
+
+
+def peers_table(table: pd.DataFrame) -> str:
+    """What each library's pictures cost and how good they are (``table``: peers.csv), the cheapest first."""
+    lines = [
+        "| way | version | features | passes | processor seconds | activation | identification | kernel distance |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    ways = [(mine["cpu_seconds"].mean(), way, mine) for way, mine in table.groupby("way")]
+    for seconds, way, mine in sorted(ways, key=lambda each: each[0]):
+        qualities = mine["clean_over_natural"].median(), mine["identification"].mean(), mine["kernel_distance"].mean()
+        version = mine["version"].iloc[0].partition("+")[0]
+        numbers = [f"{len(mine)}", f"{mine['passes'].mean():.0f}", f"{seconds:.1f}", *(f"{x:.2f}" for x in qualities)]
+        lines.append(f"| {way} | {version} | {' | '.join(numbers)} |")
+    return "\n".join(lines)
 
 
 def results_table(table: pd.DataFrame, page: str) -> str:
