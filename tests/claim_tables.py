@@ -14,7 +14,8 @@ IMAGES = 400
 def about(model, family, random=False, **columns):
     frame = pd.DataFrame(columns)
     named = {"model": model, "family": family, "architecture": f"lab/lab_{family}", "training_seed": 0}
-    return frame.assign(**named, random_weights=random, classes=16, weights=f"hash of {model}")
+    named |= {"device": "cpu", "dtype": "float32", "libraries": "torch 2"}
+    return frame.assign(**named, random_weights=random, classes=16, weights=f"hash_of_{model}")
 
 
 def ranks(rng, accuracy, count=IMAGES):

@@ -8,13 +8,15 @@ import pandas as pd
 import pytest
 import yaml
 from claim_tables import GRADUAL, SUDDEN, locality_table, maps_tables
+from pages import lead_nowhere
 
 from vitexplore.claims import text as texts  # pytest would take its function `tested` for a test
 from vitexplore.claims.check import check
 from vitexplore.claims.decide import COLUMNS, claim_rows, not_run, pooled, run_analysis
+from vitexplore.claims.join import write_claims
 from vitexplore.claims.render import claims_table, to_caption, to_markdown
 from vitexplore.claims.text import ORDER, Claim, claims_in_order, read_claim
-from vitexplore.claims.write import write_claim, write_claims
+from vitexplore.claims.write import write_claim
 from vitexplore.errors import InputError
 from vitexplore.graph import Graph
 from vitexplore.scale import parse
@@ -181,6 +183,12 @@ def test_a_claims_files_are_written(written):
     assert list(table["claim"].unique()) == ["local_until_last", *others]
     assert (table[table["claim"] == "low_pass"]["word"] == "not run").all()
     assert "**not run** (not at this scale)" in (written.out / "claims.md").read_text()
+    assert lead_nowhere(written.out / "claims.html") == []
+    page = (written.out / "claims.html").read_text()
+    assert page.count('<section id="') == len(ORDER) and "not at this scale" in page
+    run = json.loads((written.out / "run.json").read_text())
+    assert [model["weights"] for model in run["models"]] == ["hash_of_vit", "hash_of_vit_random"]
+    assert run["scale"] == "made" and "hash_of_vit_random" in page
 
 
 def test_a_claim_without_its_models_has_all_its_files(written):

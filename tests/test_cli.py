@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, check, compare
+from vitexplore.claims.decide import not_run
 from vitexplore.cli import commands
 from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
@@ -243,17 +244,23 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     (run / "claims.md").write_text("| claim |")
     columns = {
         "claim": "isolated_cls",
-        "statement": ["last_block"],
+        "statement": "last_block",
         "role": "paper",
+        "model": "vit",
+        "weights_sha256": "ab12",
         "word": "not seen",
         "paper": 0.934,
     }
+    record = {"scale": "lab", "measured": [], "code": "", "device": [], "dtype": [], "libraries": [], "models": []}
+    (run / "run.json").write_text(json.dumps(record))
     numbers = {"measured": 0.1208, "low": 0.0988, "high": 0.1414}
-    pd.DataFrame(columns | numbers).to_csv(run / "claims.csv", index=False)
+    first = not_run("isolated_cls", "not at this scale")
+    pd.DataFrame([first, first | columns | numbers]).to_csv(run / "claims.csv", index=False)
     page.write_text("\n".join(["before", block("badges", "old"), block("models", "old"), block("numbers", "old")]))
     keep(run, kept, [page])
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
+    assert 'href="figures/background.png"' in (kept / "claims.html").read_text()
     assert "[![claims seen (lab): " in page.read_text() and (kept / "badges/claims.svg").exists()
     assert page.read_text().startswith("before\n") and "old" not in page.read_text()
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()

@@ -194,7 +194,10 @@ def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(graph):
 
 
 def test_figures_and_claims_need_no_torch():
-    modules = [f"vitexplore.figures.{kind}" for kind in figures.KINDS] + ["vitexplore.claims.write"]
+    modules = [f"vitexplore.figures.{kind}" for kind in figures.KINDS] + [
+        "vitexplore.claims.write",
+        "vitexplore.claims.join",
+    ]
     asks = f"import sys, {', '.join(modules)}; vitexplore.figures.portraits.class_names()"
     words = [sys.executable, "-c", f"{asks}; sys.exit('torch' in sys.modules)"]
     done = subprocess.run(words, cwd=Path(__file__).parent.parent, check=False)

@@ -198,7 +198,10 @@ def test_the_results_of_a_whole_run():
     figures = ["scenes", "training", "visualizations_vit_early", "visualizations_vit_late", "top_images_vit"]
     figures += ["depth_vit", "concepts_vit", "background_feature_vit", "zero_shot"]
     tables = ["background", "low_pass", "training", "zero_shot"]
-    wanted = {OUT / "claims.csv", OUT / "claims.md", *(OUT / f"figures/{name}.png" for name in figures)}
+    wanted = {
+        *(OUT / f"claims.{kind}" for kind in ("csv", "md", "html")),
+        *(OUT / f"figures/{name}.png" for name in figures),
+    }
     assert set(graph.results()) == wanted | {OUT / f"tables/{name}.csv" for name in tables}
     assert graph.sheets() == [("vit", "early"), ("vit", "late")]
     assert [path.stem for path in graph.portrait_tables()] == ["depth_vit", "background_feature_vit"]
@@ -212,6 +215,7 @@ def test_photographs_without_boxes_lack_the_results_that_need_them():
     assert without == [
         OUT / "claims.csv",
         OUT / "claims.md",
+        OUT / "claims.html",
         OUT / "tables/low_pass.csv",
         OUT / "figures/photos.png",
         OUT / "figures/visualizations_cnn_late.png",

@@ -205,6 +205,10 @@ class Graph:
     def figure(self, name: str) -> Path:
         return self.out / "figures" / f"{name}.png"
 
+    def preview(self, name: str) -> Path:
+        """A small copy of a figure, for the report."""
+        return self.out / "report" / f"{name}.webp"
+
     def summary(self, name: str) -> Path:
         """A table for people."""
         return self.out / "tables" / f"{name}.csv"
@@ -249,6 +253,7 @@ class Graph:
         return [
             self.out / "claims.csv",
             self.out / "claims.md",
+            self.out / "claims.html",
             *self.accuracies(),
             *self.data_figures().values(),
             *self.training(),

@@ -15,8 +15,9 @@ for _claim in TESTED:
             rows=f"{OUT}/claims/{_claim}.json",
             table=f"{OUT}/tables/claim_{_claim}.csv",
             caption=f"{OUT}/claims/{_claim}.rst",
-            figures=report(
-                [GRAPH.figure(figure) for figure in CLAIMS[_claim].figures],
+            figures=[GRAPH.figure(figure) for figure in CLAIMS[_claim].figures],
+            previews=report(
+                [GRAPH.preview(figure) for figure in CLAIMS[_claim].figures],
                 category="Claims",
                 caption="../report/claim.rst",
             ),
@@ -37,9 +38,15 @@ for _claim in TESTED:
 rule claims:
     input:
         [f"{OUT}/claims/{claim}.json" for claim in TESTED],
+        # read for where the numbers come from
+        tables=[path for claim in TESTED for table in CLAIMS[claim].tables for path in GRAPH.tables(table)],
+        templates=sorted((ROOT / "src/vitexplore/claims/templates").iterdir()),
     output:
-        csv=report(f"{OUT}/claims.csv", category="Claims", caption="../report/claims.rst"),
+        csv=f"{OUT}/claims.csv",
         markdown=f"{OUT}/claims.md",
+        page=f"{OUT}/claims.html",
+        summary=f"{OUT}/claims/table.html",
+        run=f"{OUT}/run.json",
     log:
         f"{OUT}/logs/claims.log",
     benchmark:
@@ -50,7 +57,7 @@ rule claims:
         scale=scale_file,
         claims=list(CLAIMS),
         tested=TESTED,
-        code=code("claims.write"),
+        code=code("claims.join"),
     shell:
         "python -m vitexplore --log {log:q} job claims --scale {params.scale:q}"
 

@@ -3,11 +3,7 @@ rule contact_sheet:
     input:
         [folder / "images.parquet" for folder in GRAPH.data_figures()],
     output:
-        report(
-            list(GRAPH.data_figures().values()),
-            category="Data",
-            caption=f"../report/{'photos' if GRAPH.scale.photos else 'scenes'}.rst",
-        ),
+        list(GRAPH.data_figures().values()),
     log:
         f"{OUT}/logs/contact_sheet.log",
     benchmark:
@@ -30,7 +26,7 @@ if GRAPH.top_images_figures():
             GRAPH.tables("top"),
             GRAPH.tables("maps"),
         output:
-            report(GRAPH.top_images_figures(), category="Features", caption="../report/top_images.rst"),
+            GRAPH.top_images_figures(),
         log:
             f"{OUT}/logs/top_images_figures.log",
         benchmark:
@@ -50,7 +46,7 @@ if GRAPH.sheet_figures():
             if GRAPH.top_images_models()
             else [],
         output:
-            report(GRAPH.sheet_figures(), category="Features", caption="../report/visualizations.rst"),
+            GRAPH.sheet_figures(),
         log:
             f"{OUT}/logs/visualization_sheets.log",
         benchmark:
@@ -70,13 +66,9 @@ if GRAPH.models("portraits"):
             GRAPH.tables("top"),
             GRAPH.tables("maps"),
         output:
-            report(GRAPH.portrait_figures("depth"), category="Features", caption="../report/depth.rst"),
-            report(GRAPH.portrait_figures("concepts"), category="Features", caption="../report/concepts.rst"),
-            report(
-                GRAPH.portrait_figures("background_feature"),
-                category="Features",
-                caption="../report/background_feature.rst",
-            ),
+            GRAPH.portrait_figures("depth"),
+            GRAPH.portrait_figures("concepts"),
+            GRAPH.portrait_figures("background_feature"),
             GRAPH.portrait_tables(),
         log:
             f"{OUT}/logs/portrait_figures.log",
@@ -94,8 +86,7 @@ if GRAPH.zero_shot():
         input:
             GRAPH.tables("zero_shot"),
         output:
-            report(GRAPH.zero_shot()[0], category="Training", caption="../report/zero_shot.rst"),
-            GRAPH.zero_shot()[1:],
+            GRAPH.zero_shot(),
         log:
             f"{OUT}/logs/zero_shot_figure.log",
         benchmark:
@@ -112,8 +103,7 @@ if GRAPH.training():
         input:
             GRAPH.training_curves(),
         output:
-            report(GRAPH.training()[0], category="Data", caption="../report/training.rst"),
-            GRAPH.training()[1:],
+            GRAPH.training(),
         log:
             f"{OUT}/logs/training_figure.log",
         benchmark:

@@ -42,7 +42,7 @@ def to_markdown(table: pd.DataFrame, claims: Mapping[str, Claim | None]) -> str:
         cells = [row["claim"], claim.text["title"] if claim else "", _text(row["instrument"])]
         lines.append(_line([*cells, f"**{row['word']}**{why}", row["on_paper_models"]]))
     found = decisive(table)
-    lines += ["", *_header(STATEMENTS), *(_line(_statement(row)) for row in found.to_dict("records"))]
+    lines += ["", *_header(STATEMENTS), *(_line(statement_cells(row)) for row in found.to_dict("records"))]
     paper = int((found["role"] == PAPER).sum())
     lines += [
         "",
@@ -67,11 +67,11 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
     ]
     for row in rest:
         if row["word"] is None:
-            lines += [f"  ({row['model']}: {_interval(row)})"]
+            lines += [f"  ({row['model']}: {interval(row)})"]
             continue
         statement = claim.statements[row["statement"]]
         lines += [
-            f"- {statement['says']} ({row['role']}): {_interval(row)}, wanted {row['direction']} {row['margin']:g};"
+            f"- {statement['says']} ({row['role']}): {interval(row)}, wanted {row['direction']} {row['margin']:g};"
             f" control {row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f}); {row['n']}:"
             f" **{row['word']}**"
         ]
@@ -81,7 +81,8 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _statement(row: Mapping[str, Any]) -> list[str]:
+def statement_cells(row: Mapping[str, Any]) -> list[str]:
+    """A statement's row of the claims table as text, one for each of STATEMENTS."""
     role = "" if row["role"] == PAPER else " (extension)"
     times = row["times_n_to_decide"]
     needed = f" ({times:.0f} times as many would decide)" if pd.notna(times) and times <= SHOWN else ""
@@ -90,10 +91,11 @@ def _statement(row: Mapping[str, Any]) -> list[str]:
         needed = " (beyond the margin, but not surely ahead of the control)"
     control = f"{row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f})"
     wanted = f"{row['direction']} {row['margin']:g}"
-    return [row["claim"], row["statement"] + role, _interval(row), wanted, control, row["n"], f"{row['word']}{needed}"]
+    return [row["claim"], row["statement"] + role, interval(row), wanted, control, row["n"], f"{row['word']}{needed}"]
 
 
-def _interval(row: Mapping[str, Any]) -> str:
+def interval(row: Mapping[str, Any]) -> str:
+    """What was measured, with its interval."""
     return f"{row['measured']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 

@@ -1,10 +1,10 @@
-"""The files of claims: each claim's decision, table, caption and figures, and the table of all."""
+"""The files of one claim: its decision, table, caption and figures."""
 
 import pandas as pd
 
 from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysis
-from vitexplore.claims.render import claims_table, to_caption, to_markdown
-from vitexplore.claims.text import SCHEMA, claims_in_order, read_claim, tested
+from vitexplore.claims.render import to_caption
+from vitexplore.claims.text import SCHEMA, read_claim
 from vitexplore.figures import plots
 from vitexplore.graph import Graph
 from vitexplore.io import read_tables, write_atomically, write_json, write_text
@@ -23,18 +23,8 @@ def write_claim(graph: Graph, name: str) -> None:
         rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
     for figure in claim.figures:
         plots.save(figures.get(figure) or plots.message(f"{name}: {rows[0]['scope']}"), graph.figure(figure))
+        plots.save_preview(graph.figure(figure), graph.preview(figure))
     path = graph.summary(f"claim_{name}")
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
     write_text(graph.out / "claims" / f"{name}.rst", to_caption(claim, rows))
     write_json(graph.out / "claims" / f"{name}.json", rows)
-
-
-def write_claims(graph: Graph) -> None:
-    """Join the claims' decisions to ``claims.csv`` and ``claims.md``; those that the scale does not test come last."""
-    claims = claims_in_order(graph.root / "analyses")
-    run = tested(graph, claims)
-    others = [not_run(name, "not at this scale") for name in claims if name not in run]
-    table = claims_table([graph.out / "claims" / f"{name}.json" for name in run], others)
-    csv = graph.out / "claims.csv"
-    write_atomically(csv, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
-    write_text(graph.out / "claims.md", to_markdown(table, claims))

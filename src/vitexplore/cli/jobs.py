@@ -74,8 +74,8 @@ def claim(name: Annotated[str, Parameter(help="a folder of analyses/")], /, *, s
 
 
 def claims(*, scale: ScaleFile) -> None:
-    """Join the claims' decisions to one table."""
-    from vitexplore.claims.write import write_claims
+    """Join the claims' decisions to one table and one page."""
+    from vitexplore.claims.join import write_claims
 
     write_claims(Graph(read(scale)))
 

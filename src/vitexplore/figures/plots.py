@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from PIL import Image
 
 from vitexplore.io import write_atomically
 
@@ -17,11 +18,20 @@ Cell = tuple[np.ndarray | None, str]  # a picture uint8 [h, w, 3] (None: a gap) 
 Row = tuple[str, Sequence[Cell]]  # with its label
 GAP: Cell = (None, "")
 SIDE, LINE, SMALL = 1.16, 0.155, 9  # inches of a picture and of a line of text, points of that text
+PREVIEW, QUALITY = (1600, 3200), 80  # at most so many pixels wide and high; WebP's quality
 
 
 def save(figure: Figure, path: Path) -> None:
     """PNG, without the writing time, so that the same figure is the same bytes."""
     write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110, metadata={"Software": None}))
+
+
+def save_preview(figure: Path, path: Path) -> None:
+    """A WebP of a saved figure, for the report: where it holds pictures, a tenth of the PNG's bytes."""
+    with Image.open(figure) as whole:
+        small = whole.convert("RGB")
+    small.thumbnail(PREVIEW)
+    write_atomically(path, lambda temporary: small.save(temporary, quality=QUALITY))
 
 
 def _grid(rows: int, columns: int, side: float, head: float) -> tuple[Figure, np.ndarray]:

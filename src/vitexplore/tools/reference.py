@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vitexplore.claims.decide import PAPER
+from vitexplore.claims.page import PAGE, RUN, claims_page
 from vitexplore.claims.paper import CATALOGUE
 from vitexplore.claims.render import decisive
 from vitexplore.claims.text import Claim, claims_in_order
@@ -156,8 +157,10 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
-    for source in (finished / "claims.csv", finished / "claims.md", *sorted(finished.glob("tables/*.csv")), *figures):
+    texts = [finished / name for name in ("claims.csv", "claims.md", RUN)]
+    for source in (*texts, *sorted(finished.glob("tables/*.csv")), *figures):
         _copy(source, out / source.relative_to(finished))
+    write_text(out / PAGE, claims_page(out, CHECKOUT))
     if pages:
         beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
         for source in sorted([*beside, *finished.parent.glob("calibration.csv")]):

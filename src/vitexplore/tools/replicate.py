@@ -48,7 +48,8 @@ def replicate(
         return code
     report = write_report(configfiles, config)
     console.print(Markdown((folder / "claims.md").read_text()))
-    console.print(f"Report: {report} ({(time.time() - began) / 60:.1f} minutes)")
+    console.print(f"Done in {(time.time() - began) / 60:.1f} minutes. Report: {report}")
+    console.print(f"Claims: {folder / 'claims.html'}")
     return 0
 
 

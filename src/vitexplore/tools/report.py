@@ -11,6 +11,7 @@ from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 
 SNAKEFILE = CHECKOUT / "Snakefile"
+STYLE = CHECKOUT / "workflow/report/report.css"
 LAB = CHECKOUT / "workflow/scales/lab.yaml"
 
 
@@ -43,7 +44,8 @@ def write_report(configfiles: Sequence[Path], config: Sequence[str]) -> Path:
     if "Nothing to be done" not in pending.stdout + pending.stderr:
         raise InputError("the run is not finished, or its inputs changed since: run snakemake first")
     path = results_folder(configfiles, config) / "report.html"
-    done = subprocess.run([*command, "--report", str(path)], capture_output=True, text=True, check=False)
+    command += ["--report", str(path), "--report-stylesheet", str(STYLE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"{path} could not be written: {done.stderr.strip().splitlines()[-1]}")
     return path

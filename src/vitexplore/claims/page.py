@@ -1,0 +1,167 @@
+"""The claims page of a results folder: the claims table, with intervals drawn and links to what lies behind it."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from vitexplore.claims.decide import PAPER
+from vitexplore.claims.render import HOW_TO_READ, STATEMENTS, interval, statement_cells
+from vitexplore.claims.text import Claim, claims_in_order
+from vitexplore.statistics.verdict import ELSEWHERE, MIXED, ON_PAPER_MODELS, PARTLY
+
+PAGE, FRAGMENT = "claims.html", "claims/table.html"  # the fragment: the first table, for the report
+RUN = "run.json"  # vitexplore.claims.run, in a results folder
+ITEMS = "figures/paper.csv"  # the paper's figures and tables as drawn here
+WIDTH, EDGE = 280, 12  # of a drawn interval, in SVG units
+# what each word says; each kind has a mark and a colour
+KINDS = {word: decision for words in (ON_PAPER_MODELS, ELSEWHERE) for decision, word in words.items()} | {MIXED: PARTLY}
+OPEN = "open"  # all other words: nothing was decided
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Where the marks of an interval's drawing lie, from its left edge in SVG units; ``wanted``: start and width."""
+
+    measured: tuple[float, float, float]  # low, value, high
+    control: tuple[float, float, float]
+    margin: float
+    wanted: tuple[float, float]
+    zero: float
+    paper: float | None
+
+
+def drawing(row: Mapping[str, Any]) -> Drawing | None:
+    """Of a statement's row of the claims table; None where a number of it is not finite."""
+    measured = [row[name] for name in ("low", "measured", "high")]
+    control = [row[name] for name in ("control_low", "control", "control_high")]
+    paper = row["paper"] if pd.notna(row["paper"]) else row["margin"]
+    values = [*measured, *control, row["margin"], paper, 0]
+    if not all(map(isfinite, values)):
+        return None
+    low, span = min(values), max(values) - min(values)
+
+    def at(value: float) -> float:
+        return round(EDGE + (value - low) / span * (WIDTH - 2 * EDGE), 1)
+
+    margin = at(row["margin"])
+    wanted = (margin, WIDTH - margin) if row["direction"] == "above" else (0, margin)
+    own_paper = at(paper) if pd.notna(row["paper"]) else None
+    return Drawing(tuple(map(at, measured)), tuple(map(at, control)), margin, wanted, at(0), own_paper)
+
+
+def claims_page(folder: Path, root: Path) -> str:
+    """The page of ``folder`` (results/<scale>, or a kept one), from the files there: claims.csv, run.json and
+    figures/paper.csv where they are. Links to texts and code lead to the checkout ``root``."""
+    run = json.loads((folder / RUN).read_text()) if (folder / RUN).exists() else None
+    template = _environment().get_template("page.html.jinja")
+    claims = _claims(folder, root)
+    counts = Counter(claim["head"]["word"] for claim in claims).most_common()
+    return template.render(run=run, claims=claims, counts=counts, how=_sentences(HOW_TO_READ), width=WIDTH)
+
+
+def claims_fragment(folder: Path, root: Path) -> str:
+    """The page's first table alone, as HTML to stand in another page of the same folder."""
+    return _environment().get_template("fragment.html.jinja").render(claims=_claims(folder, root), page=PAGE)
+
+
+def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
+    table = pd.read_csv(folder / "claims.csv")
+    texts = claims_in_order(root / "analyses")
+    found = []
+    for name, rows in table.groupby("claim", sort=False):
+        head, *rest = rows.to_dict("records")
+        claim = texts[name]
+        found.append(
+            {
+                "name": name,
+                "text": claim.text if claim else {"title": ""},
+                "head": {key: "" if pd.isna(value) else value for key, value in head.items()},
+                "statements": _statements(rest, claim),
+                "links": _links(folder, root, claim) if claim else {},
+                "items_drawn": _items(folder, name),
+            }
+        )
+    return found
+
+
+def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        if pd.isna(row["word"]):
+            found[-1]["each"].append((row["model"], interval(row)))
+            continue
+        cells = dict(zip(STATEMENTS, statement_cells(row), strict=True))
+        weights = zip(row["model"].split(), row["weights_sha256"].split(), strict=True)
+        found.append(
+            {
+                "text": claim.statements[row["statement"]],
+                "of_paper": row["role"] == PAPER,
+                "row": row,
+                "measured": cells["measured (95% interval)"],
+                "wanted": cells["wanted"],
+                "control": cells["control"],
+                "n": cells["n"],
+                "why": cells["word"].removeprefix(row["word"]).strip(" ()"),
+                "paper": f"{row['paper']:.3g}" if pd.notna(row["paper"]) else "",
+                "drawing": drawing(row),
+                "models": list(weights),
+                "each": [],
+            }
+        )
+    return found
+
+
+def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, str]]]:
+    """What there is of it, by kind: the words and the address of each link."""
+    up = Path(os.path.relpath(root.resolve(), folder.resolve()))
+    here = {
+        "figures": [(name, f"figures/{name}.png") for name in claim.figures],
+        "table": [(f"claim_{claim.name}.csv", f"tables/claim_{claim.name}.csv")],
+    }
+    there = [
+        ("claim.yaml", f"analyses/{claim.name}/claim.yaml"),
+        ("analysis.py", f"analyses/{claim.name}/analysis.py"),
+        (f"{claim.experiment}.py", f"src/vitexplore/experiments/{claim.experiment}.py"),
+    ]
+    found = {kind: [link for link in links if (folder / link[1]).exists()] for kind, links in here.items()}
+    return found | {"code": [(words, (up / path).as_posix()) for words, path in there if (root / path).exists()]}
+
+
+def _items(folder: Path, claim: str) -> list[tuple[str, str]]:
+    """The paper's figures and tables that are about the claim and were drawn."""
+    if not (folder / ITEMS).exists():
+        return []
+    items = pd.read_csv(folder / ITEMS, keep_default_na=False)
+    mine = items[(items["claim"] == claim) & (items["file"] != "")]
+    return list(mine[["item", "file"]].itertuples(index=False, name=None))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("vitexplore.claims", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["kind"] = lambda word: KINDS.get(word, OPEN)
+    environment.filters["code"] = _code
+    return environment
+
+
+def _code(text: str) -> Markup:
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _sentences(text: str) -> Markup:
+    return Markup(re.sub(r"\*(.+?)\*", r"<em>\1</em>", str(escape(text))))
