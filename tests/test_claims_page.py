@@ -63,11 +63,11 @@ def test_the_fragment_is_the_first_table_alone():
 def test_the_papers_items_are_linked_by_claim(tmp_path):
     pd.read_csv(KEPT[0] / "claims.csv").to_csv(tmp_path / "claims.csv", index=False)
     (tmp_path / "figures").mkdir()
-    rows = [("Table 1", "figures/paper/table1.png", "isolated_cls"), ("Fig. 8", "", "language_concepts")]
+    rows = [("table1", "figures/paper/table1.pdf", "isolated_cls head_on_patches"), ("fig8", "", "language_concepts")]
     pd.DataFrame(rows, columns=["item", "file", "claim"]).to_csv(tmp_path / "figures/paper.csv", index=False)
     page = claims_page(tmp_path, ROOT)
-    assert page.count('<a href="figures/paper/table1.png">Table 1</a>') == 2
-    assert "Fig. 8</a>" not in page
+    assert page.count('<a href="figures/paper/table1.pdf">table1</a>') == 4  # two claims, in the table and below
+    assert "fig8</a>" not in page
 
 
 def test_the_code_is_named_by_its_commit_where_it_is_a_checkout(tmp_path):

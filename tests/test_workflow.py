@@ -1,19 +1,26 @@
 """The workflow itself, at scale `smoke` in a copy of the project: a whole run with `check`, what reruns after an edit,
 the report, photographs, the paper's scale without data. Places and crashes: test_places.py, test_recovery.py."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 from project import ROOT, SMOKE, copy_of_project, environment, said, snakemake
 
 from vitexplore.claims.render import decisive
+from vitexplore.claims.text import claims_in_order
+from vitexplore.figures.plots import save_preview
 from vitexplore.registry import shipped
 
+BASE64 = 4 / 3  # bytes in the report of a byte that it embeds
 PHOTOS = ROOT.parent / "shared" / "photos"
 
 pytestmark = pytest.mark.slow
@@ -130,6 +137,33 @@ def test_report_opens_without_a_network(finished):
     rows = pd.read_csv(finished / "results/smoke/claims.csv")
     main = rows[rows["claim"] == "isolated_cls"].iloc[1]
     assert f"{main['measured']:.3f}" in html and main["word"] in html
+
+
+def of_script(html: str, name: str) -> Any:
+    """The value of a variable of the report's page."""
+    return json.loads(re.search(rf'<script id="{name.replace("_", "-")}">\s*var {name} = (.*);\n', html)[1])
+
+
+def test_report_opens_on_the_claims(finished):
+    html = (finished / "results/smoke/report.html").read_text()
+    first, claims = of_script(html, "workflow_desc"), claims_in_order(ROOT / "analyses")
+    assert all(str(escape(claim.text["title"])) in first for claim in claims.values())
+    assert first.count('class="word') == len(claims)
+    assert (ROOT / "workflow/report/report.css").read_text() in html  # puts the job graph below them
+
+
+def test_report_of_the_lab_is_small(finished, tmp_path):
+    html = finished / "results/smoke/report.html"
+    embedded = [Path(path) for path in of_script(html.read_text(), "results")]
+    size = html.stat().st_size - sum((finished / path).stat().st_size for path in embedded) * BASE64
+    for path in embedded:  # the lab's, as they are kept
+        kept = ROOT / "results/reference" / path.relative_to("results/smoke")
+        if path.parent.name == "report":
+            save_preview(
+                ROOT / "results/reference/figures" / path.with_suffix(".png").name, kept := tmp_path / path.name
+            )
+        size += kept.stat().st_size * BASE64
+    assert embedded and size < 15e6
 
 
 def test_report_is_refused_while_something_is_left_to_do(finished):

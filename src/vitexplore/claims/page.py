@@ -142,8 +142,8 @@ def _items(folder: Path, claim: str) -> list[tuple[str, str]]:
     if not (folder / ITEMS).exists():
         return []
     items = pd.read_csv(folder / ITEMS, keep_default_na=False)
-    mine = items[(items["claim"] == claim) & (items["file"] != "")]
-    return list(mine[["item", "file"]].itertuples(index=False, name=None))
+    drawn = items[items["file"] != ""].itertuples()
+    return [(row.item, row.file) for row in drawn if claim in row.claim.split()]
 
 
 def _environment() -> Environment:
