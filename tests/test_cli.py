@@ -238,7 +238,7 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
 
 def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     run, page, kept = tmp_path / "results/lab", tmp_path / "page.md", tmp_path / "results/reference"
-    for name in ("tables/background.csv", "figures/background.png"):
+    for name in ("tables/background.csv", "figures/background.png", "figures/isolated_cls.png"):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name)
     (run / "claims.md").write_text("| claim |")
@@ -260,7 +260,7 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     keep(run, kept, [page])
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
-    assert 'href="figures/background.png"' in (kept / "claims.html").read_text()
+    assert 'href="figures/isolated_cls.png"' in (kept / "claims.html").read_text()
     assert "[![claims seen (lab): " in page.read_text() and (kept / "badges/claims.svg").exists()
     assert page.read_text().startswith("before\n") and "old" not in page.read_text()
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()
