@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTHON_VERSION := $(shell cat .python-version)
 BIN := .venv/bin
 
-.PHONY: replicate check test test-slow gpu-check train weights reference clean
+.PHONY: replicate check test test-slow gpu-check train weights reference figures clean
 
 replicate: .venv/run
 	$(BIN)/python -m vitexplore replicate
@@ -33,6 +33,10 @@ gpu-check: .venv/test
 # the results that README and docs/ show, from a finished run
 reference: .venv/run
 	$(BIN)/python -m vitexplore keep results/lab --out results/reference --pages README.md docs/*.md
+
+# the paper's figures of both kept runs, drawn anew from kept data: seconds
+figures: .venv/run
+	$(BIN)/python -m vitexplore figures results/reference results/reference/photos --front results/reference/figures/front.png
 
 train: .venv/run
 	$(BIN)/snakemake --cores all train

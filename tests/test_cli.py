@@ -238,7 +238,9 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
 
 def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     run, page, kept = tmp_path / "results/lab", tmp_path / "page.md", tmp_path / "results/reference"
-    for name in ("tables/background.csv", "figures/background.png", "figures/isolated_cls.png"):
+    of_paper = ("tables/paper/fig1.csv", "figures/paper/fig1.pdf")
+    others = ("tables/background.csv", "figures/background.png", "figures/isolated_cls.png")
+    for name in (*others, *of_paper):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name)
     (run / "claims.md").write_text("| claim |")
@@ -257,7 +259,15 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     first = not_run("isolated_cls", "not at this scale")
     pd.DataFrame([first, first | columns | numbers]).to_csv(run / "claims.csv", index=False)
     page.write_text("\n".join(["before", block("badges", "old"), block("models", "old"), block("numbers", "old")]))
+    (kept / "figures/paper").mkdir(parents=True)
+    (kept / "figures/paper/of_an_older_run.pdf").write_text("")
+    (run / "figures/paper.csv").write_text(
+        "item,file,claim\ntable1,figures/paper/fig1.pdf,isolated_cls head_on_patches\n"
+    )
     keep(run, kept, [page])
+    assert all((kept / name).exists() for name in of_paper)
+    assert not (kept / "figures/paper/of_an_older_run.pdf").exists()
+    assert 'href="figures/paper/fig1.pdf"' in (kept / "claims.html").read_text()
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
     assert 'href="figures/isolated_cls.png"' in (kept / "claims.html").read_text()

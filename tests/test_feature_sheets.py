@@ -132,7 +132,7 @@ def test_a_folders_sheet_has_activations_and_with_images_their_share_of_the_best
 def test_exemplars_of_a_collection_keep_its_order(scenes: ImageSet):
     winners, scores = np.array([[3, 1], [0, 2]]), np.array([[5.0, 4.0], [2.0, 1.0]])
     maps = np.arange(16.0).reshape(2, 2, 2, 2)
-    first, second = gallery.exemplars(scenes, winners, scores, maps, crop=1.0)
+    first, second = (Exemplars.of(scenes, *each, crop=1.0) for each in zip(winners, scores, maps, strict=True))
     assert (first.best, second.best) == (5.0, 2.0)
     assert np.array_equal(second.maps, maps[1])
     assert np.array_equal(first.images[1], overlays.seen(scenes.image(1), 1.0))

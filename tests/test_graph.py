@@ -200,6 +200,7 @@ def test_the_results_of_a_whole_run():
     tables = ["background", "low_pass", "training", "zero_shot"]
     wanted = {
         *(OUT / f"claims.{kind}" for kind in ("csv", "md", "html")),
+        OUT / "figures/paper.csv",
         *(OUT / f"figures/{name}.png" for name in figures),
     }
     assert set(graph.results()) == wanted | {OUT / f"tables/{name}.csv" for name in tables}
@@ -220,6 +221,7 @@ def test_photographs_without_boxes_lack_the_results_that_need_them():
         OUT / "figures/photos.png",
         OUT / "figures/visualizations_cnn_late.png",
         OUT / "figures/top_images_cnn.png",
+        OUT / "figures/paper.csv",
     ]
     with_boxes = graph_of(models, wanted, **photos(boxes="boxes")).results()
     assert set(with_boxes) - set(without) == {OUT / "tables/background.csv"}

@@ -101,7 +101,7 @@ def test_a_legend_reruns_nothing_that_runs_a_model(pending):
 
 def test_a_changed_constant_reruns_just_what_reads_it(pending):
     rules = pending("src/vitexplore/measures/background.py", '"mean_image"', '"mean_picture"')
-    assert rules == {"background", "accuracy_tables", "claim_background", "claims"}
+    assert rules == {"background", "accuracy_tables", "claim_background", "claims", "paper_data", "paper_figures"}
 
 
 def test_a_changed_analysis_reruns_its_claim_alone(pending):
@@ -113,7 +113,7 @@ def test_a_changed_analysis_reruns_its_claim_alone(pending):
 
 def test_a_changed_budget_reruns_that_experiment_and_no_other(pending):
     rules = pending("workflow/scales/smoke.yaml", "low_pass: {images: 160}", "low_pass: {images: 150}")
-    assert rules == {"low_pass", "accuracy_tables", "claim_low_pass", "claims"}
+    assert rules == {"low_pass", "accuracy_tables", "claim_low_pass", "claims", "paper_data", "paper_figures"}
 
 
 def test_what_files_and_command_line_say_together_reaches_the_jobs(finished, tmp_path):

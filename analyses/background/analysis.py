@@ -11,16 +11,11 @@ from vitexplore.claims.decide import Analysis, Comparison, Measured, names, pool
 from vitexplore.claims.paper import beside_paper
 from vitexplore.data.masks import CONDITIONS, FILLS
 from vitexplore.figures import plots
-from vitexplore.measures.accuracy import accuracy_table
+from vitexplore.measures.accuracy import accuracy_table, top_k
 from vitexplore.statistics.intervals import Estimate, Resampled, combined, mean_of, resampled_means
 
 REFERENCE = Path(__file__).parent / "reference.csv"
 TOLERANCE = 1.0  # points of Table 2
-
-
-def top_k(classes: int) -> int:
-    """The paper's top-5 is 5 of 1,000; among few classes top-2 is the nearest that still asks something."""
-    return 5 if classes >= 100 else 2
 
 
 class Family:

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
 from vitexplore.claims.paper import beside_paper
-from vitexplore.claims.tokens import TOLERANCE, hits, natural_room, share, with_cls
+from vitexplore.claims.tokens import TOLERANCE, natural_room, with_cls
+from vitexplore.measures.accuracy import hits, share
 from vitexplore.statistics.intervals import Resampled
 from vitexplore.statistics.splits import halves
 

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, of_each, pooled
 from vitexplore.claims.paper import beside_paper
-from vitexplore.claims.tokens import TOLERANCE, hits, natural_room, share, with_cls
+from vitexplore.claims.tokens import TOLERANCE, natural_room, with_cls
 from vitexplore.figures import plots
+from vitexplore.measures.accuracy import hits, share
 
 HERE = Path(__file__).parent
 CURVES = {"isolated_cls": "CLS joins before block k", "cls_only": "patches dropped before block k"}

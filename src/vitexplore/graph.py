@@ -13,6 +13,8 @@ from vitexplore.scale import OTHERS, Scale
 
 SHIPPED = Path(__file__).parent / "experiments"
 BACKGROUND = "background_feature"
+OF_PAPER = ("top", "maps", "visualize", "portraits", "concepts", "localization", "trivial_maps")
+OF_PAPER += ("token_mixing", "background", "low_pass")  # tables that the paper's figures are drawn from
 CHECKOUT = Path(__file__).parents[2]
 INDEX = "images.parquet"  # in a folder of images: which they are
 
@@ -213,6 +215,16 @@ class Graph:
         """A table for people."""
         return self.out / "tables" / f"{name}.csv"
 
+    @property
+    def paper_data(self) -> Path:
+        """The folder that the paper's figures are drawn from."""
+        return self.out / "tables" / "paper"
+
+    def paper_inputs(self) -> list[Path]:
+        """The tables that this folder is made of, and the index of the images that are shown."""
+        images = [self.image_index("collect")] if self.models("collect") else []
+        return images + [path for table in OF_PAPER for path in self.tables(table)]
+
     def data_figures(self) -> dict[Path, Path]:
         """The sheet of each folder of images."""
         if self.scale.photos:
@@ -261,6 +273,7 @@ class Graph:
             *self.top_images_figures(),
             *(path for what in ("depth", "concepts", BACKGROUND) for path in self.portrait_figures(what)),
             *self.zero_shot(),
+            self.out / "figures" / "paper.csv",
             *(path for name in own for group in self.groups(name) for path in self.outputs(name, group)),
         ]
 

@@ -80,6 +80,47 @@ if GRAPH.models("portraits"):
             code=code("figures.portraits"),
 
 
+use rule contact_sheet as paper_data with:
+    input:
+        GRAPH.paper_inputs(),
+        ROOT / "analyses/head_on_patches/reference.csv",
+        ROOT / "analyses/background/reference.csv",
+    output:
+        directory(GRAPH.paper_data),
+    log:
+        f"{OUT}/logs/paper_data.log",
+    benchmark:
+        f"{OUT}/benchmarks/paper_data.tsv"
+    params:
+        scale=scale_file,
+        figure="paper.data",
+        code=code("figures.paper.data"),
+
+
+rule paper_figures:
+    input:
+        GRAPH.paper_data,
+    output:
+        report(
+            directory(f"{OUT}/figures/paper"),
+            patterns=["{name}.png"],
+            category="Paper",
+            caption="../report/paper.rst",
+        ),
+        f"{OUT}/figures/paper.csv",
+    log:
+        f"{OUT}/logs/paper_figures.log",
+    benchmark:
+        f"{OUT}/benchmarks/paper_figures.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        folder=OUT,
+        code=code("figures.paper.draw"),
+    shell:
+        "python -m vitexplore --log {log:q} figures {params.folder:q}"
+
+
 if GRAPH.zero_shot():
 
     use rule contact_sheet as zero_shot_figure with:

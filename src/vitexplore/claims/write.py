@@ -6,6 +6,7 @@ from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysi
 from vitexplore.claims.render import to_caption
 from vitexplore.claims.text import SCHEMA, read_claim
 from vitexplore.figures import plots
+from vitexplore.figures.style import style
 from vitexplore.graph import Graph
 from vitexplore.io import read_tables, write_atomically, write_json, write_text
 
@@ -17,7 +18,8 @@ def write_claim(graph: Graph, name: str) -> None:
     claim = read_claim(graph.root / "analyses" / name, graph.root / SCHEMA)
     measured = [read_tables(graph.tables(table)) for table in claim.tables]
     try:
-        analysis = run_analysis(claim, *measured)
+        with style():
+            analysis = run_analysis(claim, *measured)
         rows, table, figures = claim_rows(claim, analysis, measured[0]), analysis.table, analysis.figures
     except NotTested as reason:
         rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}

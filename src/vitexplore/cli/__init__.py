@@ -98,4 +98,5 @@ def _log_to(path: Path | None) -> None:
         handler = logging.FileHandler(path, mode="w")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("httpx", "fontTools"):
+        logging.getLogger(library).setLevel(logging.WARNING)

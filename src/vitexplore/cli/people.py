@@ -199,6 +199,27 @@ def keep(
     keep(finished, out, pages)
 
 
+def figures(
+    *folders: Annotated[Path, Parameter(help="results/SCALE of a finished run, or what `keep` kept of it")],
+    front: Annotated[
+        Path | None, Parameter(show_default=False, help="PNG: features by depth of the networks of all FOLDERS")
+    ] = None,
+) -> None:
+    """Draw the paper's figures and tables from FOLDER/tables/paper.
+
+    Writes FOLDER/figures/paper/*.pdf and *.png, and their list, FOLDER/figures/paper.csv.
+    """
+    from vitexplore.figures.paper.draw import draw, draw_front
+
+    if not folders:
+        raise InputError("name at least one folder of results, such as results/lab")
+    for folder in folders:
+        sys.stdout.write(f"{draw(folder)}\n")
+    if front:
+        draw_front(folders, front)
+        sys.stdout.write(f"{front}\n")
+
+
 def convert(
     *,
     source: Annotated[str, Parameter(help="an ONNX file, or package:NAME/FILE for one inside a package")],
@@ -280,6 +301,7 @@ COMMANDS = {
         report: "report --configfile workflow/scales/photos.yaml --config images=photos",
         check: "check results/lab/claims.csv --scale lab",
         keep: "keep results/lab --out results/reference --pages README.md docs/benches.md",
+        figures: "figures results/reference",
         convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",
         spectrum: "spectrum photographs --side 256 --out mine.safetensors",
     },

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vitexplore.data.images import ImageSet
 from vitexplore.figures import overlays, plots
 from vitexplore.png import decode
 
@@ -30,6 +31,14 @@ class Exemplars:
     images: Sequence[np.ndarray]
     maps: np.ndarray
     best: float
+
+    @classmethod
+    def of(
+        cls, images: ImageSet, winners: Sequence[int], scores: Sequence[float], maps_khw: np.ndarray, crop: float
+    ) -> "Exemplars":
+        """``winners``: a feature's most activating ones of ``images``, best first, and their ``scores``; ``crop``: of
+        the model, which saw a central square of each image (see ``overlays.seen``)."""
+        return cls([overlays.seen(images.image(winner), crop) for winner in winners], maps_khw, float(scores[0]))
 
 
 @dataclass(frozen=True)

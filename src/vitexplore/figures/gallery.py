@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.data.images import ImageSet
 from vitexplore.figures import feature_rows, overlays, plots
 from vitexplore.figures.feature_rows import Exemplars, Strip, activation, shown
 
@@ -29,16 +27,6 @@ def sheet(
         strips.append(Strip(row.site, [(picture, f"{row.feature}: {value}")], beside))
     how = feature_rows.OF_IMAGES + feature_rows.HOW_TO_READ if top else ACTIVATIONS
     return feature_rows.draw(strips, title, how)
-
-
-def exemplars(
-    images: ImageSet, winners_fk: np.ndarray, scores_fk: np.ndarray, maps_fkhw: np.ndarray, crop: float
-) -> list[Exemplars]:
-    """Of each feature: ``winners_fk``: its most activating ones of ``images``, best first, and their ``scores_fk``;
-    ``crop``: of the model, which saw a central square of each image (see ``overlays.seen``)."""
-    shown_fk = [[overlays.seen(images.image(winner), crop) for winner in winners] for winners in winners_fk]
-    best_f = map(float, scores_fk[:, 0])
-    return [Exemplars(*each) for each in zip(shown_fk, maps_fkhw, best_f, strict=True)]
 
 
 def top_images(features: Sequence[int], found: Sequence[Exemplars], title: str) -> Figure:

@@ -1,4 +1,4 @@
-"""One style for every figure, and the figures that more than one place draws."""
+"""Figures that more than one place draws."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,9 +10,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
+from vitexplore.figures.style import style
 from vitexplore.io import write_atomically
-
-sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
 Cell = tuple[np.ndarray | None, str]  # a picture uint8 [h, w, 3] (None: a gap) and its caption
 Row = tuple[str, Sequence[Cell]]  # with its label
@@ -21,9 +20,13 @@ SIDE, LINE, SMALL = 1.16, 0.155, 9  # inches of a picture and of a line of text,
 PREVIEW, QUALITY = (1600, 3200), 80  # at most so many pixels wide and high; WebP's quality
 
 
+PNG = {"Software": None}  # metadata, without the writing time, so that the same figure is the same bytes
+
+
+@style()
 def save(figure: Figure, path: Path) -> None:
-    """PNG, without the writing time, so that the same figure is the same bytes."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110, metadata={"Software": None}))
+    """PNG."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110, metadata=PNG))
 
 
 def save_preview(figure: Path, path: Path) -> None:
@@ -42,6 +45,7 @@ def _grid(rows: int, columns: int, side: float, head: float) -> tuple[Figure, np
     return figure, axes
 
 
+@style()
 def contact_sheet(
     pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int, wrap: int, title: str = ""
 ) -> Figure:
@@ -55,6 +59,7 @@ def contact_sheet(
     return figure
 
 
+@style()
 def picture_rows(rows: Sequence[Row], title: str, note: str = "") -> Figure:
     """Rows of small square pictures: each row's label at its left, a caption above each picture, under the title a
     ``note`` on how to read them. All on one axis, whose unit is a picture's side, and without a layout engine: hundreds
@@ -92,6 +97,7 @@ def _width(cell: Cell) -> float:
     return 1.08 if cell[0] is not None else 0.3
 
 
+@style()
 def lines(
     table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tuple[str, str], style: str | None = None
 ) -> Figure:
@@ -106,6 +112,7 @@ def lines(
     return figure
 
 
+@style()
 def bars(table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tuple[str, str]) -> Figure:
     """Grouped bars of values that are already summarised, each with its number above."""
     figure = Figure(figsize=(6.8, 4.2), layout="constrained")
@@ -119,6 +126,7 @@ def bars(table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tupl
     return figure
 
 
+@style()
 def message(text: str) -> Figure:
     """A figure that says why there is none."""
     figure = Figure(figsize=(6, 1.2))

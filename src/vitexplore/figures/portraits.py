@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
 from vitexplore.figures.feature_rows import CROSSED_OUT, OF_TOP, shown
-from vitexplore.figures.overlays import seen, under_maps
-from vitexplore.figures.tables import collected_images, maps_of, winners_of
+from vitexplore.figures.overlays import under_maps
+from vitexplore.figures.tables import best_of, collected_images, looks, maps_of, winners_of
 from vitexplore.graph import BACKGROUND, Graph
 from vitexplore.io import rows_of
 
@@ -76,7 +76,7 @@ def concept_rows(coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) 
     captions. ``winners``: the model's, best first."""
     rows: list[plots.Row] = []
     for row in coding.itertuples():
-        best = best_of(winners, row.block, row.feature)
+        best = best_of(winners, row.block, row.feature, EXAMPLES)
         captions = [textwrap.fill(caption_of(images, winner), WRAP) for winner in best["image"]]
         cells = [(shown(row.picture, row.dead), "drawn"), *zip(looks(best, images), captions, strict=True)]
         rows.append((f"{row.concept}\nfeature {row.block}.{row.feature}\nAUROC {row.held_out:.2f}", cells))
@@ -85,18 +85,9 @@ def concept_rows(coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) 
 
 def background_row(row: pd.Series, winners: pd.DataFrame, maps: np.ndarray, images: ImageSet) -> plots.Row:
     """A feature's visualization, then its most activating images under its ``maps`` [k, h, w]."""
-    best = looks(best_of(winners, row["block"], row["feature"]), images)
+    best = looks(best_of(winners, row["block"], row["feature"], EXAMPLES), images)
     pictures = under_maps(best, maps[:EXAMPLES])
     return "", [(shown(row["picture"], row["dead"]), "drawn"), *((picture, "") for picture in pictures)]
-
-
-def best_of(winners: pd.DataFrame, block: int, feature: int) -> pd.DataFrame:
-    return winners[(winners["block"] == block) & (winners["feature"] == feature)][:EXAMPLES]
-
-
-def looks(best: pd.DataFrame, images: ImageSet) -> list[np.ndarray]:
-    """The images of ``best``, as the model saw them."""
-    return [seen(images.image(row.image), row.crop) for row in best.itertuples()]
 
 
 def caption_of(images: ImageSet, index: int) -> str:

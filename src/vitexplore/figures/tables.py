@@ -5,7 +5,7 @@ import pandas as pd
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures.feature_rows import Exemplars
-from vitexplore.figures.overlays import seen
+from vitexplore.figures.overlays import SIDE, seen
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
@@ -24,6 +24,16 @@ def maps_of(graph: Graph, model: str, site: str, block: int, feature: int) -> np
         return maps[f"{model}/{site}_{block}"][feature]
 
 
+def best_of(winners: pd.DataFrame, block: int, feature: int, count: int) -> pd.DataFrame:
+    """A feature's ``count`` most activating images, best first: rows of ``winners_of``."""
+    return winners[(winners["block"] == block) & (winners["feature"] == feature)][:count]
+
+
+def looks(best: pd.DataFrame, images: ImageSet, side: int = SIDE) -> list[np.ndarray]:
+    """The images of ``best``, rows of the table `top`, as the model saw them: uint8 [side, side, 3]."""
+    return [seen(images.image(row.image), row.crop, side) for row in best.itertuples()]
+
+
 def exemplars_of(
     graph: Graph, model: str, images: ImageSet, chosen: pd.DataFrame
 ) -> dict[tuple[str, int, int], Exemplars]:
@@ -35,8 +45,10 @@ def exemplars_of(
         for (site, block), mine in top.sort_values("rank", kind="stable").groupby(["site", "block"]):
             maps_fkhw = maps[f"{model}/{site}_{block}"]
             for feature, best in mine.groupby("feature"):
-                shown = [seen(images.image(row.image), row.crop) for row in best.itertuples()]
-                found[site, block, feature] = Exemplars(shown, maps_fkhw[feature], float(best["score"].iloc[0]))
+                ranked = best["image"].to_list(), best["score"].to_list()
+                found[site, block, feature] = Exemplars.of(
+                    images, *ranked, maps_fkhw[feature], float(best["crop"].iloc[0])
+                )
     return found
 
 

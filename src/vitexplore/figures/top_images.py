@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import overlays, plots
-from vitexplore.figures.tables import collected_images, maps_of, winners_of
+from vitexplore.figures.tables import best_of, collected_images, looks, maps_of, winners_of
 from vitexplore.graph import Graph
 
 SHOWN = 5  # images a feature; one feature of each of some blocks
@@ -29,8 +29,7 @@ def draw(images: ImageSet, winners: pd.DataFrame, maps: Callable[[str, int, int]
     one model's, best first; ``maps``: of a site, block and feature."""
     site, rows = winners["site"].iloc[0], []
     for block in np.unique(np.linspace(0, winners["block"].max(), 6).round().astype(int)):
-        mine = winners[(winners["block"] == block) & (winners["feature"] == 0)][:SHOWN]
-        shown = [overlays.seen(images.image(row.image), row.crop) for row in mine.itertuples()]
+        shown = looks(best_of(winners, block, 0, SHOWN), images)
         best = overlays.under_maps(shown, maps(site, block, 0)[:SHOWN])
         rows.append((f"{site} {block}.0", [(picture, "") for picture in best]))
     title = f"{winners['model'].iloc[0]}: one feature of some blocks (block.feature)"

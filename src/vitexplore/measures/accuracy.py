@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+
+from vitexplore.statistics.intervals import Resampled, combined, resampled_means
 
 
 def accuracy_table(ranks: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -13,9 +16,26 @@ def accuracy_table(ranks: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for key, found in ranks.groupby(list(by), sort=False)["rank"]:
         row = dict(zip(by, key, strict=True))
         for k in (1, 2, 5):
-            hits = int((found < k).sum())
-            interval = binomtest(hits, len(found)).proportion_ci(method="wilson")
-            row |= {f"top{k}": 100 * hits / len(found)}
+            right = int((found < k).sum())
+            interval = binomtest(right, len(found)).proportion_ci(method="wilson")
+            row |= {f"top{k}": 100 * right / len(found)}
             row |= {f"top{k}_low": 100 * interval.low, f"top{k}_high": 100 * interval.high}
         rows.append({**row, "n": len(found)})
     return pd.DataFrame(rows)
+
+
+def top_k(classes: int) -> int:
+    """The paper's top-5 is 5 of 1,000; among few classes top-2 is the nearest that still asks something."""
+    return 5 if classes >= 100 else 2
+
+
+def hits(mine: pd.DataFrame, surgery: str, k: int = 1) -> np.ndarray:
+    """bool [at, images]: whether the class is among the first ``k`` answers; ``mine``: one model's rows of the
+    table `token_mixing`."""
+    rows = mine[mine["surgery"] == surgery].sort_values("at")
+    return np.stack(rows["rank"].to_list()) < k
+
+
+def share(found: np.ndarray, natural: np.ndarray, chance: float) -> Resampled:
+    """``found`` (float [images], a share of hits) above chance, over ``natural`` above chance."""
+    return combined(lambda part, whole: (part - chance) / (whole - chance), *resampled_means([found, natural]))

@@ -82,7 +82,10 @@ def _top(
     top = {site: ranked[site].of(features) for site, features in wanted.items()}
     maps = maps_of(model, loader, top)
     shown = {
-        site: gallery.exemplars(loader.images, mine.images, mine.scores, maps[site], model.spec.crop)
+        site: [
+            Exemplars.of(loader.images, *of_feature, model.spec.crop)
+            for of_feature in zip(mine.images, mine.scores, maps[site], strict=True)
+        ]
         for site, mine in top.items()
     }
     return top, shown

@@ -19,6 +19,7 @@ from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
 from vitexplore.tools.badges import badges_line, write_badges
 
+OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
 
@@ -156,9 +157,14 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     files up to date. Raises InputError where the run is not finished, or a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
+    for folder in OF_PAPER:
+        shutil.rmtree(out / folder, ignore_errors=True)
+        for source in sorted((finished / folder).glob("*")):
+            _copy(source, out / folder / source.name)
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
     texts = [finished / name for name in ("claims.csv", "claims.md", RUN)]
-    for source in (*texts, *sorted(finished.glob("tables/*.csv")), *figures):
+    tables = [*sorted(finished.glob("tables/*.csv")), *sorted(finished.glob("figures/*.csv"))]
+    for source in (*texts, *tables, *figures):
         _copy(source, out / source.relative_to(finished))
     write_text(out / PAGE, claims_page(out, CHECKOUT))
     if pages:

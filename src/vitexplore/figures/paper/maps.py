@@ -1,0 +1,193 @@
+"""Figs. 2, 4 and 7: where features fire in the images that activate them most."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vitexplore.figures.feature_rows import shown
+from vitexplore.figures.overlays import grey, seen
+from vitexplore.figures.paper.features import Features, vit_of
+from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
+from vitexplore.figures.paper.tiles import Tiles
+from vitexplore.graph import Graph
+from vitexplore.io import rows_of
+from vitexplore.measures.chosen import of_background
+from vitexplore.statistics.splits import halves
+
+Cells = list[tuple[dict[str, Any], np.ndarray]]
+IMAGES = 3  # of a feature in Figs. 2 and 4
+BLOCKS = 4  # inner ones in Fig. 4
+OF_BACKGROUND = 6  # images in Fig. 7
+MAPS = "Maps are white where the feature fires most and black where it does not."
+
+
+def spread_data(graph: Graph) -> Tiles:
+    """Fig. 2. Rows: model, place (inner, last, or most uniform), block, feature, spread (see ``spreads``), block_spread
+    (the median over the block's features), kind (drawn, image or map), rank."""
+    mine = vit_of(graph)
+    last = int(mine.winners["block"].max())
+    inner = int(min(mine.drawn["block"].unique(), key=lambda block: abs(block / last - 0.5)))
+    cells: Cells = []
+    for place, block in (("inner", inner), ("last", last), ("most uniform", last)):
+        spread = spreads(mine.maps(block))
+        drawn = mine.drawn.loc[mine.drawn["block"] == block, "feature"]
+        known = spread.loc[spread.index.intersection(drawn)] if len(drawn) else spread
+        wanted = 0 if place == "most uniform" else spread.median()
+        feature = int((known - wanted).abs().idxmin())
+        row = {"model": mine.model, "place": place, "block": block, "feature": feature}
+        row |= {"spread": float(spread[feature]), "block_spread": float(spread.median())}
+        cells += _feature(mine, row, IMAGES)
+    return Tiles.of(cells, mine.side)
+
+
+def spreads(maps_fkhw: np.ndarray) -> pd.Series:
+    """How much each feature's map varies over an image: the standard deviation over its patches by their mean, mean
+    over its top images; 0 for a flat map. By feature, those alone that fire in all of these images."""
+    flat = maps_fkhw.reshape(*maps_fkhw.shape[:2], -1)
+    means = flat.mean(2)
+    fires = np.flatnonzero((means > 0).all(1))
+    return pd.Series((flat[fires].std(2) / means[fires]).mean(1), index=fires)
+
+
+def _feature(mine: Features, row: dict[str, Any], images: int) -> Cells:
+    """Its visualization, where there is one, then its top images, each with the map."""
+    block, feature = row["block"], row["feature"]
+    picture = mine.picture(block, feature)
+    cells = [] if picture is None else [({**row, "kind": "drawn", "rank": 0}, picture)]
+    return cells + _images(mine, row, mine.best(block, feature, len(mine.winners)), images)
+
+
+def _images(mine: Features, row: dict[str, Any], best: pd.DataFrame, images: int) -> Cells:
+    """The first ``images`` of ``best``, a feature's rows of the table `top`, each with the map."""
+    maps = mine.maps(row["block"])[row["feature"]]
+    cells: Cells = []
+    for rank, image in zip(best["rank"][:images], mine.looks(best[:images]), strict=True):
+        for kind, picture in (("image", image), ("map", grey(maps[rank], float(maps.max())))):
+            cells.append(({**row, "kind": kind, "rank": rank}, picture))
+    return cells
+
+
+def spread_draw(tiles: Tiles) -> Figure:
+    table = tiles.table
+    places = {
+        "inner": "a) inner block,\ntypical",
+        "last": "b) last block,\ntypical",
+        "most uniform": "b) last block,\nmost uniform",
+    }
+    xs = [0, *(1.25 + x for x in across(2 * IMAGES, 2))]
+    labels = []
+    for place, mine in table.groupby("place", sort=False):
+        row = mine.iloc[0]
+        labels.append(f"{places[place]}\nblock {row['block']}\nmap ±{100 * row['spread']:.0f}%")
+    medians = table.drop_duplicates("block")
+    typical = ", ".join(f"±{100 * row.block_spread:.0f}% in block {row.block}" for row in medians.itertuples())
+    title = f"Where features of an inner and of the last block fire ({table['model'].iloc[0]})"
+    note = (
+        f"A feature's visualization, then its top images, each with its map. {MAPS} ±: the map's standard deviation "
+        f"over the image, of its mean; median over features {typical}. Typical: nearest to that median."
+    )
+    return rows_of_tiles(_with_maps(tiles, list(table["place"].unique()), "place", xs), labels, title, note)
+
+
+def _with_maps(tiles: Tiles, rows: Sequence[Any], by: str, xs: Sequence[float]) -> list[Tile]:
+    """``xs``: of the visualization, then of images and maps in turn."""
+    placed, count = [], {}
+    for row, picture in tiles:
+        line = rows.index(getattr(row, by))
+        count.setdefault(line, 0)
+        if row.kind != "drawn":
+            count[line] += 1
+        placed.append(Tile(line, xs[count[line]], picture))
+    return placed
+
+
+def object_data(graph: Graph) -> Tiles:
+    """Fig. 4. Rows: model, block, feature, auroc (of the feature's maps against the objects, on images that had no part
+    in its choice), pixels (the same of the best map that needs no network), kind (image, object or map), rank."""
+    mine = vit_of(graph, ["localization"])
+    table = rows_of(graph.table("localization", mine.model), mine.model)
+    inner = table[table["block"] < table["block"].max()]
+    pixels = _best(rows_of(graph.table("trivial_maps", mine.model), mine.model))["auroc_held"]
+    blocks = np.sort(inner["block"].unique())
+    cells: Cells = []
+    for block in blocks[np.linspace(0, len(blocks) - 1, min(BLOCKS, len(blocks))).round().astype(int)]:
+        best = _best(inner[inner["block"] == block])
+        row = {"model": mine.model, "block": int(block), "feature": int(best["feature"])}
+        row |= {"auroc": best["auroc_held"], "pixels": pixels}
+        winners = mine.best(row["block"], row["feature"], len(mine.winners))
+        boxed = winners[mine.images.has_boxes[winners["image"]]]
+        for image, found in zip(boxed["image"], _by_two(_images(mine, row, boxed, IMAGES)), strict=False):
+            mask = Image.fromarray(mine.images.mask(image).astype(np.uint8) * 255).convert("RGB")
+            outline = ({**found[0][0], "kind": "object"}, seen(mask, boxed["crop"].iloc[0], mine.side))
+            cells += [found[0], outline, found[1]]
+    return Tiles.of(cells, mine.side)
+
+
+def _by_two(cells: Cells) -> list[Cells]:
+    return [cells[first : first + 2] for first in range(0, len(cells), 2)]
+
+
+def _best(rows: pd.DataFrame) -> pd.Series:
+    """The map that is best on one half of the images, with ``auroc_held``, its mean AUROC on the other half."""
+    aurocs = pd.DataFrame(np.stack(rows["auroc"]), index=rows.index)  # means leave out images that are NaN
+    chosen_on, held = (aurocs[half].mean(axis=1) for half in halves(aurocs.shape[1]))
+    return rows.assign(auroc_held=held).loc[chosen_on.idxmax()]
+
+
+def object_draw(tiles: Tiles) -> Figure:
+    table = tiles.table
+    blocks = list(table["block"].unique())
+    xs = across(3 * IMAGES, 3)
+    placed, count = [], {}
+    for row, picture in tiles:
+        place = count[row.block] = count.get(row.block, -1) + 1
+        placed.append(Tile(blocks.index(row.block), xs[place], picture))
+    rows = table.drop_duplicates("block")
+    labels = [f"block {row.block}\nAUROC {row.auroc:.2f}" for row in rows.itertuples()]
+    title = f"Maps of inner features beside the object that they should find ({table['model'].iloc[0]})"
+    note = (
+        f"Of each block the feature whose maps find the objects best on half of the images; its top images. {MAPS} "
+        f"AUROC: on the other half (0.5 by chance); the best map of pixels alone reaches {rows['pixels'].iloc[0]:.2f}."
+    )
+    heads = {(0, x): "image, object, map" for x in xs[::3]}
+    return rows_of_tiles(placed, labels, title, note, heads)
+
+
+def background_data(graph: Graph) -> Tiles:
+    """Fig. 7. Rows: model, block, feature, auroc (of its maps against the objects, on images that had no part in the
+    choice), kind (drawn, image or map), rank."""
+    mine = vit_of(graph, ["localization"])
+    chosen = of_background(rows_of(graph.table("localization", mine.model), mine.model)).iloc[0]
+    row = {"model": mine.model, "block": int(chosen["block"]), "feature": int(chosen["feature"])}
+    row |= {"auroc": chosen["auroc"]}
+    if mine.model in graph.models("portraits"):
+        portraits = rows_of(graph.table("portraits", mine.model), mine.model)
+        drawn = portraits[portraits["chosen_for"] == "background"].iloc[0]
+        visualized = [({**row, "kind": "drawn", "rank": 0}, shown(drawn["picture"], drawn["dead"]))]
+    else:
+        visualized = []
+    images = _images(mine, row, mine.best(row["block"], row["feature"], OF_BACKGROUND), OF_BACKGROUND)
+    return Tiles.of([*visualized, *images], mine.side)
+
+
+def background_draw(tiles: Tiles) -> Figure:
+    row = tiles.table.iloc[0]
+    has_drawn = tiles.table["kind"].eq("drawn").any()
+    first = 1.25 if has_drawn else 0
+    lines = {"drawn": 0, "image": 0, "map": 1}
+    ranks = {rank: place for place, rank in enumerate(sorted(tiles.table.loc[tiles.table["kind"] == "map", "rank"]))}
+    placed = [
+        Tile(lines[each.kind], 0 if each.kind == "drawn" else first + ranks[each.rank], picture)
+        for each, picture in tiles
+    ]
+    title = f"A feature that fires beside the objects ({row['model']}, feature {row['block']}.{row['feature']})"
+    start = "Its visualization, then its top images over its maps." if has_drawn else "Its top images over its maps."
+    note = (
+        f"Of all features the one whose maps avoid the objects most on half of the images. {start} {MAPS} AUROC of its "
+        f"maps on the objects, other half: {row['auroc']:.2f} (0.5 by chance, 0 always beside them)."
+    )
+    return rows_of_tiles(placed, ["images", "maps"], title, note)
