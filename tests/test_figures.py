@@ -109,7 +109,7 @@ def graph(tmp_path_factory) -> Graph:
 
 def files(graph: Graph) -> dict[str, list[Path]]:
     """What the rules want of each kind."""
-    portraits = [path for what in ("depth", "concepts", "background_feature") for path in graph.portrait_figures(what)]
+    portraits = [path for what in ("depth", "concepts") for path in graph.portrait_figures(what)]
     return {
         "contact_sheet": list(graph.data_figures().values()),
         "top_images": graph.top_images_figures(),
@@ -146,10 +146,6 @@ def test_tables_have_todays_columns_and_digits(graph):
     assert first_lines(graph, "portraits", "depth_vit_s1") == [
         "block,feature,explained_by,value,bits,centroid,word_1",
         "0,0,class,car,0.1235,0.2500,wheel",
-    ]
-    assert first_lines(graph, "portraits", "background_feature_vit") == [
-        "site,block,feature,chosen_by,auroc",
-        "ffn,2,1,0.0400,0.0500",
     ]
     intervals = ",".join(f"top{k},top{k}_low,top{k}_high" for k in (1, 2, 5))
     head, row = first_lines(graph, "accuracy", "low_pass")

@@ -196,7 +196,7 @@ def test_the_results_of_a_whole_run():
     vit = lab("vit", depths=["early", "late"])
     graph = graph_of({"vit": vit, "clip": lab("clip", experiments=["zero_shot", "concepts"])}, WHOLE)
     figures = ["scenes", "training", "visualizations_vit_early", "visualizations_vit_late", "top_images_vit"]
-    figures += ["depth_vit", "concepts_vit", "background_feature_vit", "zero_shot"]
+    figures += ["depth_vit", "concepts_vit", "zero_shot"]
     tables = ["background", "low_pass", "training", "zero_shot"]
     wanted = {
         *(OUT / f"claims.{kind}" for kind in ("csv", "md", "html")),
@@ -205,7 +205,7 @@ def test_the_results_of_a_whole_run():
     }
     assert set(graph.results()) == wanted | {OUT / f"tables/{name}.csv" for name in tables}
     assert graph.sheets() == [("vit", "early"), ("vit", "late")]
-    assert [path.stem for path in graph.portrait_tables()] == ["depth_vit", "background_feature_vit"]
+    assert [path.stem for path in graph.portrait_tables()] == ["depth_vit"]
 
 
 def test_photographs_without_boxes_lack_the_results_that_need_them():

@@ -17,6 +17,7 @@ from test_graph import WHOLE
 from vitexplore import figures
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
+from vitexplore.figures.paper.depth import best_of_each_factor
 from vitexplore.figures.paper.draw import draw, draw_front, read
 from vitexplore.figures.paper.items import ITEMS
 from vitexplore.figures.paper.maps import spreads
@@ -224,6 +225,11 @@ def test_a_scale_without_clip_says_why_it_has_none(tmp_path):
     found = listed(results)
     assert found.loc[["fig8", "fig9"], "file"].tolist() == ["", ""]
     assert "no CLIP" in found.loc["fig8", "note"]
+
+
+def test_of_a_depth_the_best_feature_of_each_factor_comes_first():
+    drawn = pd.DataFrame({"feature": [5, 4, 3, 2], "explained_by": ["colour", "colour", "class", "class"]})
+    assert best_of_each_factor(drawn)["feature"].tolist() == [5, 3, 4, 2]
 
 
 def test_tiles_survive_the_file(tmp_path):

@@ -1,4 +1,4 @@
-"""Pictures of features by depth, by concept and for the background, and under what words they stand."""
+"""Pictures of features by depth and by concept, and under what words they stand."""
 
 import numpy as np
 import open_clip
@@ -8,7 +8,7 @@ import torch
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures.overlays import crossed_out, seen
-from vitexplore.figures.portraits import background_row, caption_of, class_names, concept_rows, depth_rows
+from vitexplore.figures.portraits import caption_of, class_names, concept_rows, depth_rows
 from vitexplore.png import decode, encode
 
 
@@ -51,16 +51,6 @@ def test_a_concept_has_its_features_best_images_under_their_captions(captioned):
     assert [caption for _, caption in cells] == ["drawn", "picture 9", "picture 4"]
     assert np.array_equal(cells[0][0], decode(png(1)))
     assert np.array_equal(cells[1][0], seen(captioned.image(9), 0.5))
-
-
-def test_the_backgrounds_feature_stands_bare_beside_its_images_and_maps(scenes):
-    row = pd.Series({"block": 0, "feature": 7, "picture": png(1), "dead": False})
-    maps = np.array([[[0, 0], [0, 4]], [[0, 0], [0, 0]]], np.float16)
-    _, cells = background_row(row, WINNERS, maps, scenes)
-    assert np.array_equal(cells[0][0], decode(png(1)))
-    bare = seen(scenes.image(9), 0.5)
-    assert np.array_equal(cells[1][0][:80], bare[:80]) and not np.array_equal(cells[1][0][80:, 80:], bare[80:, 80:])
-    assert np.array_equal(cells[2][0], seen(scenes.image(4), 0.5))
 
 
 def test_a_photograph_is_called_by_its_class(scenes):

@@ -12,7 +12,6 @@ from vitexplore.models.spec import ModelSpec
 from vitexplore.scale import OTHERS, Scale
 
 SHIPPED = Path(__file__).parent / "experiments"
-BACKGROUND = "background_feature"
 OF_PAPER = ("top", "maps", "visualize", "portraits", "concepts", "localization", "trivial_maps")
 OF_PAPER += ("token_mixing", "background", "low_pass")  # tables that the paper's figures are drawn from
 CHECKOUT = Path(__file__).parents[2]
@@ -197,13 +196,6 @@ class Graph:
         models = self.models("visualize")
         return [(name, depth) for name in models for depth in entry.settings(self.scale, name)["depths"]]
 
-    def portrayed(self, what: str) -> list[str]:
-        """Models of which pictures of chosen features are shown: by depth, by concepts, or for the background."""
-        models, entry = self.models("portraits"), self.scale.registry["portraits"]
-        if what != BACKGROUND:
-            return models
-        return [name for name in models if ("localization", name) in entry.reads(self.scale, name)]
-
     def figure(self, name: str) -> Path:
         return self.out / "figures" / f"{name}.png"
 
@@ -247,11 +239,11 @@ class Graph:
         return [self.figure(f"top_images_{name}") for name in self.top_images_models()]
 
     def portrait_figures(self, what: str) -> list[Path]:
-        """Of ``what``: depth, concepts or background_feature."""
-        return [self.figure(f"{what}_{name}") for name in self.portrayed(what)]
+        """Of ``what``: depth or concepts."""
+        return [self.figure(f"{what}_{name}") for name in self.models("portraits")]
 
     def portrait_tables(self) -> list[Path]:
-        return [self.summary(f"{what}_{name}") for what in ("depth", BACKGROUND) for name in self.portrayed(what)]
+        return [self.summary(f"depth_{name}") for name in self.models("portraits")]
 
     def zero_shot(self) -> list[Path]:
         return [self.figure("zero_shot"), self.summary("zero_shot")] if self.models("zero_shot") else []
@@ -271,7 +263,7 @@ class Graph:
             *self.training(),
             *self.sheet_figures(),
             *self.top_images_figures(),
-            *(path for what in ("depth", "concepts", BACKGROUND) for path in self.portrait_figures(what)),
+            *(path for what in ("depth", "concepts") for path in self.portrait_figures(what)),
             *self.zero_shot(),
             self.out / "figures" / "paper.csv",
             *(path for name in own for group in self.groups(name) for path in self.outputs(name, group)),

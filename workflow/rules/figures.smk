@@ -64,11 +64,9 @@ if GRAPH.models("portraits"):
             GRAPH.image_index("collect"),
             GRAPH.tables("portraits"),
             GRAPH.tables("top"),
-            GRAPH.tables("maps"),
         output:
             GRAPH.portrait_figures("depth"),
             GRAPH.portrait_figures("concepts"),
-            GRAPH.portrait_figures("background_feature"),
             GRAPH.portrait_tables(),
         log:
             f"{OUT}/logs/portrait_figures.log",
@@ -107,7 +105,7 @@ rule paper_figures:
             category="Paper",
             caption="../report/paper.rst",
         ),
-        f"{OUT}/figures/paper.csv",
+        index=f"{OUT}/figures/paper.csv",
     log:
         f"{OUT}/logs/paper_figures.log",
     benchmark:
@@ -115,7 +113,7 @@ rule paper_figures:
     conda:
         "../../environment.yml"
     params:
-        folder=OUT,
+        folder=lambda wildcards, output: Path(output.index).parents[1],
         code=code("figures.paper.draw"),
     shell:
         "python -m vitexplore --log {log:q} figures {params.folder:q}"

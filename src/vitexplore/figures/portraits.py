@@ -1,5 +1,5 @@
-"""Features that tables chose, in pictures: by depth, with what explains them (paper Figs. 1 and 6); by concept, with
-their images and captions (Figs. 8 and 9); and the one that answers most to the background (Fig. 7)."""
+"""All features that tables chose, in pictures: by depth, with what explains them, and by concept, with their images and
+captions."""
 
 import runpy
 import textwrap
@@ -8,21 +8,18 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_TOP, shown
-from vitexplore.figures.overlays import under_maps
-from vitexplore.figures.tables import best_of, collected_images, looks, maps_of, winners_of
-from vitexplore.graph import BACKGROUND, Graph
+from vitexplore.figures.feature_rows import CROSSED_OUT, shown
+from vitexplore.figures.tables import best_of, collected_images, looks, winners_of
+from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
 FLOATS = "%.4f"
 BY_DEPTH = ["block", "feature", "explained_by", "value", "bits", "centroid", "word_1"]
-OF_BACKGROUND = ["site", "block", "feature", "chosen_by", "auroc"]
 EXAMPLES, WRAP = 6, 16  # images a row, letters of a caption's line
 OF_DEPTH = (
     "Above a picture: the factor that the feature tells most of, and the value that its top images share. "
@@ -38,7 +35,7 @@ def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
     images, found = collected_images(graph), {}
     for model in graph.models("portraits"):
         winners = winners_of(graph, model)
-        portraits = rows_of(graph.table("portraits", model), model).assign(site=winners["site"].iloc[0])
+        portraits = rows_of(graph.table("portraits", model), model)
         of = {choice: mine for choice, mine in portraits.groupby("chosen_for")}
         by_depth, coding = (of.get(choice, portraits.iloc[:0]) for choice in ("depth", "concept"))
         title = f"{model}: features of each block that tell most of some factor of the images"
@@ -46,14 +43,6 @@ def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
         found[graph.summary(f"depth_{model}")] = by_depth[BY_DEPTH]
         rows, title = concept_rows(coding, winners, images), f"{model}: the feature that tells each concept best"
         found[graph.figure(f"concepts_{model}")] = sheet(rows, title, OF_CONCEPTS)
-        if model in graph.portrayed(BACKGROUND):
-            name, row = f"{BACKGROUND}_{model}", of["background"].iloc[0]
-            maps = maps_of(graph, model, row["site"], row["block"], row["feature"])
-            title = f"{model}, {row['site']} {row['block']}.{row['feature']}: a feature that fires beside the objects"
-            auroc = f"AUROC of its maps on the object: {row['auroc']:.2f} (0.5 by chance, 0 always beside it)."
-            note = f"First the picture drawn for it, then {OF_TOP}. {auroc} {CROSSED_OUT}"
-            found[graph.figure(name)] = sheet([background_row(row, winners, maps, images)], title, note)
-            found[graph.summary(name)] = of["background"][OF_BACKGROUND]
     return found
 
 
@@ -81,13 +70,6 @@ def concept_rows(coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) 
         cells = [(shown(row.picture, row.dead), "drawn"), *zip(looks(best, images), captions, strict=True)]
         rows.append((f"{row.concept}\nfeature {row.block}.{row.feature}\nAUROC {row.held_out:.2f}", cells))
     return rows
-
-
-def background_row(row: pd.Series, winners: pd.DataFrame, maps: np.ndarray, images: ImageSet) -> plots.Row:
-    """A feature's visualization, then its most activating images under its ``maps`` [k, h, w]."""
-    best = looks(best_of(winners, row["block"], row["feature"], EXAMPLES), images)
-    pictures = under_maps(best, maps[:EXAMPLES])
-    return "", [(shown(row["picture"], row["dead"]), "drawn"), *((picture, "") for picture in pictures)]
 
 
 def caption_of(images: ImageSet, index: int) -> str:

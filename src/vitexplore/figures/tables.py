@@ -18,10 +18,10 @@ def winners_of(graph: Graph, model: str) -> pd.DataFrame:
     return top[top["site"].isin(OWN_SITES)].sort_values("rank", kind="stable")
 
 
-def maps_of(graph: Graph, model: str, site: str, block: int, feature: int) -> np.ndarray:
-    """float16 [k, h, w]: a feature's maps of its most activating images, best first."""
+def maps_of(graph: Graph, model: str, site: str, block: int) -> np.ndarray:
+    """float16 [f, k, h, w]: the features' maps of their most activating images, best first."""
     with np.load(graph.table("maps", model)) as maps:
-        return maps[f"{model}/{site}_{block}"][feature]
+        return maps[f"{model}/{site}_{block}"]
 
 
 def best_of(winners: pd.DataFrame, block: int, feature: int, count: int) -> pd.DataFrame:

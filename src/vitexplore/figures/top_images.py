@@ -24,13 +24,13 @@ def show(graph: Graph) -> dict[Path, Figure]:
     return found
 
 
-def draw(images: ImageSet, winners: pd.DataFrame, maps: Callable[[str, int, int], np.ndarray]) -> Figure:
+def draw(images: ImageSet, winners: pd.DataFrame, maps: Callable[[str, int], np.ndarray]) -> Figure:
     """Rows: the first feature of up to six blocks, evenly spread; columns: its best images, map laid over. ``winners``:
-    one model's, best first; ``maps``: of a site, block and feature."""
+    one model's, best first; ``maps``: of a site and block."""
     site, rows = winners["site"].iloc[0], []
     for block in np.unique(np.linspace(0, winners["block"].max(), 6).round().astype(int)):
         shown = looks(best_of(winners, block, 0, SHOWN), images)
-        best = overlays.under_maps(shown, maps(site, block, 0)[:SHOWN])
+        best = overlays.under_maps(shown, maps(site, block)[0, :SHOWN])
         rows.append((f"{site} {block}.0", [(picture, "") for picture in best]))
     title = f"{winners['model'].iloc[0]}: one feature of some blocks (block.feature)"
     return plots.picture_rows(rows, title, overlays.HOW_TO_READ)

@@ -38,7 +38,7 @@ def data(graph: Graph) -> Tiles:
         blocks = np.sort(mine.drawn["block"].unique())
         for depth in depths[np.linspace(0, len(depths) - 1, min(ROWS, len(depths))).round().astype(int)]:
             block = int(blocks[np.abs(blocks / last - depth).argmin()])
-            told = _told(mine.drawn[mine.drawn["block"] == block]).head(PAIRS // len(found))
+            told = best_of_each_factor(mine.drawn[mine.drawn["block"] == block]).head(PAIRS // len(found))
             for column, row in enumerate(told.itertuples()):
                 known = {"family": family, "model": mine.model, "depth": depth, "block": block, "feature": row.feature}
                 cells += _pair(mine, {**known, "column": column, "value": row.value})
@@ -49,9 +49,11 @@ def _depths(mine: Features) -> np.ndarray:
     return np.sort(mine.drawn["block"].unique()) / mine.winners["block"].max()
 
 
-def _told(drawn: pd.DataFrame) -> pd.DataFrame:
-    """The first feature of each factor where factors are known, all features where they are not."""
-    return drawn.drop_duplicates("explained_by") if "explained_by" in drawn and drawn["value"].all() else drawn
+def best_of_each_factor(drawn: pd.DataFrame) -> pd.DataFrame:
+    """One block's features, the best of each factor before the second best, where factors are known."""
+    if "explained_by" not in drawn:
+        return drawn
+    return drawn.loc[drawn.groupby("explained_by").cumcount().sort_values(kind="stable").index]
 
 
 def _pair(mine: Features, known: dict[str, Any]) -> list[tuple[dict[str, Any], np.ndarray]]:

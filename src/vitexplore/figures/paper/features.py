@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vitexplore.data.images import ImageSet
-from vitexplore.figures.tables import OWN_SITES, best_of, collected_images, looks, winners_of
+from vitexplore.figures.tables import OWN_SITES, best_of, collected_images, looks, maps_of, winners_of
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 from vitexplore.models.spec import FAMILIES
@@ -52,8 +52,7 @@ class Features:
 
     def maps(self, block: int) -> np.ndarray:
         """float32 [f, k, h, w]: all features' maps of their most activating images, best first."""
-        with np.load(self.graph.table("maps", self.model)) as maps:
-            return maps[f"{self.model}/{self.winners['site'].iloc[0]}_{block}"].astype(np.float32)
+        return maps_of(self.graph, self.model, self.winners["site"].iloc[0], block).astype(np.float32)
 
     def best(self, block: int, feature: int, count: int) -> pd.DataFrame:
         return best_of(self.winners, block, feature, count)
