@@ -109,13 +109,13 @@ TABLES = {
 }
 
 
-def finished(folder: Path, models: dict) -> Path:
-    """The results of a scale whose tables are made, with the data of the paper's figures."""
+def finished(folder: Path, models: dict, tables: dict = TABLES) -> Path:
+    """The results of a scale whose ``tables`` are made, with the data of the paper's figures."""
     graph = Graph(parse(scale(models)))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_scenes("test", IMAGES, 1, graph.scenes_folder("test"))
-        for table, make in TABLES.items():
+        for table, make in tables.items():
             for path, members in zip(graph.tables(table), graph.groups(graph.source(table)).values(), strict=True):
                 known = [{"model": name, "random_weights": False, **SPECS[name]} for name in members]
                 write_tables(path, [(make(), each) for each in known])
@@ -230,6 +230,14 @@ def test_a_scale_without_clip_says_why_it_has_none(tmp_path):
 def test_of_a_depth_the_best_feature_of_each_factor_comes_first():
     drawn = pd.DataFrame({"feature": [5, 4, 3, 2], "explained_by": ["colour", "colour", "class", "class"]})
     assert best_of_each_factor(drawn)["feature"].tolist() == [5, 3, 4, 2]
+
+
+def test_without_a_feature_that_fires_there_are_maps_but_no_visualizations(tmp_path):
+    results = finished(tmp_path, SPECS, TABLES | {"portraits": lambda: portraits().assign(dead=True)})
+    notes = pd.read_csv(results / "tables/paper/items.csv", keep_default_na=False).set_index("item")["note"]
+    assert notes["fig1"] == "no feature of this scale fires at its visualization" and notes["fig2"] == ""
+    assert set(pd.read_csv(results / "tables/paper/fig2.csv")["kind"]) == {"image", "map"}
+    assert not (results / "tables/paper/fig1.csv").exists()
 
 
 def test_tiles_survive_the_file(tmp_path):

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vitexplore.figures.paper.features import Missing
 from vitexplore.figures.paper.items import ITEMS
-from vitexplore.figures.paper.tiles import Tiles
+from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
 
 FLOATS = "%.4f"

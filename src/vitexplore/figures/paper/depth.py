@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.figures.paper.features import Features, by_family
 from vitexplore.figures.paper.layout import GAP, Tile, rows_of_tiles
-from vitexplore.figures.paper.tiles import Tiles
+from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.figures.portraits import caption_of
 from vitexplore.figures.style import NAMES
 from vitexplore.graph import Graph
@@ -29,7 +29,9 @@ BY_DRAW = "the first features of a random choice, above each the class of its to
 def data(graph: Graph) -> Tiles:
     """Rows: family, model, depth (0 for the first block, 1 for the last), block, feature, column, kind (drawn or
     image), value, rule."""
-    found = by_family(graph)
+    found = {family: mine for family, mine in by_family(graph).items() if len(mine.drawn)}
+    if not found:
+        raise Missing("no feature of this scale fires at its visualization")
     first = next(iter(found.values()))
     depths = _depths(first)
     cells = []

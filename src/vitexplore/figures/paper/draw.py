@@ -15,15 +15,15 @@ from vitexplore.figures.style import style
 from vitexplore.io import write_atomically
 
 DATA, FIGURES = Path("tables/paper"), Path("figures/paper")
-COLUMNS = ["item", "file", "claim", "table", "note"]
+COLUMNS = ["item", "file", "claim", "table", "note", "shows"]
 DPI, FRONT_DPI = 200, 232
 PDF = {"CreationDate": None}  # so that the same figure is the same bytes
 
 
 def draw(results: Path) -> Path:
     """Draw each item of the folder ``results`` (results/<scale> or what was kept of it) as PDF and PNG in
-    figures/paper, and list them in figures/paper.csv, whose path is returned: item, file, claim, table, note. Raises
-    InputError where there is no data."""
+    figures/paper, and list them in figures/paper.csv, whose path is returned: item, file, claim, table, note (why
+    there is no file), shows (what the paper's does). Raises InputError where there is no data."""
     notes, rows = _notes(results), []
     for name, item in ITEMS.items():
         drawn = item.within or name
@@ -35,7 +35,7 @@ def draw(results: Path) -> Path:
             with style(in_print=True):
                 _save(item.draw(read(results / table)), results / pdf)
         files = {"file": pdf if there else "", "table": table if there else ""}
-        rows.append({"item": name, "claim": " ".join(item.claims), "note": note, **files})
+        rows.append({"item": name, "claim": " ".join(item.claims), "note": note, "shows": item.shows, **files})
     index = results / "figures" / "paper.csv"
     write_atomically(index, lambda path: pd.DataFrame(rows)[COLUMNS].to_csv(path, index=False))
     return index

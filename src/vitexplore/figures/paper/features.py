@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vitexplore.data.images import ImageSet
+from vitexplore.figures.paper.tiles import Missing
 from vitexplore.figures.tables import OWN_SITES, best_of, collected_images, looks, maps_of, winners_of
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
@@ -15,10 +16,6 @@ from vitexplore.models.spec import FAMILIES
 from vitexplore.png import decode
 
 SIDE = 96  # pixels of a tile, at most
-
-
-class Missing(Exception):
-    """Raised where a scale has not what an item is drawn from; the message says what, in one sentence."""
 
 
 @dataclass(frozen=True)

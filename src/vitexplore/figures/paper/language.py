@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vitexplore.figures.feature_rows import CROSSED_OUT, shown
-from vitexplore.figures.paper.features import Missing, by_family
+from vitexplore.figures.paper.features import by_family
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
-from vitexplore.figures.paper.tiles import Tiles
+from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
 from vitexplore.io import read_tables, rows_of
 

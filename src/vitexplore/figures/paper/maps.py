@@ -12,7 +12,7 @@ from vitexplore.figures.feature_rows import shown
 from vitexplore.figures.overlays import grey, seen
 from vitexplore.figures.paper.features import Features, vit_of
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
-from vitexplore.figures.paper.tiles import Tiles
+from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 from vitexplore.measures.chosen import of_background
@@ -30,14 +30,16 @@ def spread_data(graph: Graph) -> Tiles:
     (the median over the block's features), kind (drawn, image or map), rank."""
     mine = vit_of(graph)
     last = int(mine.winners["block"].max())
-    inner = int(min(mine.drawn["block"].unique(), key=lambda block: abs(block / last - 0.5)))
+    blocks = mine.drawn["block"] if len(mine.drawn) else mine.winners["block"]
+    inner = int(min(blocks.unique(), key=lambda block: abs(block / last - 0.5)))
     cells: Cells = []
     for place, block in (("inner", inner), ("last", last), ("most uniform", last)):
         spread = spreads(mine.maps(block))
-        drawn = mine.drawn.loc[mine.drawn["block"] == block, "feature"]
-        known = spread.loc[spread.index.intersection(drawn)] if len(drawn) else spread
+        if spread.empty:
+            raise Missing(f"no feature of block {block} fires in all of its top images")
+        drawn = spread.index.intersection(mine.drawn.loc[mine.drawn["block"] == block, "feature"])
         wanted = 0 if place == "most uniform" else spread.median()
-        feature = int((known - wanted).abs().idxmin())
+        feature = int((spread[drawn if len(drawn) else spread.index] - wanted).abs().idxmin())
         row = {"model": mine.model, "place": place, "block": block, "feature": feature}
         row |= {"spread": float(spread[feature]), "block_spread": float(spread.median())}
         cells += _feature(mine, row, IMAGES)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from vitexplore.figures.paper.features import Missing
+from vitexplore.figures.paper.tiles import Missing
 from vitexplore.graph import Graph
 from vitexplore.io import read_tables
 from vitexplore.statistics.intervals import Statistic

@@ -1,11 +1,11 @@
 """Fig. 3: what features of ffn, query, key and value look for, early and deep."""
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, shown
-from vitexplore.figures.paper.features import Missing
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
-from vitexplore.figures.paper.tiles import Tiles
+from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
@@ -46,7 +46,8 @@ def draw(tiles: Tiles) -> Figure:
     for row, picture in tiles:
         place = row.site, row.depth
         seen[place] = seen.get(place, -1) + 1
-        mean = f"id {row.mean_identification:.2f}, mean of {row.features} that fire" if seen[place] == 0 else ""
+        judged = seen[place] == 0 and pd.notna(row.mean_identification)
+        mean = f"id {row.mean_identification:.2f}, mean of {row.features} that fire" if judged else ""
         x = xs[EACH * depths.index(row.depth) + seen[place]]
         placed.append(Tile(SITES.index(row.site), x, picture, mean))
     first = table.iloc[0]

@@ -12,6 +12,10 @@ from PIL import Image
 ACROSS = 16  # tiles beside each other in the file
 
 
+class Missing(Exception):
+    """Raised where a scale has not what an item is drawn from; the message says what, in one sentence."""
+
+
 @dataclass(frozen=True)
 class Tiles:
     """``table``: a row for each of ``pictures``, uint8 [n, side, side, 3]."""
@@ -21,7 +25,9 @@ class Tiles:
 
     @classmethod
     def of(cls, cells: Sequence[tuple[dict[str, Any], np.ndarray]], side: int) -> "Tiles":
-        """From each tile's row and picture, uint8 [h, w, 3], brought to ``side``."""
+        """From each tile's row and picture, uint8 [h, w, 3], brought to ``side``. Raises Missing where none is."""
+        if not cells:
+            raise Missing("no feature of this scale has the pictures that this shows")
         rows, pictures = zip(*cells, strict=True)
         return cls(pd.DataFrame(list(rows)), np.stack([_resized(picture, side) for picture in pictures]))
 

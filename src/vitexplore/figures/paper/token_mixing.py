@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures.paper.features import Missing
 from vitexplore.figures.paper.networks import OURS, PAPER, by_architecture, percent, printed, trained
 from vitexplore.figures.paper.numbers import dots, legend_above, titled
+from vitexplore.figures.paper.tiles import Missing
 from vitexplore.figures.style import COLUMN, PAGE
 from vitexplore.graph import Graph
 from vitexplore.measures.accuracy import hits
