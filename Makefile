@@ -36,7 +36,7 @@ reference: .venv/run
 
 # the paper's figures of both kept runs, drawn anew from kept data: seconds
 figures: .venv/run
-	$(BIN)/python -m vitexplore figures results/reference results/reference/photos --front results/reference/figures/front.png
+	$(BIN)/python -m vitexplore figures results/reference/photos results/reference --front results/reference/figures/front.png
 
 train: .venv/run
 	$(BIN)/snakemake --cores all train

@@ -240,6 +240,17 @@ def test_without_a_feature_that_fires_there_are_maps_but_no_visualizations(tmp_p
     assert not (results / "tables/paper/fig1.csv").exists()
 
 
+def test_features_that_are_silent_in_their_top_images_have_no_maps_to_show(tmp_path):
+    """All but feature 5: behind a GELU a silent one lies a little below 0."""
+
+    def silent() -> pd.DataFrame:
+        return top().assign(score=lambda table: np.where(table["feature"] == 5, 1.0, -0.1))
+
+    results = finished(tmp_path, SPECS, TABLES | {"top": silent})
+    for name in ("fig4", "fig7"):
+        assert set(pd.read_csv(results / f"tables/paper/{name}.csv")["feature"]) == {5}
+
+
 def test_tiles_survive_the_file(tmp_path):
     pictures = np.random.default_rng(0).integers(256, size=(19, 5, 5, 3), dtype=np.uint8)
     tiles = Tiles(pd.DataFrame({"number": range(19)}), pictures)

@@ -159,7 +159,7 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     for folder in OF_PAPER:
         shutil.rmtree(out / folder, ignore_errors=True)
-        for source in sorted((finished / folder).glob("*")):
+        for source in sorted((finished / folder).glob("[!.]*")):
             _copy(source, out / folder / source.name)
     figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
     texts = [finished / name for name in ("claims.csv", "claims.md", RUN)]

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures.paper.features import Features, by_family
+from vitexplore.figures.paper.features import Features, by_family, evenly
 from vitexplore.figures.paper.layout import GAP, Tile, rows_of_tiles
 from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.figures.portraits import caption_of
 from vitexplore.figures.style import NAMES
 from vitexplore.graph import Graph
 
-ROWS = 6  # depths
+ROWS, ON_FRONT = 6, 4  # depths, of Fig. 1 and of the front picture
 PAIRS = 6  # visualizations with their images beside each other
 LETTERS = 19  # over a pair
 ENDS = {0: "first\nblock", 1: "last\nblock"}  # depths
@@ -38,7 +38,7 @@ def data(graph: Graph) -> Tiles:
     for family, mine in found.items():
         last = mine.winners["block"].max()
         blocks = np.sort(mine.drawn["block"].unique())
-        for depth in depths[np.linspace(0, len(depths) - 1, min(ROWS, len(depths))).round().astype(int)]:
+        for depth in evenly(depths, ROWS):
             block = int(blocks[np.abs(blocks / last - depth).argmin()])
             told = best_of_each_factor(mine.drawn[mine.drawn["block"] == block]).head(PAIRS // len(found))
             for column, row in enumerate(told.itertuples()):
@@ -71,20 +71,25 @@ def _pair(mine: Features, known: dict[str, Any]) -> list[tuple[dict[str, Any], n
 def draw(tiles: Tiles) -> Figure:
     table = tiles.table
     families = ", ".join(NAMES[family] for family in table["family"].unique())
-    title = f"Features from the first block to the last: {families}"
+    title = f"What features look for, by depth: {families}"
     note = f"{OF_PAIRS} Shown: {'; '.join(table['rule'].unique())}."
     heads = {(0, x): head for x, head in starts(table).items()}
     return rows_of_tiles(*placed(tiles), title, note, heads)
 
 
 def draw_front(each: Sequence[Tiles]) -> Figure:
-    """The networks of several scales, one scale above the other."""
+    """The networks of several scales, one scale above the other, each at ON_FRONT depths."""
     found, labels, heads = [], [], {}
-    for tiles in each:
+    for tiles in map(_thinned, each):
         heads |= {(len(labels), x): head for x, head in starts(tiles.table).items()}
         mine, named = placed(tiles, len(labels))
         found, labels = found + mine, labels + named
     return rows_of_tiles(found, labels, "What features of vision networks look for, by depth", OF_PAIRS, heads)
+
+
+def _thinned(tiles: Tiles) -> Tiles:
+    kept = tiles.table["depth"].isin(evenly(np.sort(tiles.table["depth"].unique()), ON_FRONT))
+    return Tiles(tiles.table[kept], tiles.pictures[kept])
 
 
 def placed(tiles: Tiles, first: int = 0) -> tuple[list[Tile], list[str]]:

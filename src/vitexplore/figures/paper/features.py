@@ -36,16 +36,25 @@ class Features:
         return winners_of(self.graph, self.model)
 
     @cached_property
+    def visualized(self) -> pd.DataFrame:
+        """The features of which there are visualizations at which they fire: block, feature, picture."""
+        table = "portraits" if self.model in self.graph.models("portraits") else "visualize"
+        rows = rows_of(self.graph.table(table, self.model), self.model)
+        own = rows["site"].isin(OWN_SITES) if "site" in rows else True
+        return rows[own & ~rows["dead"].astype(bool)].reset_index(drop=True)
+
+    @cached_property
     def drawn(self) -> pd.DataFrame:
-        """The features of which there are visualizations at which they fire, those that tell most of some factor first
-        where that is known: block, feature, picture, and value, what their top images share."""
-        if self.model in self.graph.models("portraits"):
-            rows = rows_of(self.graph.table("portraits", self.model), self.model)
-            rows = rows[rows["chosen_for"] == "depth"]
-        else:
-            rows = rows_of(self.graph.table("visualize", self.model), self.model)
-            rows = rows[rows["site"].isin(OWN_SITES)].assign(value="").drop_duplicates(["block", "feature"])
-        return rows[~rows["dead"].astype(bool)].reset_index(drop=True)
+        """Those of them that stand for their block. Where it is known what features tell of, the ones that tell most,
+        with ``explained_by`` and ``value``, what their top images share; else all, each once."""
+        if "chosen_for" in self.visualized:
+            return self.visualized[self.visualized["chosen_for"] == "depth"]
+        return self.visualized.assign(value="").drop_duplicates(["block", "feature"])
+
+    def firing(self, table: pd.DataFrame, count: int) -> pd.DataFrame:
+        """The rows of ``table`` (columns block, feature) whose features fire in each of their ``count`` top images."""
+        fires = self.winners[(self.winners["rank"] == count - 1) & (self.winners["score"] > 0)]
+        return table.merge(fires[["block", "feature"]])
 
     def maps(self, block: int) -> np.ndarray:
         """float32 [f, k, h, w]: all features' maps of their most activating images, best first."""
@@ -59,7 +68,8 @@ class Features:
 
     def picture(self, block: int, feature: int) -> np.ndarray | None:
         """Its visualization, None where there is none."""
-        mine = self.drawn[(self.drawn["block"] == block) & (self.drawn["feature"] == feature)]
+        every = self.visualized
+        mine = every[(every["block"] == block) & (every["feature"] == feature)]
         return None if mine.empty else decode(mine["picture"].iloc[0])
 
 
@@ -81,3 +91,8 @@ def vit_of(graph: Graph, experiments: Sequence[str] = ()) -> Features:
     if "vit" not in found:
         raise Missing("this scale has no ViT that was visualized")
     return found["vit"]
+
+
+def evenly(values: np.ndarray, most: int) -> np.ndarray:
+    """At most ``most`` of ``values``, evenly spread, the first and the last among them."""
+    return values[np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)]

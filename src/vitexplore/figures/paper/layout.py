@@ -37,7 +37,7 @@ def rows_of_tiles(
 ) -> Figure:
     """``labels`` stand left of their rows, ``heads`` above a row at an ``x``, ``note`` under the title says how to read
     it. All on one axis in inches, without a layout engine: hundreds of axes take seconds."""
-    left = 2 * MARGIN + 1.15 * LETTER * max(len(line) for label in labels for line in label.splitlines() or [""])
+    left = 3 * MARGIN + 1.15 * LETTER * max(len(line) for label in labels for line in label.splitlines() or [""])
     side = min((PAGE - left - MARGIN) / (max(tile.x for tile in tiles) + 1), WIDEST)
     title, note = textwrap.fill(title, int(PAGE / LETTER * BOLD)), textwrap.fill(note, int(PAGE / LETTER))
     y = MARGIN + LINE * TITLE / TEXT * len(title.splitlines()) + APART
@@ -46,9 +46,10 @@ def rows_of_tiles(
     y += LINE * len(note.splitlines()) + 0.09
     pictures = []
     for row, label in enumerate(labels):
-        for (_, x), head in sorted(each for each in heads.items() if each[0][0] == row):
-            texts.append((left + x * side, y, head, {"va": "top", "weight": "bold"}))
-        y += LINE + APART if any(place[0] == row for place in heads) else 0
+        above = {x: head for (place, x), head in heads.items() if place == row}
+        y += LINE if above and row else 0  # between groups of rows
+        texts += [(left + x * side, y, head, {"va": "top", "weight": "bold"}) for x, head in above.items()]
+        y += LINE + APART if above else 0
         mine = [tile for tile in tiles if tile.row == row]
         y += LINE * max(len(tile.caption.splitlines()) for tile in mine) + APART
         for tile in mine:

@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vitexplore.figures.feature_rows import shown
 from vitexplore.figures.overlays import grey, seen
-from vitexplore.figures.paper.features import Features, vit_of
+from vitexplore.figures.paper.features import Features, evenly, vit_of
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
 from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
@@ -89,8 +88,8 @@ def spread_draw(tiles: Tiles) -> Figure:
     typical = ", ".join(f"±{100 * row.block_spread:.0f}% in block {row.block}" for row in medians.itertuples())
     title = f"Where features of an inner and of the last block fire ({table['model'].iloc[0]})"
     note = (
-        f"A feature's visualization, then its top images, each with its map. {MAPS} ±: the map's standard deviation "
-        f"over the image, of its mean; median over features {typical}. Typical: nearest to that median."
+        f"A feature's visualization, where there is one, then top images, each with its map. {MAPS} ±: the map's "
+        f"standard deviation over the image, of its mean; median over features {typical}. Typical: nearest to that."
     )
     return rows_of_tiles(_with_maps(tiles, list(table["place"].unique()), "place", xs), labels, title, note)
 
@@ -112,11 +111,11 @@ def object_data(graph: Graph) -> Tiles:
     in its choice), pixels (the same of the best map that needs no network), kind (image, object or map), rank."""
     mine = vit_of(graph, ["localization"])
     table = rows_of(graph.table("localization", mine.model), mine.model)
-    inner = table[table["block"] < table["block"].max()]
+    inner = mine.firing(table[table["block"] < table["block"].max()], IMAGES)
     pixels = _best(rows_of(graph.table("trivial_maps", mine.model), mine.model))["auroc_held"]
     blocks = np.sort(inner["block"].unique())
     cells: Cells = []
-    for block in blocks[np.linspace(0, len(blocks) - 1, min(BLOCKS, len(blocks))).round().astype(int)]:
+    for block in evenly(blocks, BLOCKS):
         best = _best(inner[inner["block"] == block])
         row = {"model": mine.model, "block": int(block), "feature": int(best["feature"])}
         row |= {"auroc": best["auroc_held"], "pixels": pixels}
@@ -152,7 +151,7 @@ def object_draw(tiles: Tiles) -> Figure:
     labels = [f"block {row.block}\nAUROC {row.auroc:.2f}" for row in rows.itertuples()]
     title = f"Maps of inner features beside the object that they should find ({table['model'].iloc[0]})"
     note = (
-        f"Of each block the feature whose maps find the objects best on half of the images; its top images. {MAPS} "
+        f"Of each block's features that fire, the one whose maps find the objects best on half of the images. {MAPS} "
         f"AUROC: on the other half (0.5 by chance); the best map of pixels alone reaches {rows['pixels'].iloc[0]:.2f}."
     )
     heads = {(0, x): "image, object, map" for x in xs[::3]}
@@ -163,15 +162,14 @@ def background_data(graph: Graph) -> Tiles:
     """Fig. 7. Rows: model, block, feature, auroc (of its maps against the objects, on images that had no part in the
     choice), kind (drawn, image or map), rank."""
     mine = vit_of(graph, ["localization"])
-    chosen = of_background(rows_of(graph.table("localization", mine.model), mine.model)).iloc[0]
+    firing = mine.firing(rows_of(graph.table("localization", mine.model), mine.model), OF_BACKGROUND)
+    if firing.empty:
+        raise Missing(f"no feature of {mine.model} fires in {OF_BACKGROUND} images")
+    chosen = of_background(firing).iloc[0]
     row = {"model": mine.model, "block": int(chosen["block"]), "feature": int(chosen["feature"])}
     row |= {"auroc": chosen["auroc"]}
-    if mine.model in graph.models("portraits"):
-        portraits = rows_of(graph.table("portraits", mine.model), mine.model)
-        drawn = portraits[portraits["chosen_for"] == "background"].iloc[0]
-        visualized = [({**row, "kind": "drawn", "rank": 0}, shown(drawn["picture"], drawn["dead"]))]
-    else:
-        visualized = []
+    picture = mine.picture(row["block"], row["feature"])
+    visualized = [] if picture is None else [({**row, "kind": "drawn", "rank": 0}, picture)]
     images = _images(mine, row, mine.best(row["block"], row["feature"], OF_BACKGROUND), OF_BACKGROUND)
     return Tiles.of([*visualized, *images], mine.side)
 
@@ -189,7 +187,7 @@ def background_draw(tiles: Tiles) -> Figure:
     title = f"A feature that fires beside the objects ({row['model']}, feature {row['block']}.{row['feature']})"
     start = "Its visualization, then its top images over its maps." if has_drawn else "Its top images over its maps."
     note = (
-        f"Of all features the one whose maps avoid the objects most on half of the images. {start} {MAPS} AUROC of its "
-        f"maps on the objects, other half: {row['auroc']:.2f} (0.5 by chance, 0 always beside them)."
+        f"Of the features that fire, the one whose maps avoid the objects most on half of the images. {start} {MAPS} "
+        f"AUROC of its maps on the objects, other half: {row['auroc']:.2f} (0.5 by chance, 0 always beside them)."
     )
     return rows_of_tiles(placed, ["images", "maps"], title, note)
