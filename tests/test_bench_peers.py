@@ -48,6 +48,13 @@ def elsewhere(wanted: Wanted, steps: int = 3) -> Tensor:
     return torch.zeros(3, 8, 8)
 
 
+def hooking(wanted: Wanted, steps: int = 3) -> Tensor:
+    """Leaves a hook that holds a tensor with a gradient, so that the network cannot be copied."""
+    held = torch.ones(1, requires_grad=True) * 2
+    wanted.model.trunk.blocks[0].register_forward_hook(lambda *_: held and None)
+    return grey(wanted, steps)
+
+
 def absent() -> str:
     raise PackageNotFoundError("torch-absent")
 
@@ -110,6 +117,13 @@ def test_the_best_scene_in_a_pictures_place_is_as_strong_as_itself_and_is_identi
     assert_allclose(plain_framed_double[:, 2], 1, atol=0.2)
     assert table["identification"].min() > 0.8
     assert np.isfinite(table["kernel_distance"]).all()
+
+
+def test_hooks_that_a_library_leaves_are_taken_away_and_others_stay(model, tmp_path):
+    own = model.trunk.blocks[0].register_forward_hook(lambda *_: None)
+    draw_all([Way("hooking", lambda: "1", hooking)], [Wanted(model, SITE, 0, torch.zeros(1, 3, 8, 8))], tmp_path)
+    assert list(model.trunk.blocks[0]._forward_hooks) == [own.id]
+    own.remove()
 
 
 def rows(way: str, seconds: float, clean: float, identified: list[float], distance: float) -> pd.DataFrame:

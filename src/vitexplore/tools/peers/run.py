@@ -62,7 +62,8 @@ def _draw_with(way: Way, wanted: Sequence[Wanted], folder: Path) -> Iterator[dic
         picture, record = folder / f"{stem}.png", folder / f"{stem}.json"
         if not (picture.exists() and record.exists()):
             if not ready:
-                way.draw(one, steps=FEW)
+                with hooks_restored(one.network):
+                    way.draw(one, steps=FEW)
                 ready = True
             _draw_one(way, one, picture, record)
         yield {**row, **json.loads(record.read_text()), "picture": picture, "seen": way.seen}
@@ -72,7 +73,7 @@ def _draw_one(way: Way, wanted: Wanted, picture: Path, record: Path) -> None:
     random.seed(0)
     np.random.seed(0)  # the libraries draw from the global generators
     torch.manual_seed(0)
-    with counted(wanted.network) as images:
+    with hooks_restored(wanted.network), counted(wanted.network) as images:
         began = time.process_time()
         image = way.draw(wanted)
         seconds = time.process_time() - began
@@ -82,6 +83,18 @@ def _draw_one(way: Way, wanted: Wanted, picture: Path, record: Path) -> None:
         png = encode(image)
         write_atomically(picture, lambda path: path.write_bytes(png))
     write_json(record, {"passes": sum(images), "cpu_seconds": seconds})
+
+
+@contextmanager
+def hooks_restored(network: nn.Module) -> Iterator[None]:
+    """Take away the forward hooks that a library leaves on ``network``: they hold tensors, and slow the next way."""
+    before = {part: part._forward_hooks.copy() for part in network.modules()}
+    try:
+        yield
+    finally:
+        for part, hooks in before.items():
+            part._forward_hooks.clear()
+            part._forward_hooks.update(hooks)
 
 
 @contextmanager
