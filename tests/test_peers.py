@@ -70,3 +70,12 @@ def test_a_version_of_ours_tells_recipes_apart():
     found = {way.name: way.version() for way in OURS}
     assert len(set(found.values())) == len(found) and all(version.startswith("0.") for version in found.values())
     assert ours.version("paper")() not in found.values()
+
+
+def test_passes_of_ours_are_counted_where_they_run(wanted):
+    """A CNN runs as a folded twin; two passes more than steps: the trial that finds the shapes, and the clean image."""
+    (fast,) = (way for way in OURS if way.name == "fast")
+    fast.draw(wanted, steps=1)
+    with counted(fast.network(wanted)) as images:
+        fast.draw(wanted, steps=3)
+    assert 3 < sum(images) <= 6

@@ -15,5 +15,5 @@ PEERS = (
     Way("horama_fourier", horama.version, horama.draw_fourier, horama.SEEN, features=1),
     Way("horama_maco", horama.version, horama.draw_maco, horama.SEEN, features=1),
 )
-OURS = tuple(Way(name, ours.version(name), ours.drawer(name)) for name in ours.OWN)
+OURS = tuple(Way(name, ours.version(name), ours.drawer(name), network=ours.network) for name in ours.OWN)
 WAYS = (*PEERS, *OURS)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from importlib import metadata
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vitexplore.code_hash import code_hash
 from vitexplore.tools.peers.way import Wanted
+from vitexplore.visualize.fold import faster
 from vitexplore.visualize.objective import Channels
 from vitexplore.visualize.optimize import visualize
 from vitexplore.visualize.recipes import PAPER, RECIPES, RELEASED, recipe_for
@@ -23,6 +24,11 @@ def version(recipe: str) -> Callable[[], str]:
         return f"{metadata.version('vitexplore')}+{sha256(state.encode()).hexdigest()[:8]}"
 
     return found
+
+
+def network(wanted: Wanted) -> nn.Module:
+    """What runs in the place of the model: a CNN's twin with folded normalisations."""
+    return faster(wanted.model).trunk
 
 
 def drawer(recipe: str) -> Callable[..., Tensor]:

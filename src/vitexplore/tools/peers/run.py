@@ -73,7 +73,7 @@ def _draw_one(way: Way, wanted: Wanted, picture: Path, record: Path) -> None:
     random.seed(0)
     np.random.seed(0)  # the libraries draw from the global generators
     torch.manual_seed(0)
-    with hooks_restored(wanted.network), counted(wanted.network) as images:
+    with hooks_restored(wanted.network), counted(way.network(wanted)) as images:
         began = time.process_time()
         image = way.draw(wanted)
         seconds = time.process_time() - began

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from torch import Tensor, nn
@@ -45,6 +46,7 @@ class Way:
     """A way of drawing by ``name``. ``version()`` tells pictures of one state of its code from another's, and raises
     PackageNotFoundError where its package is not installed; ``draw`` yields float [3, h, w] in [0, 1], and takes
     ``steps`` where not all are wanted. ``seen``: the share of the picture's side that the model is shown at once.
+    ``network``: the module whose passes count, where it is not the one that is given.
     ``features``: how many of each block it draws; a way that takes many minutes each draws the first."""
 
     name: str
@@ -52,3 +54,4 @@ class Way:
     draw: Callable[..., Tensor]
     seen: float = 1.0
     features: int = 3
+    network: Callable[[Wanted], nn.Module] = attrgetter("network")
