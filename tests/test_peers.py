@@ -39,10 +39,9 @@ def activation(wanted: Wanted, picture: torch.Tensor, seen: float) -> float:
     [
         ("kornia", lucent.draw, 100, 1, 128, 1),  # lucent itself is not imported without its shim
         ("torch_dreams", torch_dreams.draw, 120, 1, 256, 1),
-        ("horama", horama.draw_fourier, 25, 6, 1280, horama.SEEN),
         ("horama", horama.draw_maco, 25, 6, 1280, horama.SEEN),
     ],
-    ids=["lucent", "torch_dreams", "horama_fourier", "horama_maco"],
+    ids=["lucent", "torch_dreams", "horama_maco"],
 )
 def test_a_peer_raises_the_activation(needs, draw, steps, passes, side, seen, wanted):
     pytest.importorskip(needs)

@@ -30,6 +30,7 @@ from vitexplore.tools.peers.score import Natural, scored
 from vitexplore.tools.peers.way import Wanted
 
 BLOCKS = {"efficientnet_lite0": (7, 13), "vit_s_focus": (6, 10)}
+FEATURES = (0, 1, 2)
 JUDGES = {"efficientnet_lite0": "vit_s_focus", "vit_s_focus": "efficientnet_lite0"}  # of another family
 TENTH = 10.0  # times our processor seconds, a peer's
 QUALITIES = {"clean_over_natural": 1, "identification": 1, "kernel_distance": -1}  # 1: more is better
@@ -46,11 +47,12 @@ def bench(graph: Graph, threads: int, out: Path, bars: Path, sheet: Path) -> Non
     loader = Loader(ImageSet.read(graph.image_index("collect").parent))
     models = {name: loaded(graph, name) for name in BLOCKS}
     photographs = torch.stack([photograph(loader.images, index) for index in loader.indices])
-    drawn = draw_all(WAYS, wanted(models, photographs), out.parent / "peers")
+    asked = wanted(models, photographs)
+    drawn = draw_all(WAYS, asked, out.parent / "peers")
     natural = natural_activations(models, loader)
     judges = {name: models[judge] for name, judge in JUDGES.items()}
     table = scored(drawn, models, natural, loader, judges)
-    peers = {way.name: way.features * sum(map(len, BLOCKS.values())) for way in PEERS}
+    peers = {way.name: sum(map(way.draws, asked)) for way in PEERS}
     write_bench(table[COLUMNS], out, against_bars(table, peers), bars)
     plots.save(side_by_side(drawn, natural, photographs), sheet)
 
@@ -65,12 +67,12 @@ def photograph(images: ImageSet, index: int) -> Tensor:
 
 
 def wanted(models: Mapping[str, Model], photographs: Tensor) -> list[Wanted]:
-    """Every feature of the bench, block by block: as many of each as the way with the most draws."""
+    """Every feature of the bench, block by block."""
     return [
         Wanted(models[name], Site(models[name].feature_site, block), feature, photographs)
         for name, blocks in BLOCKS.items()
         for block in blocks
-        for feature in range(max(way.features for way in WAYS))
+        for feature in FEATURES
     ]
 
 

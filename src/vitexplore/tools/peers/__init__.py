@@ -12,8 +12,7 @@ from vitexplore.tools.peers.way import Way
 PEERS = (
     Way("torch_dreams", torch_dreams.version, torch_dreams.draw),
     Way("lucent", lucent.version, lucent.draw),
-    Way("horama_fourier", horama.version, horama.draw_fourier, horama.SEEN, features=1),
-    Way("horama_maco", horama.version, horama.draw_maco, horama.SEEN, features=1),
+    Way("horama_maco", horama.version, horama.draw_maco, horama.SEEN, draws=horama.few),
 )
 OURS = tuple(Way(name, ours.version(name), ours.drawer(name), network=ours.network) for name in ours.OWN)
 WAYS = (*PEERS, *OURS)

@@ -1,4 +1,4 @@
-"""horama: `fourier` and `maco` on their defaults: 1,000 steps of NAdam at 1.0 on a picture of 1,280 pixels, 6 crops a
+"""horama: `maco` on its defaults: 1,000 steps of NAdam at 1.0 on a picture of 1,280 pixels, 6 crops a
 step of some quarter of its side (its page says 1,000 pixels and noise of 0.1; the functions have 1,280 and 0.05).
 
 Shims:
@@ -33,12 +33,9 @@ def version() -> str:
     return metadata.version("horama")
 
 
-def draw_fourier(wanted: Wanted, steps: int = STEPS) -> Tensor:
-    """The picture of `fourier` after ``steps``: float [3, 1280, 1280] in [0, 1]."""
-    from horama import fourier
-
-    image, _ = fourier(_objective(wanted), total_steps=steps, **_options(wanted))
-    return _picture(wanted, image)
+def few(wanted: Wanted) -> bool:
+    """The first feature of each of the CNN's blocks: a picture takes some 20 minutes."""
+    return wanted.channel == 0 and not wanted.model.is_vit
 
 
 def draw_maco(wanted: Wanted, steps: int = STEPS) -> Tensor:

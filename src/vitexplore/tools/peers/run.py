@@ -29,11 +29,11 @@ FEW = 2  # steps of a run that is not measured: it imports what the library need
 
 
 def draw_all(ways: Sequence[Way], wanted: Sequence[Wanted], folder: Path) -> pd.DataFrame:
-    """Each of ``wanted`` by each of ``ways`` that draws so many features, kept in ``folder``: a row each: model, block,
+    """Those of ``wanted`` that each of ``ways`` draws, kept in ``folder``: a row each: model, block,
     feature, way, version, passes (images that the model was given), cpu_seconds (of all threads), picture (the file),
     seen (see Way). A way that fails is named in the log, with the error, and left out from there on."""
     rows = []
-    with meter("pictures", sum(one.channel < way.features for way in ways for one in wanted), "pictures") as tell:
+    with meter("pictures", sum(way.draws(one) for way in ways for one in wanted), "pictures") as tell:
         for way in ways:
             try:
                 for row in _draw_with(way, wanted, folder):
@@ -48,9 +48,7 @@ def draw_all(ways: Sequence[Way], wanted: Sequence[Wanted], folder: Path) -> pd.
 
 def _draw_with(way: Way, wanted: Sequence[Wanted], folder: Path) -> Iterator[dict[str, Any]]:
     version, ready = way.version(), False
-    for one in wanted:
-        if one.channel >= way.features:
-            continue
+    for one in filter(way.draws, wanted):
         row = {
             "model": one.model.spec.name,
             "block": one.site.block,

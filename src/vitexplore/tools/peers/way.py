@@ -47,11 +47,11 @@ class Way:
     PackageNotFoundError where its package is not installed; ``draw`` yields float [3, h, w] in [0, 1], and takes
     ``steps`` where not all are wanted. ``seen``: the share of the picture's side that the model is shown at once.
     ``network``: the module whose passes count, where it is not the one that is given.
-    ``features``: how many of each block it draws; a way that takes many minutes each draws the first."""
+    ``draws``: whether it is asked for a picture; a way that takes many minutes for one is asked for few."""
 
     name: str
     version: Callable[[], str]
     draw: Callable[..., Tensor]
     seen: float = 1.0
-    features: int = 3
+    draws: Callable[[Wanted], bool] = lambda wanted: True
     network: Callable[[Wanted], nn.Module] = attrgetter("network")
