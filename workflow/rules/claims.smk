@@ -40,7 +40,7 @@ rule claims:
         [f"{OUT}/claims/{claim}.json" for claim in TESTED],
         # asked for by name, or a run that is older than they are would go without them
         previews=[GRAPH.preview(figure) for claim in TESTED for figure in CLAIMS[claim].figures],
-        items=f"{OUT}/figures/paper.csv",
+        paper=f"{OUT}/figures/paper.csv",
         # read for where the numbers come from
         tables=[path for claim in TESTED for table in CLAIMS[claim].tables for path in GRAPH.tables(table)],
         templates=sorted((ROOT / "src/vitexplore/claims/templates").iterdir()),
