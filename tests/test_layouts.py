@@ -1,4 +1,5 @@
-"""Folders of ImageNet as users have them: class folders, flat with labels, Kaggle's; and how a change is noticed."""
+"""Folders of ImageNet as users have them: class folders, flat with labels or with classes in the files' names,
+Kaggle's; and how a change is noticed."""
 
 import os
 import re
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vitexplore.data.layouts import KAGGLE, LOOKED_AT, folder_state, list_pictures, read_solution
+from vitexplore.data.photos import imagenet_wnids
 from vitexplore.errors import InputError
 
 WNIDS = ["n01440764", "n01443537", "n01484850", "n01491361"]  # the first four of ImageNet-1k
@@ -56,6 +58,83 @@ def test_pictures_beside_class_folders_are_refused(tmp_path):
 def test_labels_of_class_folders_are_refused(tmp_path):
     files(tmp_path, "images/n01443537/a.JPEG", "labels.txt")
     refused(r"labels\.txt: .* lie in class folders; leave the labels out", tmp_path / "images", tmp_path / "labels.txt")
+
+
+# --- folders named by index, as ImageNet-V2 has them
+
+
+def test_indices_are_numbers_in_the_classifiers_order_and_not_text(tmp_path):
+    many = [f"n{number:08d}" for number in range(12)]
+    files(tmp_path, *[f"{index}/a.jpeg" for index in (10, 9, 2, 1, 0)])
+    found = [(Path(path).parent.name, wnid) for path, wnid in list_pictures(tmp_path, None, many)]
+    assert found == [(str(index), many[index]) for index in (0, 1, 2, 9, 10)]
+
+
+def test_all_thousand_folders_of_imagenet_v2_have_their_index_as_label(tmp_path):
+    files(tmp_path, *[f"{index}/a.jpeg" for index in range(1000)])
+    found = list_pictures(tmp_path, None, imagenet_wnids())
+    assert [Path(path).parent.name for path, _ in found] == [str(index) for index in range(1000)]
+    assert [wnid for _, wnid in found] == imagenet_wnids()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["0/a.JPEG", "n01443537/b.JPEG"],
+            "0 reads as an index of a class, n01443537 as a WordNet id; keep folders of",
+        ),
+        (["1/a.JPEG", "4/b.JPEG"], "4 is no index of 0 to 3, and may be an ILSVRC id; name the folders by WordNet ids"),
+        (["2/a.JPEG", "02/b.JPEG"], "2 and 02 both read as class 2; keep one of them"),
+        (["0/a.JPEG", "fish/b.JPEG"], "fish: ImageNet-1k has no class 'fish'"),
+        (["0/a.JPEG", "n01443537_1.JPEG"], "both in class folders and beside them, such as .*n01443537_1"),
+        (
+            ["0/n01443537_1.JPEG"],
+            "of class n01443537 by its name, n01440764 by its folder's index; correct one of them",
+        ),
+    ],
+)
+def test_folders_that_can_be_read_in_two_ways_are_refused(tmp_path, names, message):
+    refused(message, files(tmp_path, *names))
+
+
+# --- flat folders with the class in each name
+
+
+def test_a_wordnet_id_that_starts_each_name_is_the_class(tmp_path):
+    files(tmp_path, "n01484850_7.JPEG", "n01440764_tench.JPEG", "n01440764_10026.jpg")
+    assert listed(tmp_path) == [
+        ("n01440764_10026.jpg", "n01440764"),
+        ("n01440764_tench.JPEG", "n01440764"),
+        ("n01484850_7.JPEG", "n01484850"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["n01440764_1.JPEG", "tench.JPEG"],
+            r"tench\.JPEG: no WordNet id starts its name, but one starts n01440764_1\.JPEG; name all pictures alike",
+        ),
+        (["n01440764_1.JPEG", "n99999999_1.JPEG"], r"n99999999_1\.JPEG: ImageNet-1k has no class 'n99999999'; rename"),
+        (["n01440764.JPEG"], "pictures without class folders; add labels=FILE"),  # no underscore: a name, not a prefix
+    ],
+)
+def test_names_that_do_not_all_say_a_class_are_refused(tmp_path, names, message):
+    refused(message, files(tmp_path, *names))
+
+
+def test_labels_may_be_added_and_must_not_contradict_the_names(tmp_path):
+    files(tmp_path / "val", "n01440764_1.JPEG", "x.JPEG")
+    (tmp_path / "labels.txt").write_text("0\n1\n")
+    assert listed(tmp_path / "val", tmp_path / "labels.txt") == [
+        ("n01440764_1.JPEG", "n01440764"),
+        ("x.JPEG", "n01443537"),
+    ]
+    (tmp_path / "labels.txt").write_text("1\n0\n")
+    message = r"n01440764_1\.JPEG: of class n01440764 by its name, n01443537 by .*labels\.txt; correct one of them"
+    refused(message, tmp_path / "val", tmp_path / "labels.txt")
 
 
 # --- flat folders with labels

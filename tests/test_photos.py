@@ -161,7 +161,7 @@ def test_a_few_wrong_boxes_among_many_are_left_out_with_a_warning(folder, monkey
     annotate(folder, "good", (WNID, 5, 6, 20, 25))
     with pytest.raises(InputError, match=r"0\.xml: box 5, 6, 50, 25 lies outside"):
         index_photos(folder.parent, boxes, 1)
-    monkeypatch.setattr("vitexplore.data.photos.WRONG_BOXES", 0.1)
+    monkeypatch.setattr("vitexplore.data.boxes.WRONG_BOXES", 0.1)
     table, _ = index_photos(folder.parent, boxes, 1)
     assert len(table) == 10 and ImageSet(table, ()).has_boxes.sum() == 9
     assert "0.xml: box 5, 6, 50, 25 lies outside" in caplog.text
@@ -198,7 +198,7 @@ def test_whatever_a_decoder_raises_the_run_goes_on(folder, monkeypatch):
     def fails(data: bytes) -> Image.Image:
         raise KeyError
 
-    monkeypatch.setattr("vitexplore.data.photos.decoded", fails)
+    monkeypatch.setattr("vitexplore.data.encoded.decoded", fails)
     assert list(index_photos(folder.parent, None, 1)[1]["reason"]) == ["KeyError"]
 
 

@@ -1,5 +1,6 @@
 """Where the object of each picture is: boxes from Pascal VOC annotations or from Kaggle's CSV."""
 
+import logging
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,12 +9,14 @@ from pathlib import Path
 from vitexplore.data.layouts import read_solution
 from vitexplore.errors import InputError
 
+log = logging.getLogger(__name__)
 Boxes = list[list[float]]  # left, top, right, bottom in pixels
 Size = tuple[int, int]  # a picture's width and height in pixels
 # from class, file name without suffix and size: the boxes of that class, or in one line what is wrong with them
 Finder = Callable[[str, str, Size], Boxes | str]
 VOC_LAYOUTS = ("{wnid}/{stem}.xml", "{stem}.xml", "train/{wnid}/{stem}.xml", "val/{stem}.xml")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
+WRONG_BOXES = 0.001  # of the annotated pictures: common readers of ImageNet's boxes skip a few that enclose nothing
 
 
 def box_finder(boxes: Path | None, names: Mapping[str, frozenset[str]]) -> Finder:
@@ -45,7 +48,7 @@ def _voc_boxes(
             continue
         except (OSError, ElementTree.ParseError, TypeError, ValueError) as error:
             return f"{path}: not a Pascal VOC annotation: {error}; correct it"
-        return _inside(found, size, str(path))
+        return inside(found, size, str(path))
     return []
 
 
@@ -75,12 +78,23 @@ def _kaggle_boxes(path: Path, rows: Mapping[str, str], wnid: str, stem: str, siz
         return f"{where}: {error}; expected a class and four numbers a box"
     if len(words) % 5:
         return f"{where}: {len(words)} words; expected a class and four numbers a box"
-    return _inside(found, size, where)
+    return inside(found, size, where)
 
 
-def _inside(boxes: Boxes, size: Size, where: str) -> Boxes | str:
+def inside(boxes: Boxes, size: Size, where: str) -> Boxes | str:
+    """``boxes``, or in one line, which starts with ``where``, which of them lies outside a picture of ``size``."""
     for left, top, right, bottom in boxes:
         if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
             box = f"{left:g}, {top:g}, {right:g}, {bottom:g}"
             return f"{where}: box {box} lies outside its image of {size[0]} x {size[1]}; correct the box"
     return boxes
+
+
+def tolerate(wrong: list[str], annotated: int) -> None:
+    """Warns of what is ``wrong``, a line a picture: these count as pictures without boxes. Raises InputError where they
+    are more than WRONG_BOXES of the ``annotated`` pictures."""
+    if len(wrong) > WRONG_BOXES * annotated:
+        more = f" (and {len(wrong) - 1} more of {annotated} annotations)" if len(wrong) > 1 else ""
+        raise InputError(min(wrong) + more)
+    for reason in wrong:
+        log.warning("%s; the picture counts as one without boxes", reason)

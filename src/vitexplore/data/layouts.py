@@ -1,4 +1,5 @@
-"""Where ImageNet's pictures lie, and which class each is of: class folders, or flat folders with a labels file."""
+"""Where ImageNet's pictures lie, and which class each is of: class folders, or flat folders with a labels file or with
+classes in the files' names."""
 
 import csv
 import hashlib
@@ -8,6 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from vitexplore.data.class_names import check_names, classes_of_folders, classes_of_names
 from vitexplore.errors import InputError
 
 SUFFIXES = {".jpeg", ".jpg", ".png"}
@@ -23,32 +25,42 @@ class Picture(NamedTuple):
 
 def list_pictures(images: Path, labels: Path | None, wnids: Sequence[str]) -> list[Picture]:
     """Every picture below ``images``, sorted by class (one of ``wnids``, in the classifiers' order) and file name:
-    ``<wnid>/*.JPEG``, or ``*.JPEG`` with ``labels`` (see ``flat_classes``). Kaggle's flat validation folder finds its
-    labels itself. Raises InputError for a folder that is missing, empty or laid out in both ways, a class that is not
-    in ``wnids``, and labels that are missing, do not fit, or are not needed."""
-    if not images.is_dir():
-        raise InputError(f"{images}: no such folder; put images/<WordNet id>/*.JPEG there or name another")
-    flat: list[str] = []
-    found: list[Picture] = []
-    for entry in sorted(images.iterdir()):
-        if entry.suffix.lower() in SUFFIXES:
-            flat.append(str(entry))
-        elif entry.is_dir() and (pictures := pictures_in(entry)):
-            if entry.name not in wnids:
-                raise InputError(f"{entry}: ImageNet-1k has no class {entry.name!r}; rename the folder or take it away")
-            found += [Picture(path, entry.name) for path in pictures]
-    if flat and found:
+    class folders (see ``classes_of_folders``), or flat ``*.JPEG`` with ``labels`` (see ``flat_classes``) or with the
+    class in each name (see ``classes_of_names``). Kaggle's flat validation folder finds its labels itself. Raises
+    InputError for a folder that is missing, empty or laid out in both ways, a class that is not in ``wnids``, labels
+    that are missing, do not fit, or are not needed, and a name that says another class than the labels or the index
+    that its folder is named by."""
+    flat, folders = flat_and_folders(images)
+    classes = classes_of_folders(list(folders), wnids)
+    if flat and folders:
         raise InputError(f"{images}: pictures both in class folders and beside them, such as {flat[0]}; keep one kind")
-    if found and labels:
+    if folders and labels:
         raise InputError(f"{labels}: the pictures of {images} lie in class folders; leave the labels out")
     if flat:
-        classes = flat_classes(images, [Path(path).stem for path in flat], labels or _kaggle_labels(images), wnids)
-        return sorted(map(Picture, flat, classes), key=lambda picture: (picture.wnid, picture.path))
-    if not found:
+        return _flat_pictures(images, flat, labels or _kaggle_labels(images), wnids)
+    if not folders:
         kaggle = images / KAGGLE
         mend = f"name {kaggle / 'train'} or {kaggle / 'val'}" if kaggle.is_dir() else "expected <WordNet id>/*.JPEG"
         raise InputError(f"{images}: no pictures in <WordNet id> folders, nor *.tar shards; {mend}")
+    found = [Picture(path, wnid) for folder, wnid in classes for path in folders[folder]]
+    if classes[0][0].name.isdecimal():
+        check_names(found, "its folder's index")
     return found
+
+
+def flat_and_folders(images: Path) -> tuple[list[str], dict[Path, list[str]]]:
+    """Paths of the pictures that lie in ``images`` itself, and of those in each of its folders that holds some; all
+    sorted. Raises InputError where there is no such folder."""
+    if not images.is_dir():
+        raise InputError(f"{images}: no such folder; put images/<WordNet id>/*.JPEG there or name another")
+    folders = {entry: pictures_in(entry) for entry in sorted(images.iterdir()) if entry.is_dir()}
+    return pictures_in(images), {folder: found for folder, found in folders.items() if found}
+
+
+def check_count(images: Path, count: int, expected: int | None) -> None:
+    """Raises InputError for other pictures than ``expected`` many; None for any number."""
+    if expected is not None and count != expected:
+        raise InputError(f"{images}: {count} pictures, expected {expected}; correct the folder or the scale")
 
 
 def pictures_in(folder: Path) -> list[str]:
@@ -56,12 +68,24 @@ def pictures_in(folder: Path) -> list[str]:
     return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def _kaggle_labels(images: Path) -> Path:
-    """The CSV that comes with Kaggle's flat validation pictures. Raises InputError for any other flat folder."""
+def _flat_pictures(images: Path, paths: list[str], labels: Path | None, wnids: Sequence[str]) -> list[Picture]:
+    if labels:
+        classes = flat_classes(images, [Path(path).stem for path in paths], labels, wnids)
+        check_names(list(zip(paths, classes, strict=True)), str(labels))
+    else:
+        classes = classes_of_names(paths, wnids)
+    if classes is None:
+        mend = "add labels=FILE, one class a line in file-name order, or for COCO instances=FILE"
+        raise InputError(f"{images}: pictures without class folders; {mend}")
+    return sorted(map(Picture, paths, classes), key=lambda picture: (picture.wnid, picture.path))
+
+
+def _kaggle_labels(images: Path) -> Path | None:
+    """The CSV that comes with Kaggle's flat validation pictures; None for any other flat folder."""
     folders = images.absolute().parents
     if folders[0].parts[-len(KAGGLE.parts) :] == KAGGLE.parts:
         return folders[len(KAGGLE.parts)] / f"LOC_{images.name}_solution.csv"
-    raise InputError(f"{images}: pictures without class folders; add labels=FILE, one class a line in file-name order")
+    return None
 
 
 # --- labels of flat pictures

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from PIL import UnidentifiedImageError
 from timm.data import ImageNetInfo
 
-from vitexplore.data.boxes import Boxes, Finder, Size, box_finder
-from vitexplore.data.images import ImageSet, checksum, decoded
-from vitexplore.data.layouts import SUFFIXES, Picture, list_pictures, pictures_in
+from vitexplore.data.boxes import Boxes, Finder, box_finder, tolerate
+from vitexplore.data.encoded import Broken, Encoded, encoded, encoded_file
+from vitexplore.data.images import ImageSet
+from vitexplore.data.layouts import SUFFIXES, Picture, check_count, list_pictures, pictures_in
 from vitexplore.data.shards import count_pictures, find_shards, samples
 from vitexplore.errors import InputError
 from vitexplore.progress import track
 
 log = logging.getLogger(__name__)
-MIN_SIDE = 8  # pixels; a picture narrower than that shows nothing
 BATCH = 256  # files that a thread takes at once
-WRONG_BOXES = 0.001  # of the annotated pictures: common readers of ImageNet's boxes skip a few that enclose nothing
 
 
 class Row(NamedTuple):
@@ -38,11 +36,6 @@ class Row(NamedTuple):
     offset: int
     size: int
     checksum: int
-
-
-class Broken(NamedTuple):
-    path: str
-    reason: str
 
 
 TABLE = list(Row._fields)
@@ -87,14 +80,13 @@ def index_photos(
         pictures = [] if shards else list_pictures(images, labels, wnids)
         counts = pool.map(count_pictures, shards)
         count = sum(track(counts, f"{images}: counting", len(shards))) if shards else len(pictures)
-        if expected is not None and count != expected:
-            raise InputError(f"{images}: {count} pictures, expected {expected}; correct the folder or the scale")
+        check_count(images, count, expected)
         classes_in_order = {wnid: label for label, wnid in enumerate(wnids)}
         reader = _Reader(images, classes_in_order, box_finder(boxes, imagenet_names()))
         chunks = _chunks(pictures, workers)
         parts = pool.map(reader.shard, shards) if shards else pool.map(reader.files, chunks)
         table, broken, wrong = _gathered(track(parts, f"{images}: reading", len(shards or chunks)))
-    _tolerate(wrong, len(wrong) + int((table["boxes"].str.len() > 0).sum()))
+    tolerate(wrong, len(wrong) + int((table["boxes"].str.len() > 0).sum()))
     found = table["wnid"].nunique()
     if classes is not None and found != classes:
         missing = ", ".join(sorted(set(wnids) - set(table["wnid"]))[:3])
@@ -123,15 +115,14 @@ def folder_of_photos(folder: Path) -> ImageSet:
     Raises InputError for a folder that is missing or holds no picture."""
     rows = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
-        data = path.read_bytes()
-        size = _size(data)
-        if isinstance(size, str):
-            log.warning("%s left out: %s", path, size)
+        found = encoded(str(path), path.read_bytes())
+        if isinstance(found, Broken):
+            log.warning("%s left out: %s", *found)
         else:
-            rows.append(Row(str(path), str(path.relative_to(folder)), 0, "", *size, [], 0, len(data), checksum(data)))
+            rows.append({**found._asdict(), "name": str(path.relative_to(folder)), "boxes": []})
     if not rows:
         raise InputError(f"{folder}: no pictures there; name a folder that holds some")
-    return ImageSet(pd.DataFrame(rows, columns=TABLE), ())
+    return ImageSet(pd.DataFrame(rows), ())
 
 
 @dataclass(frozen=True)
@@ -143,31 +134,22 @@ class _Reader:
     find: Finder
 
     def files(self, pictures: list[Picture]) -> list[Row | Broken]:
-        return [self._file(Path(path), wnid) for path, wnid in pictures]
-
-    def _file(self, path: Path, wnid: str) -> Row | Broken:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            if not self.root.is_dir():
-                raise InputError(f"{self.root} disappeared while it was read; bring it back and run again") from error
-            return Broken(str(path), error.strerror or str(error))
-        return self._entry(str(path), path.stem, wnid, data, 0)
+        return [self._row(encoded_file(self.root, path), Path(path).stem, wnid) for path, wnid in pictures]
 
     def shard(self, shard: Path) -> list[Row | Broken]:
         found = []
         for sample in samples(shard, list(self.labels)):
-            entry = self._entry(str(shard), sample.key, sample.wnid, sample.data, sample.offset)
-            found.append(entry._replace(path=f"{shard}: {sample.key}") if isinstance(entry, Broken) else entry)
+            row = self._row(encoded(str(shard), sample.data, sample.offset), sample.key, sample.wnid)
+            found.append(row._replace(path=f"{shard}: {sample.key}") if isinstance(row, Broken) else row)
         return found
 
-    def _entry(self, path: str, stem: str, wnid: str, data: bytes, offset: int) -> Row | Broken:
-        size = _size(data)
-        if isinstance(size, str):
-            return Broken(path, size)
+    def _row(self, found: Encoded | Broken, stem: str, wnid: str) -> Row | Broken:
+        if isinstance(found, Broken):
+            return found
+        size = found.width, found.height
         boxes = self.find(wnid, stem, size)
-        place = offset, len(data), checksum(data)
-        return Row(path, f"{wnid}/{stem}", self.labels[wnid], wnid, *size, boxes, *place)
+        place = found.offset, found.size, found.checksum
+        return Row(found.path, f"{wnid}/{stem}", self.labels[wnid], wnid, *size, boxes, *place)
 
 
 def _shards_alone(images: Path, labels: Path | None) -> list[Path]:
@@ -185,24 +167,3 @@ def _chunks(pictures: list[Picture], workers: int) -> list[list[Picture]]:
     """Enough of them that every worker has some, and none of more than BATCH."""
     size = max(1, min(BATCH, len(pictures) // (4 * workers)))
     return [pictures[start : start + size] for start in range(0, len(pictures), size)]
-
-
-def _tolerate(wrong: list[str], annotated: int) -> None:
-    if len(wrong) > WRONG_BOXES * annotated:
-        more = f" (and {len(wrong) - 1} more of {annotated} annotations)" if len(wrong) > 1 else ""
-        raise InputError(min(wrong) + more)
-    for reason in wrong:
-        log.warning("%s; the picture counts as one without boxes", reason)
-
-
-def _size(data: bytes) -> Size | str:
-    """Width and height, or what is wrong with an encoded picture."""
-    if not data:
-        return "the file is empty"
-    try:
-        width, height = decoded(data).size  # decodes all of it, so that a cut file is found here
-    except UnidentifiedImageError:
-        return "not a picture, or its head is broken"
-    except Exception as error:  # Pillow's decoders raise all sorts on broken pictures
-        return (str(error) or type(error).__name__).splitlines()[0]
-    return (width, height) if min(width, height) >= MIN_SIDE else f"only {width} x {height} pixels"
