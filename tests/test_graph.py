@@ -94,13 +94,35 @@ def test_what_is_listed_of_photographs():
     data = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(**more))
     assert data.index_arguments("data") == {
         "photos": Path("photos"), "boxes": Path("boxes"), "labels": Path("labels.csv"), "expected": 9, "classes": 3,
+        "instances": None, "captions": None,
     }  # fmt: skip
     assert data.indexed_paths("data") == [Path("photos"), Path("boxes"), Path("labels.csv")]
     both = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(validation="val", **more))
     assert both.index_arguments("validation") == {
         "photos": Path("val"), "boxes": None, "labels": Path("labels.csv"), "expected": 5, "classes": 3,
+        "instances": None, "captions": None,
     }  # fmt: skip
     assert both.indexed_paths("data") == [Path("photos"), Path("boxes")]  # the labels are the validation pictures'
+
+
+COCO = {"instances": "instances.json", "captions": "captions.json"}
+
+
+def test_coco_is_read_for_the_images_and_never_for_the_validation_photographs():
+    graph = graph_of({"vit": lab("vit")}, {"localization": {}}, **photos(validation="val", **COCO))
+    assert graph.indexed_paths("data") == [Path("photos"), Path("instances.json"), Path("captions.json")]
+    assert graph.indexed_paths("validation") == [Path("val")]
+
+
+def test_coco_has_boxes_and_no_labels():
+    wanted = {name: {} for name in ("localization", "background", "low_pass", "token_mixing")}
+    alone = graph_of({"vit": lab("vit")}, wanted, **photos(**COCO))
+    assert list(alone.experiments) == ["localization"]
+    beside = graph_of({"vit": lab("vit")}, wanted, **photos(validation="val", **COCO))
+    assert list(beside.experiments) == ["localization", "low_pass", "token_mixing"]
+    assert beside.image_index("low_pass") == OUT / "validation/images.parquet"
+    clip = {"clip": lab("clip")}, {"zero_shot": {}, "concepts": {"judge": "clip"}}
+    assert not graph_of(*clip, **photos(**COCO)).experiments
 
 
 DRAWN = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "fast"}]}

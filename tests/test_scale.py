@@ -53,6 +53,7 @@ def experiments(config: dict, name: str) -> dict:
     return config["experiments"][name]
 
 
+COCO = {"data": {"kind": "photos"}, "images": "val2017", "instances": "instances.json"}
 WRONG = [
     (lambda c: c.update(boxs="here"), "top level: unknown key 'boxs'; did you mean boxes?"),
     (lambda c: (c.pop("claims"), c.update(claim=[])), "top level: unknown key 'claim'; did you mean claims?"),
@@ -98,6 +99,16 @@ WRONG = [
     (lambda c: c["models"]["vit_s1"].update(beside="vit_s1"), "beside: 'vit_s1' is no other .* mean vit?"),
     (lambda c: c["models"]["vit_s1"].update(beside="vit_s2"), "'vit_s2' is no other model that stands by itself"),
     (lambda c: c.update(data={"kind": "photos"}), "images is missing: add --config images=DIR"),
+    (
+        lambda c: c.update(data={"kind": "photos"}, images="val2017", captions="captions.json"),
+        "captions: COCO's captions go with its instances; add instances=FILE",
+    ),
+    (lambda c: c.update(instances="instances.json"), "instances: COCO's pictures are photographs; give data the kind"),
+    (
+        lambda c: c.update(COCO, boxes="boxes"),
+        "boxes: COCO's instances have boxes of their own; take the key away",
+    ),
+    (lambda c: c.update(COCO, labels="labels.txt"), "labels: COCO's pictures have no classes; take the key away"),
     (lambda c: c["data"].update(kind="photos"), "data.splits: photographs have no splits; take the key away"),
     (
         lambda c: c["data"]["splits"].update(localty="test"),

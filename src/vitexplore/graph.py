@@ -80,7 +80,7 @@ class Graph:
         """The index of an experiment's images."""
         if not self.scale.photos:
             return self.scenes_folder(self.scale.split(experiment)) / INDEX
-        of_validation = self.scale.registry[experiment].validation and self.scale.validation
+        of_validation = self.scale.on_validation(self.scale.registry[experiment])
         return self.out / ("validation" if of_validation else "data") / INDEX
 
     def scenes_folder(self, split: str) -> Path:
@@ -93,13 +93,15 @@ class Graph:
 
     def index_arguments(self, source: str) -> dict[str, Any]:
         """What is listed of photographs for ``source`` (data or validation): the arguments of `write_index`. ``labels``
-        is for the validation photographs, where the scale names them."""
+        is for the validation photographs, where the scale names them; what COCO says is not."""
         scale = self.scale
         labelled = source == ("validation" if scale.validation else "data")
         return {
             "photos": _path(scale.images if source == "data" else scale.validation),
             "boxes": _path(scale.boxes if source == "data" else None),
             "labels": _path(scale.labels if labelled else None),
+            "instances": _path(scale.instances if source == "data" else None),
+            "captions": _path(scale.captions if source == "data" else None),
             "expected": scale.expected.data if source == "data" else scale.expected.validation,
             "classes": scale.expected.classes,
         }
@@ -107,7 +109,7 @@ class Graph:
     def indexed_paths(self, source: str) -> list[Path]:
         """The files and folders that are read for it."""
         found = self.index_arguments(source)
-        return [found[name] for name in ("photos", "boxes", "labels") if found[name]]
+        return [found[name] for name in ("photos", "boxes", "labels", "instances", "captions") if found[name]]
 
     def published(self, name: str) -> Path:
         """The file that the target prefetch makes of a model's published weights."""

@@ -71,9 +71,9 @@ class Scale(Part):
 
     scale: Annotated[Name, Field(description="results go to results/<scale>")]
     data: Data
-    images: Annotated[str | None, Field(description="folder of photographs: <WordNet id>/*.JPEG, *.JPEG or *.tar")] = (
-        None
-    )
+    images: Annotated[
+        str | None, Field(description="folder of photographs: <WordNet id>/*.JPEG, 0/*.JPEG, *.JPEG or *.tar")
+    ] = None
     validation: Annotated[
         str | None, Field(description="another such folder, for Table 1 and Fig. 14; may be left out")
     ] = None
@@ -81,6 +81,8 @@ class Scale(Part):
     boxes: Annotated[str | None, Field(description="folder of Pascal VOC files, or Kaggle's CSV; may be left out")] = (
         None
     )
+    instances: Annotated[str | None, Field(description="COCO's instances_*.json, where images is COCO's folder")] = None
+    captions: Annotated[str | None, Field(description="COCO's captions_*.json, beside instances")] = None
     expected: Expected = Expected()
     weights: Annotated[str, Field(description="folder of published weights, which the target prefetch fills")] = (
         "weights"
@@ -116,6 +118,10 @@ class Scale(Part):
         """The split whose scenes an experiment looks at."""
         return self.data.splits.get(experiment, self.data.split)
 
+    def on_validation(self, entry: Experiment) -> bool:
+        """Whether an experiment looks at the validation photographs."""
+        return entry.validation and self.validation is not None
+
     @property
     def registry(self) -> dict[str, Experiment]:
         """All experiments by name, those of ``modules`` too."""
@@ -131,7 +137,12 @@ class Scale(Part):
         entry = self.registry.get(experiment)
         if entry is None:
             raise InputError(f"no experiment {experiment!r}; did you mean {nearest(experiment, self.registry)}?")
-        lacking = {"boxes": self.photos and not self.boxes, "captions": self.photos}
+        lacking = {
+            "labels": self.instances and not self.on_validation(entry),
+            "boxes": self.photos and not (self.boxes or self.instances),
+            "captions": self.photos and not self.captions,
+            "factors": self.photos,
+        }
         if self.options(experiment) is None or any(lacking.get(need) for need in entry.needs):
             return []
         if entry.models is not None:
@@ -174,6 +185,7 @@ def _problems(scale: Scale) -> Iterable[str]:
         yield f"experiments.concepts.judge: {concepts.judge!r} is no CLIP among the models; name one whose words count"
     if scale.photos and not scale.images:
         yield "images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG"
+    yield from _of_coco(scale)
 
 
 def _of_named(scale: Scale) -> Iterable[str]:
@@ -189,6 +201,18 @@ def _of_named(scale: Scale) -> Iterable[str]:
     together = [name for name in ("collect", "embed", *DRAWN) if scale.options(name)]
     if len({scale.split(name) for name in together}) > 1:
         yield f"data.splits: {', '.join(together)} share their images; give them the same split"
+
+
+def _of_coco(scale: Scale) -> Iterable[str]:
+    """What does not go with COCO's files, or goes with them alone."""
+    if scale.captions and not scale.instances:
+        yield "captions: COCO's captions go with its instances; add instances=FILE"
+    if scale.instances and not scale.photos:
+        yield "instances: COCO's pictures are photographs; give data the kind photos"
+    if scale.instances and scale.boxes:
+        yield "boxes: COCO's instances have boxes of their own; take the key away"
+    if scale.instances and scale.labels and not scale.validation:
+        yield "labels: COCO's pictures have no classes; take the key away"
 
 
 def _of_visualizing(scale: Scale) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Sets of images with labels: lab scenes, and photographs in folders or shards, behind one face.
+"""Sets of images: lab scenes, and photographs in folders or shards, behind one face.
 
 A set lies in a folder: ``images.parquet`` (one row an image) and, for rendered scenes, ``pixels.npz``.
 """
@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from vitexplore.data.rle import decode
 from vitexplore.errors import InputError
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """``table``: columns ``label`` (index into ``classes``), ``name``, ``path`` ("" for scenes),
-    ``boxes`` (float [n, 4] as a list, empty where unknown). For indexed photographs also ``checksum`` of the encoded
-    picture, and ``offset`` and ``size`` of it in ``path``, in bytes. ``classes`` in the classifiers' order."""
+    """``table``: columns ``label`` (index into ``classes``; left out where images have no class), ``name``, ``path``
+    ("" for scenes), ``boxes`` (float [n, 4] as a list, empty where unknown). For indexed photographs also ``checksum``
+    of the encoded picture, and ``offset`` and ``size`` of it in ``path``, in bytes; for COCO's ``mask`` (see rle.py)
+    and ``caption``, a list. ``classes`` in the classifiers' order."""
 
     table: pd.DataFrame
     classes: tuple[str, ...]
@@ -41,7 +43,9 @@ class ImageSet:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """int64 [n]."""
+        """int64 [n]. Raises InputError where the images have no classes."""
+        if "label" not in self.table:
+            raise InputError("these images have no classes; take images that have, or leave out what needs labels")
         return self.table["label"].to_numpy(dtype=np.int64)
 
     @property
@@ -66,7 +70,10 @@ class ImageSet:
 
     def mask(self, index: int) -> np.ndarray:
         """bool [h, w]: the pixels of the object, or of its boxes where only those are known."""
-        return self.box_mask(index) if self.masks is None else self.masks[index]
+        if self.masks is not None:
+            return self.masks[index]
+        row = self.table.iloc[index]
+        return decode(row["mask"], row["width"], row["height"]) if row.get("mask") else self.box_mask(index)
 
     def box_mask(self, index: int) -> np.ndarray:
         """bool [h, w]: the pixels inside the object's boxes."""
@@ -75,6 +82,13 @@ class ImageSet:
         for left, top, right, bottom in row["boxes"]:
             mask[max(0, round(top)) : max(0, round(bottom)), max(0, round(left)) : max(0, round(right))] = True
         return mask
+
+    def caption(self, index: int) -> str | None:
+        """What a caption says of the image, the first where there are several; None where there is none."""
+        said = self.table.iloc[index].get("caption")
+        if said is None or isinstance(said, str):
+            return said
+        return said[0] if len(said) else None
 
 
 def decoded(data: bytes) -> Image.Image:

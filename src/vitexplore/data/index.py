@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitexplore.data.coco import index_coco
 from vitexplore.data.photos import imagenet_wnids, index_photos
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_json, write_text
@@ -26,16 +27,22 @@ def write_index(
     broken: Path,
     labels: Path | None = None,
     boxes: Path | None = None,
+    instances: Path | None = None,
+    captions: Path | None = None,
     expected: int | None = None,
     classes: int | None = None,
     workers: int = 1,
 ) -> None:
     """List ``photos`` (a folder with <WordNet id>/*.JPEG, *.JPEG or *.tar) in the folder ``out``, and in the CSV
     ``broken`` those that cannot be read: path, reason. ``labels``: classes of flat pictures, a class a line, name and
-    class, or CSV. ``boxes``: a folder with <WordNet id>/*.xml in Pascal VOC form, or Kaggle's CSV. Raises InputError
-    for other numbers of pictures and classes than ``expected`` and ``classes``, for too many broken pictures, for what
-    `index_photos` refuses, and where nothing can be written."""
-    table, unread = index_photos(photos, boxes, workers, labels, expected, classes)
+    class, or CSV. ``boxes``: a folder with <WordNet id>/*.xml in Pascal VOC form, or Kaggle's CSV. ``instances``:
+    COCO's file on ``photos``, which have no classes then, and ``captions`` another. Raises InputError for other numbers
+    of pictures and classes than ``expected`` and ``classes``, for too many broken pictures, for what `index_photos` and
+    `index_coco` refuse, and where nothing can be written."""
+    if instances:
+        table, unread = index_coco(photos, instances, captions, workers, expected)
+    else:
+        table, unread = index_photos(photos, boxes, workers, labels, expected, classes)
     with _writing_to(broken.parent):
         write_atomically(broken, lambda path: unread.to_csv(path, index=False))
     every = len(unread) + len(table)
@@ -46,12 +53,12 @@ def write_index(
     if len(unread) > max(MOST_BROKEN, BROKEN_SHARE * every):
         raise InputError(f"{photos}: {len(unread)} of {every} pictures are broken; mend those in {broken}")
     with_boxes = int((table["boxes"].str.len() > 0).sum())
-    if boxes:
+    if boxes or instances:
         log.info("%d of %d pictures have boxes; experiments on boxes leave the others out", with_boxes, len(table))
     counts = {"kind": "photos", "images": len(table), "broken": len(unread), "with_boxes": with_boxes}
     with _writing_to(out):
         write_atomically(out / "images.parquet", lambda path: table.to_parquet(path, index=False))
-        write_text(out / "classes.txt", "\n".join(imagenet_wnids()) + "\n")
+        write_text(out / "classes.txt", "".join(f"{wnid}\n" for wnid in ([] if instances else imagenet_wnids())))
         write_json(out / "provenance.json", counts | {"hash": _hash(table), "libraries": versions()})
 
 

@@ -60,6 +60,7 @@ EXPERIMENT = Experiment(
     measure,
     ConceptsOptions,
     tables={"concepts": CONCEPTS, "features": FEATURES},
+    needs=("labels",),
     others=lambda scale, name: [scale.options("concepts").judge],
     given=given,
     # the model, and the judge; the pixels' statistics, and the detail of each photograph, are measured apart

@@ -23,6 +23,6 @@ EXPERIMENT = Experiment(
     ZeroShotOptions,
     tables={"zero_shot": ("factor", "accuracy", "low", "high", "chance", "images")},
     families=("clip",),
-    needs=("captions",),
+    needs=("factors",),
     cost=lambda options, family: Cost(options.images + PROMPTS, options.images),
 )

@@ -1,5 +1,6 @@
 """A sheet of each data set's images with their captions or names."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from vitexplore.figures import plots
 from vitexplore.graph import Graph
 
 SHOWN, COLUMNS, SIDE = 32, 8, 160
+LETTERS = 110  # of a text, at most: five lines
 
 
 def show(graph: Graph) -> dict[Path, Figure]:
@@ -21,5 +23,6 @@ def draw(images: ImageSet) -> Figure:
     """SHOWN images at most, evenly spread."""
     chosen = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
     resized = [images.image(i).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for i in chosen]
-    text = images.table["caption" if "caption" in images.table else "name"].iloc[chosen]
-    return plots.contact_sheet(np.stack(resized), list(text), COLUMNS, wrap=22)
+    named = (images.caption(i) or images.table["name"].iloc[i] for i in chosen)
+    text = [textwrap.shorten(each, LETTERS, placeholder="…") for each in named]
+    return plots.contact_sheet(np.stack(resized), text, COLUMNS, wrap=22)

@@ -73,9 +73,9 @@ def concept_rows(coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) 
 
 
 def caption_of(images: ImageSet, index: int) -> str:
-    """A scene's caption; of a photograph the name of its class."""
+    """An image's caption; without one the name of its class, or else its own."""
     row = images.table.iloc[index]
-    return row["caption"] if "caption" in row else class_names()[row["label"]]
+    return images.caption(index) or (class_names()[row["label"]] if "label" in row else row["name"])
 
 
 @cache
