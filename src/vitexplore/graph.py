@@ -6,10 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vitexplore.data.downloads import Download, read_list
 from vitexplore.errors import InputError
 from vitexplore.experiments import Experiment
 from vitexplore.models.spec import ModelSpec
-from vitexplore.scale import OTHERS, Scale
+from vitexplore.scale import OTHERS, Scale, nearest
 
 SHIPPED = Path(__file__).parent / "experiments"
 OF_PAPER = ("top", "maps", "visualize", "portraits", "concepts", "localization", "trivial_maps")
@@ -127,6 +128,19 @@ class Graph:
             return [Path(model.weights)]
         stem = self.shipped_weights / f"{model.architecture}_s{model.seed}"
         return [stem.with_suffix(".safetensors"), stem.with_suffix(".json")]
+
+    @cached_property
+    def downloads(self) -> dict[str, Download]:
+        """The scale's public files, by name. Raises InputError for one that the project does not know."""
+        known = read_list(self.root / "workflow/downloads.yaml")
+        for name in self.scale.downloads:
+            if name not in known:
+                raise InputError(f"downloads: no public file {name!r}; did you mean {nearest(name, known)}?")
+        return {name: known[name] for name in self.scale.downloads}
+
+    def downloaded(self, name: str) -> Path:
+        """The record that says that a public file is there, whole."""
+        return Path(self.scale.store) / f"{name}.json"
 
     def training_curves(self) -> list[Path]:
         """Of the scale's trained lab models."""

@@ -87,6 +87,13 @@ class Scale(Part):
     weights: Annotated[str, Field(description="folder of published weights, which the target prefetch fills")] = (
         "weights"
     )
+    downloads: Annotated[
+        tuple[Name, ...], Field(description="public files that are read, by their names in workflow/downloads.yaml")
+    ] = ()
+    store: Annotated[str, Field(description="folder of downloads, which the target prefetch fills")] = "downloads"
+    mirror: Annotated[
+        str | None, Field(description="URL of a folder that has the downloads under the same file names")
+    ] = None
     modules: Annotated[tuple[str, ...], Field(description="Python files with experiments of your own")] = ()
     models: Annotated[dict[Name, ScaleModel], Field(min_length=1)]
     judges: Annotated[dict[str, str], Field(description="the model that judges a model's visualizations")] = {}

@@ -25,6 +25,7 @@ from vitexplore.scale import parse as parse_scale
 
 try:
     GRAPH = Graph(parse_scale(config, [Path(path) for path in workflow.config_settings.configfiles]), ROOT)
+    DOWNLOADS = GRAPH.downloads
     CLAIMS = claim_texts.claims_in_order(ROOT / "analyses")
     TESTED = claim_texts.tested(GRAPH, CLAIMS)
 except InputError as error:

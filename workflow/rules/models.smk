@@ -44,31 +44,6 @@ rule promote:
         "python -m vitexplore --log {log:q} job promote {params.folders:q}"
 
 
-# every published model's weights, in one folder that a machine without network can be given
-rule prefetch:
-    input:
-        [GRAPH.published(name) for name, model in GRAPH.scale.models.items() if model.published],
-
-
-rule prefetch_model:
-    output:
-        weights=f"{GRAPH.scale.weights}/{{published}}.safetensors",
-        record=f"{GRAPH.scale.weights}/{{published}}.json",
-    log:
-        "results/weights/logs/{published}.log",
-    benchmark:
-        "results/weights/benchmarks/{published}.tsv"
-    wildcard_constraints:
-        published="(timm|open_clip|torchvision)_.+",
-    retries: 3
-    conda:
-        "../../environment.yml"
-    params:
-        scale=scale_file,
-    shell:
-        "python -m vitexplore --log {log:q} job prefetch {wildcards.published:q} --scale {params.scale:q}"
-
-
 # DINOv2 ViT-S/14 fine-tuned for saliency, from a package whose file is ONNX
 rule convert_weights:
     output:

@@ -110,6 +110,14 @@ def prefetch(
     raise InputError(f"no model of {scale} has published weights {published}")
 
 
+def download(name: Annotated[str, Parameter(help="one of the scale's downloads")], /, *, scale: ScaleFile) -> None:
+    """Download a public file, check it, and unpack it."""
+    from vitexplore.data.downloads import download
+
+    graph = Graph(read(scale))
+    download(graph.downloads[name], Path(graph.scale.store), graph.scale.mirror)
+
+
 def bench(name: Bench, /, *, out: Path, bars: Path, threads: Threads = 1, device: Device = "cpu") -> None:
     """Time a part of the suite against the obvious way to do the same."""
     from importlib import import_module
@@ -159,6 +167,7 @@ JOBS = (
     train,
     promote,
     prefetch,
+    download,
     bench,
     alive,
     peers,

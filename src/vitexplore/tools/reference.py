@@ -13,6 +13,7 @@ from vitexplore.claims.page import PAGE, RUN, claims_page
 from vitexplore.claims.paper import CATALOGUE
 from vitexplore.claims.render import decisive
 from vitexplore.claims.text import Claim, claims_in_order
+from vitexplore.data.downloads import MB, read_list
 from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
@@ -58,6 +59,7 @@ def generated(reference: Path) -> dict[str, str]:
         "deviations": deviations_list(claims.values()),
         "experiments": experiments_table(claims.values()),
         "models": models_table(),
+        "downloads": downloads_table(),
     }
     if list((reference / "bench").glob("*_bars.csv")):
         blocks["bench"] = bench_table(reference / "bench")
@@ -131,6 +133,16 @@ def models_table() -> str:
     lines = ["| the paper's | here | pixels | differs |", "| --- | --- | ---: | --- |"]
     for row in table[table["paper_name"] != ""].itertuples():
         lines.append(f"| {row.paper_name} | `{row.name}` | {row.input_size} | {row.differs} |")
+    return "\n".join(lines)
+
+
+def downloads_table() -> str:
+    """The public files, with their licences and what to cite, in markdown."""
+    lines = ["| name | file | MB | SHA-256 known | licence | cite |", "| --- | --- | ---: | --- | --- | --- |"]
+    for name, entry in read_list(CHECKOUT / "workflow/downloads.yaml").items():
+        size, known = f"{entry.bytes / MB:.0f}" if entry.bytes else "", "yes" if entry.sha256 else "at first use"
+        file = f"[{entry.file}]({entry.url})"
+        lines.append(f"| {name} | {file} | {size} | {known} | {entry.licence} | {entry.citation} |")
     return "\n".join(lines)
 
 
