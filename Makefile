@@ -1,16 +1,18 @@
-# make replicate: from nothing to the claims table and the report; make test: lint, tests, smoke run
+# make replicate: from nothing to the claims table and the report (SCALE=thorough: of that scale); make test: lint, tests,
+# smoke run
 PYTHON ?= python3
 PYTHON_VERSION := $(shell cat .python-version)
 BIN := .venv/bin
+SCALE ?= lab
 
 .PHONY: replicate check test test-slow gpu-check train weights reference figures clean
 
 replicate: .venv/run
-	$(BIN)/python -m vitexplore replicate
+	$(BIN)/python -m vitexplore replicate --configfile workflow/scales/$(SCALE).yaml
 
-# the lab's numbers against the expected ones
+# a finished run's numbers against the expected ones
 check: .venv/run
-	$(BIN)/snakemake --cores all check
+	$(BIN)/snakemake check --cores all --configfile workflow/scales/$(SCALE).yaml
 
 test: .venv/test
 	$(BIN)/ruff check .
@@ -57,4 +59,4 @@ weights: .venv/run
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake results/lab results/smoke results/photos results/weights
+	rm -rf .venv .snakemake results/lab results/thorough results/smoke results/photos results/weights

@@ -174,6 +174,15 @@ def visualization_table(ffn, qkv, energy_gap=0.2, **columns):
     return pd.concat(frames, ignore_index=True)
 
 
+def undrawn(table, rows=slice(None)):
+    """``table`` whose ``rows`` were not visualized, for the judge cannot tell their features apart."""
+    table = table.copy()
+    table.loc[rows, ["score", "score_other", "identification", "identification_other", "high_frequency"]] = np.nan
+    table.loc[rows, "ceiling_low"] = 0.5
+    table.loc[rows, "picture"] = None
+    return table
+
+
 def variants_table(identification, own, other, **columns):
     """``own``, ``other``: activation by a feature's own picture and by the next one's, the best image's being 1."""
     rng = np.random.default_rng(0)

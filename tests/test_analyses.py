@@ -1,5 +1,6 @@
 """Each claim's analysis finds what was planted in its table, and nothing where nothing was."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from claim_tables import (
     maps_tables,
     pooling_table,
     token_table,
+    undrawn,
     variants_table,
     visualization_table,
 )
 
 from vitexplore.claims.decide import NotTested, claim_rows, run_analysis
+from vitexplore.claims.render import claims_table, to_markdown
 from vitexplore.claims.text import read_claim
 
 ROOT = Path(__file__).parent.parent
@@ -83,10 +86,12 @@ PLANTED = [
     ("ffn_over_qkv", visualization_table(0.6, 0.6), "not seen"),
     ("ffn_over_qkv", visualization_table(0.6, 0.9), "not seen"),
     ("ffn_over_qkv", visualization_table(0.9, 0.6, ceiling_low=0.58), "no room"),
+    ("ffn_over_qkv", undrawn(visualization_table(0.9, 0.6)), "no room"),
     ("variants", variants_table(0.9, 2.0, 0.1), "seen"),
     ("variants", variants_table(0.5, 0.5, 0.1), "not seen"),
     ("variants", variants_table(0.9, 2.0, 2.0), "seen"),  # any picture drives any feature: an extension
     ("variants", variants_table(0.9, 2.0, 0.1, ceiling_low=0.55), "no room"),
+    ("variants", undrawn(variants_table(0.9, 2.0, 0.1)), "no room"),
     ("language_concepts", concept_table(0.9, 0.7, 0.6), "seen"),
     ("language_concepts", concept_table(0.7, 0.7, 0.6), "not seen"),
     ("language_concepts", concept_table(0.9, 0.7, 0.9), "undecided"),  # so do other images' captions
@@ -100,6 +105,7 @@ PLANTED = [
     ("augmentations", ablation_table(-0.1), "not seen"),
     ("augmentations", ablation_table(0.3, 0.3), "undecided"),  # so does another feature's picture
     ("augmentations", ablation_table(0.3, ceiling_low=0.5), "no room"),
+    ("augmentations", undrawn(ablation_table(0.3)), "no room"),
 ]
 
 
@@ -154,6 +160,27 @@ def test_dead_features_are_counted_apart_and_not_as_bad_pictures():
     assert low["over_key"] != "seen" and words_of("ffn_over_qkv", table)["over_key"] == "seen"
     summary = run_analysis(claim_of("ffn_over_qkv"), table).table.set_index("site")
     assert summary.loc["ffn", "dead"].tolist() == pytest.approx([2 / 12] * 3)
+
+
+def test_a_site_without_room_is_not_drawn_and_the_others_are_compared(tmp_path):
+    table = visualization_table(0.9, 0.6)
+    rows = rows_of("ffn_over_qkv", undrawn(table, table["site"] == "key"))
+    words = {row["statement"]: row["word"] for row in rows}
+    assert (words["over_key"], words["over_query"], words["over_value"]) == ("no room", "seen", "seen")
+    assert words["high_frequency"] == "undecided"  # it is of all three
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    lines = to_markdown(claims_table([tmp_path / "rows.json"], []), {"ffn_over_qkv": claim_of("ffn_over_qkv")})
+    assert "| ffn_over_qkv | over_key | not measured | above 0.05 | not measured | 0 | no room |" in lines
+    summary = run_analysis(claim_of("ffn_over_qkv"), undrawn(table, table["site"] == "key")).table.set_index("site")
+    assert summary.loc["key", ["dead", "identification", "beats_natural"]].isna().all(axis=None)
+    assert (summary.loc["key", "ceiling"] == 0.9).all() and (summary.loc["ffn", "beats_natural"] == 1).all()
+
+
+def test_a_family_without_room_is_not_drawn_and_does_not_count():
+    table = variants_table(0.9, 2.0, 0.1)
+    row = rows_of("variants", undrawn(table, table["model"] == "pit"))[1]
+    assert (row["model"], row["word"], row["n"]) == ("swin", "seen", "12 features")
+    assert row["gate_value"] == pytest.approx((0.88 + 0.5) / 2)  # the gate is of all families
 
 
 def test_the_last_step_is_held_against_each_inner_step():

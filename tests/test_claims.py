@@ -230,5 +230,5 @@ def test_check_of_nothing_is_refused(tmp_path):
     pd.DataFrame(columns=["claim", "statement", "measured", "word", "values"]).to_csv(
         tmp_path / "claims.csv", index=False
     )
-    with pytest.raises(InputError, match="no claim expects anything at scale 'nowhere'"):
+    with pytest.raises(InputError, match="no claim has expected values of scale 'nowhere'; write those"):
         check(tmp_path / "claims.csv", ROOT / "analyses", "nowhere")

@@ -13,6 +13,7 @@ from test_graph import WHOLE
 from vitexplore import figures
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
+from vitexplore.figures import visualizations
 from vitexplore.figures.overlays import seen
 from vitexplore.figures.tables import collected_images, exemplars_of
 from vitexplore.figures.visualizations import draw
@@ -169,6 +170,19 @@ def test_models_in_one_file_are_told_apart(graph):
     assert set(mine["model"]) == {"vit_s1"} and len(mine) == len(visualized())
     title = " ".join(draw(mine[mine["depth"] == "late"], {}).texts[0].get_text().splitlines())
     assert title == "vit_s1, block 2 (late): what features of query, ffn look for; recipe fast"
+
+
+def test_a_depth_at_which_nothing_was_drawn_says_so(graph, monkeypatch):
+    def late_only(path: Path, model: str) -> pd.DataFrame:
+        table = rows_of(path, model)
+        return table.assign(picture=table["picture"].where(table["depth"] == "late"))
+
+    monkeypatch.setattr(visualizations, "rows_of", late_only)
+    found = visualizations.show(graph)
+    assert set(found) == set(graph.sheet_figures())
+    said = {path.stem: " ".join(figure.texts[0].get_text().split()) for path, figure in found.items()}
+    assert said["visualizations_vit_early"].startswith("vit, early: nothing is drawn")
+    assert said["visualizations_vit_late"].startswith("vit, block 2 (late): what features")
 
 
 def test_a_features_exemplars_are_its_own_best_images_and_maps(graph):

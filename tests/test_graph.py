@@ -278,6 +278,10 @@ def test_the_longest_jobs_start_first_and_before_them_what_they_read():
     assert {name: graph.priority(name) for name in graph.experiments} == {
         "collect": 2, "embed": 2, "visualize": 1, "locality": 0
     }  # fmt: skip
+    models["vit"]["experiments"].append("ablation")
+    drawn = {**drawn, "features": 9}
+    graph = graph_of(models, {**wanted, "ablation": drawn}, judges={"vit": "cnn"})
+    assert [graph.priority(name) for name in ("collect", "ablation", "visualize", "locality")] == [3, 2, 1, 0]
 
 
 def test_images_are_collected_for_every_site_that_is_visualized():

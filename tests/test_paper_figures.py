@@ -240,6 +240,12 @@ def test_without_a_feature_that_fires_there_are_maps_but_no_visualizations(tmp_p
     assert not (results / "tables/paper/fig1.csv").exists()
 
 
+def test_without_a_visualized_query_there_is_no_figure_of_sites(tmp_path):
+    results = finished(tmp_path, SPECS, TABLES | {"visualize": lambda: drawn().assign(picture=None)})
+    notes = pd.read_csv(results / "tables/paper/items.csv", keep_default_na=False).set_index("item")["note"]
+    assert notes["fig3"] == "this scale visualizes no query, key and value" and notes["fig1"] == ""
+
+
 def test_features_that_are_silent_in_their_top_images_have_no_maps_to_show(tmp_path):
     """All but feature 5: behind a GELU a silent one lies a little below 0."""
 

@@ -9,6 +9,7 @@ import yaml
 
 from vitexplore import scale as module
 from vitexplore.errors import InputError
+from vitexplore.experiments.collect import DRAWN
 from vitexplore.models.spec import ModelSpec
 from vitexplore.scale import ScaleModel, nearest, parse, read
 
@@ -28,6 +29,26 @@ def test_shipped_scales_are_valid(path):
     assert scale.scale == path.stem
     assert list(scale.models) == list(config["models"])
     assert all(model.name == name for name, model in scale.models.items())
+
+
+def test_thorough_is_the_lab_with_other_budgets():
+    lab, thorough = config_of(LAB), config_of(LAB.with_stem("thorough"))
+    for config in (lab, thorough):
+        config.pop("scale"), config["data"].pop("count")
+    budgets, thorough_budgets = lab.pop("experiments"), thorough.pop("experiments")
+    assert thorough == lab and list(thorough_budgets) == list(budgets)
+    for name, options in thorough_budgets.items():
+        fixed = ("depths", "sites", "left_out", "k", "patch", "judge", "words", "recipe")
+        assert {key: options.get(key) for key in fixed} == {key: budgets[name].get(key) for key in fixed}
+
+
+def test_a_ceiling_is_the_gate_of_the_claim_on_its_pictures():
+    scale, found = read(LAB.with_stem("thorough")), {}
+    for path in ROOT.glob("analyses/*/claim.yaml"):
+        text = yaml.safe_load(path.read_text())
+        if text["experiment"] in DRAWN:
+            found[text["experiment"]] = {one["gate"]["margin"] for one in text["statements"] if "gate" in one}
+    assert found == {name: {scale.options(name).ceiling} for name in DRAWN}
 
 
 def test_a_scale_is_read_as_it_is_written():

@@ -89,6 +89,10 @@ def test_numbers_that_are_not_finite_decide_nothing(bad):
     assert Comparison({"": draws(*ABOVE)}, broken).decide("above", 1) == UNDECIDED
 
 
+def test_without_a_comparison_there_is_no_room_or_nothing_is_decided():
+    assert (of_statement([], False), of_statement([], True)) == (NO_ROOM, UNDECIDED)
+
+
 def test_an_unknown_direction_is_an_error():
     with pytest.raises(ValueError, match="not in tuple"):
         comparison([ABOVE], BELOW).decide("upwards", 1)

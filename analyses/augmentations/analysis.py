@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
-from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable
+from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable, visualized
 from vitexplore.figures import plots
 from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, judged
 from vitexplore.statistics.intervals import Means
@@ -28,8 +28,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
         raise NotTested(f"needs both recipes, whole and less each part; {sorted(missing)[0]} is missing")
     usable(pd.concat(vits.values()))
     room = [ceilings(mine) for mine in vits.values()]
+    recipes = RECIPES if all(map(visualized, vits.values())) else ()
     statements = {
-        part: Measured({recipe: without(vits, recipe, part) for recipe in RECIPES}, list(vits), room) for part in PARTS
+        part: Measured({recipe: without(vits, recipe, part) for recipe in recipes}, list(vits), room) for part in PARTS
     }
     summary = summary_of(table, ["model", "variant"])
     first, mine = next(iter(vits.items()))
@@ -47,7 +48,7 @@ def without(vits: dict[str, pd.DataFrame], recipe: str, part: str) -> Comparison
 def pictures(mine: pd.DataFrame) -> Figure:
     """One row a part that is left out, the same features in each; the recipes beside each other."""
     rows = []
-    for part in ("", *PARTS):
+    for part in ("", *PARTS) if visualized(mine) else ():
         cells = []
         for recipe in RECIPES:
             each = mine[mine["variant"] == (f"{recipe}-{part}" if part else recipe)]
@@ -66,13 +67,16 @@ def label(part: str) -> str:
 
 def bars(summary: pd.DataFrame) -> Figure:
     """Identification of the whole recipes and of each less a part."""
+    title = "What a recipe loses with each of its parts"
+    if summary["identification"].isna().all():
+        return plots.message(f"{title}: there are none")
     parts = summary["variant"].str.partition("-")
     rows = summary.assign(recipe=parts[0], part=parts[2].replace("", "whole").str.replace("_", "\n"))
     labels = (
         "left out of the recipe (noise alone: all but the noise)",
         "how well a judge tells the feature\n(rank AUROC, chance 0.5)",
     )
-    figure = plots.bars(rows, "part", "identification", "recipe", "What a recipe loses with each of its parts", labels)
+    figure = plots.bars(rows, "part", "identification", "recipe", title, labels)
     figure.axes[0].axhline(0.5, color="black", linestyle="--", zorder=0.5)
     figure.set_figwidth(9)
     return figure

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
-from vitexplore.claims.pictures import alive, ceilings, summary_of, usable
+from vitexplore.claims.pictures import alive, ceilings, summary_of, usable, visualized
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, judged
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, drawn, judged
 from vitexplore.statistics.intervals import Means
 
 QKV = ("query", "key", "value")
@@ -35,7 +35,8 @@ def analyse(table: pd.DataFrame) -> Analysis:
         raise NotTested("needs visualizations of ffn, query, key and value")
     usable(pd.concat(vits.values()))
     statements = {f"over_{site}": identified(vits, site) for site in QKV}
-    statements["high_frequency"] = Measured({site: high_frequency(vits, site) for site in QKV}, list(vits))
+    high = {site: high_frequency(vits, site) for site in QKV} if all(map(visualized, vits.values())) else {}
+    statements["high_frequency"] = Measured(high, list(vits))
     summary = summary_of(table, ["variant", "model", "site", "depth"], alive(table))
     first = next(iter(vits))
     figures = {
@@ -50,14 +51,17 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
 def identified(vits: dict[str, pd.DataFrame], site: str) -> Measured:
     """Identification less its ceiling, ffn minus ``site``; the control, with the next feature's picture."""
-    each, controls, gate = {}, [], []
-    for name, every in vits.items():
+    compared = {name: every[every["site"].isin(("ffn", site))] for name, every in vits.items()}
+    gate = [ceilings(mine) for every in compared.values() for _, mine in every.groupby("site")]
+    if not all(map(visualized, compared.values())):
+        return Measured({}, list(vits), gate)
+    each, controls = {}, []
+    for name, every in compared.items():
         mine = drawn_of_both(alive(every), site)
         if mine.empty:
             raise NotTested(f"{name}: at no depth could two features of ffn and of {site} be visualized")
         each[name] = ffn_minus(mine, site, mine["identification"] - mine["identification_natural"])
         controls.append(ffn_minus(mine, site, mine["identification_other"] - mine["identification_natural"]))
-        gate += [ceilings(every[every["site"] == kind]) for kind in ("ffn", site)]
     return Measured.one(each, controls[0], gate=gate)
 
 
@@ -82,7 +86,7 @@ def high_frequency(vits: dict[str, pd.DataFrame], site: str) -> Comparison:
 def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
     """Like the paper's Fig. 3: rows are sites, columns depths, some features of each."""
     rows = []
-    for site, of_site in mine.groupby("site", sort=False):
+    for site, of_site in drawn(mine).groupby("site", sort=False):
         cells = []
         for _, each in of_site.groupby("depth", sort=False):
             cells += [*([plots.GAP] if cells else []), *map(judged, each[:SHOWN].itertuples())]
@@ -95,10 +99,12 @@ def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
 
 def scores(summary: pd.DataFrame) -> Figure:
     """Identification less its ceiling by site for each transformer."""
-    rows = summary[summary["site"].isin(SITES)]
+    rows = summary[summary["site"].isin(SITES)].dropna(subset="less_ceiling")
     means = rows.groupby(["model", "site"], sort=False)["less_ceiling"].mean().reset_index()
     labels = ("site", "identification less its ceiling\n(rank AUROC; 0: as by a natural image)")
     title = "How well a judge tells the feature by its picture"
+    if means.empty:
+        return plots.message(f"{title}: there are none")
     figure = plots.bars(means, "site", "less_ceiling", "model", title, labels)
     figure.axes[0].axhline(0, color="black")
     return figure

@@ -195,12 +195,23 @@ class Graph:
         }
 
     def priority(self, experiment: str) -> int:
-        """Higher starts earlier. Experiments with scratch take longest, so they start first, after what they read."""
+        """Higher starts earlier. Experiments with scratch take longest, so they start first, after what they read: the
+        one with the longest job before the others."""
         read: set[str] = set()
         for name, entry in self.experiments.items():
             pairs = [pair for model in self.models(name) for pair in entry.reads(self.scale, model)]
             read |= {self.source(table) for table, _ in pairs if entry.scratch}
-        return 2 if experiment in read else int(self.experiments[experiment].scratch)
+        long = [name for name, entry in self.experiments.items() if entry.scratch and name not in read]
+        order = sorted(long, key=self._longest_job)
+        if experiment in read:
+            return len(order) + 1
+        return order.index(experiment) + 1 if experiment in order else 0
+
+    def _longest_job(self, experiment: str) -> float:
+        """Of an experiment, in forward passes."""
+        entry, options = self.experiments[experiment], self.scale.options(experiment)
+        jobs = self.groups(experiment).values()
+        return max(sum(entry.cost(options, self.scale.models[name].family).passes for name in job) for job in jobs)
 
     def preprocessing(self, experiment: str) -> str:
         found = self.scale.preprocessing

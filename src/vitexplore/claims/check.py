@@ -65,7 +65,8 @@ def check(table: Path, analyses: Path, scale: str) -> int:
     measured = pd.read_csv(table)
     lines = agreements(measured)  # at paper scale it is the paper that says what is expected
     if not lines and not expected:
-        raise InputError(f"{table}: nothing to compare: no claim expects anything at scale {scale!r}")
+        mend = f"write those of a run that you trust under expected.{scale} in each claim.yaml"
+        raise InputError(f"{table}: nothing to compare: no claim has expected values of scale {scale!r}; {mend}")
     lines = (compare(measured, expected) if expected else without_numbers(measured)) + lines
     console = Console(soft_wrap=True, highlight=False)
     for line, code in lines:

@@ -8,6 +8,7 @@ compares with its margin, a figure and a table for people. All that an analysis 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -58,6 +59,7 @@ PAPER, EXTENSION = "paper", "extension"  # roles: what the paper says decides a 
 PAPER_WEIGHTS, OTHER_WEIGHTS = "the paper's weights", "other weights"  # scopes
 NOT_VALIDATED = "not validated"  # an instrument: it was not tried on networks that are built to have the property
 UNKNOWN = "run the scale `paper`"  # what is known of the paper's models from a run of others
+NOTHING = Estimate(nan, nan, nan, "0")  # of a statement without comparisons
 SUCH = 3  # models from which on an interval for others like them is given
 
 
@@ -67,9 +69,9 @@ class NotTested(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold;
-    ``models``: names of those measured; ``gate``: what claim.yaml says must lie above a margin, all of these, for there
-    to be room; ``one_control``: see ``of_statement``."""
+    """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold; none where
+    nothing was visualized for want of room. ``models``: names of those measured; ``gate``: what claim.yaml says must
+    lie above a margin, all of these, for there to be room; ``one_control``: see ``of_statement``."""
 
     comparisons: Mapping[str, Comparison]
     models: Sequence[str]
@@ -232,8 +234,9 @@ def _statement_rows(
     comparison = min(
         (found.comparisons[what] for what in shown),
         key=lambda one: one.measured.low if direction == "above" else -one.measured.high,
+        default=None,
     )
-    whole, control = comparison.measured, comparison.control.estimate()
+    whole, control = (comparison.measured, comparison.control.estimate()) if comparison else (NOTHING, NOTHING)
     common = {"statement": name, "role": statement["role"], "direction": direction, "margin": margin}
     row = common | {
         "scope": scope,
@@ -251,7 +254,7 @@ def _statement_rows(
         "instrument": NOT_VALIDATED,
         "on_paper_models": _word(decision, scope) if scope == PAPER_WEIGHTS else UNKNOWN,
     }
-    each = {of: statistic.estimate() for of, statistic in comparison.each.items()}
+    each = {of: statistic.estimate() for of, statistic in comparison.each.items()} if comparison else {}
     rows = [row]
     if len(each) > 1:
         rows += [common | {"model": of, **_numbers(estimate)} for of, estimate in each.items()]

@@ -21,9 +21,14 @@ SCORES = (
 
 
 def usable(table: pd.DataFrame) -> None:
-    """Raises NotTested where no judge has looked at the pictures of ``table``."""
-    if table["identification"].isna().any():
+    """Raises NotTested where the models of ``table`` have no judge."""
+    if table["ceiling"].isna().any():
         raise NotTested("needs a judge: a model that is not the visualized one")
+
+
+def visualized(table: pd.DataFrame) -> bool:
+    """Whether all features of ``table`` were visualized: none was left out for want of room."""
+    return bool(table["picture"].notna().all())
 
 
 def alive(table: pd.DataFrame) -> pd.DataFrame:
@@ -42,13 +47,14 @@ def ceilings(table: pd.DataFrame) -> Estimate:
 def summary_of(table: pd.DataFrame, by: list[str], scored: pd.DataFrame | None = None) -> pd.DataFrame:
     """Mean SCORES of ``scored`` (all of ``table`` if left out) for each combination of the columns ``by``;
     ``less_ceiling``: identification less what an exemplar reaches; ``beats_natural``: the share of features that a
-    visualization drives more than any natural image; of all of ``table`` the share that is ``dead``, and ``n``."""
+    visualization drives more than any natural image; of all of ``table`` the share that is ``dead``, and ``n``. Of
+    features that were not visualized there is the ceiling alone."""
     scored = table if scored is None else scored
-    scored = scored.assign(
-        less_ceiling=scored["identification"] - scored["identification_natural"],
-        beats_natural=scored["score"] > scored["natural"],
-    )
-    every = table.groupby(by, sort=False)["dead"].agg(dead="mean", n="size")
+    beats = (scored["score"] > scored["natural"]).astype(float).where(scored["picture"].notna())
+    less = scored["identification"] - scored["identification_natural"]
+    scored = scored.assign(less_ceiling=less, beats_natural=beats)
+    dead = table["dead"].astype(float).where(table["picture"].notna())
+    every = table.assign(dead=dead).groupby(by, sort=False)["dead"].agg(dead="mean", n="size")
     return every.join(scored.groupby(by)[[*SCORES, "less_ceiling", "beats_natural"]].mean()).reset_index()
 
 

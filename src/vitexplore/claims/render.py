@@ -72,8 +72,7 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
         statement = claim.statements[row["statement"]]
         lines += [
             f"- {statement['says']} ({row['role']}): {interval(row)}, wanted {row['direction']} {row['margin']:g};"
-            f" control {row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f}); {row['n']}:"
-            f" **{row['word']}**"
+            f" control {of_control(row)}; {row['n']}: **{row['word']}**"
         ]
     if first["values"]:
         lines += ["", f"{first['values']} values agree with the paper's (tables/claim_{claim.name}.csv)."]
@@ -89,14 +88,30 @@ def statement_cells(row: Mapping[str, Any]) -> list[str]:
     measured = Estimate(row["measured"], row["low"], row["high"], row["n"])
     if row["word"] == UNDECIDED and beyond(measured, row["direction"], row["margin"]):
         needed = " (beyond the margin, but not surely ahead of the control)"
-    control = f"{row['control']:.3f} ({row['control_low']:.3f} to {row['control_high']:.3f})"
     wanted = f"{row['direction']} {row['margin']:g}"
-    return [row["claim"], row["statement"] + role, interval(row), wanted, control, row["n"], f"{row['word']}{needed}"]
+    return [
+        row["claim"],
+        row["statement"] + role,
+        interval(row),
+        wanted,
+        of_control(row),
+        row["n"],
+        f"{row['word']}{needed}",
+    ]
 
 
 def interval(row: Mapping[str, Any]) -> str:
     """What was measured, with its interval."""
-    return f"{row['measured']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    return _with_interval(row["measured"], row["low"], row["high"])
+
+
+def of_control(row: Mapping[str, Any]) -> str:
+    """The control's number, with its interval."""
+    return _with_interval(row["control"], row["control_low"], row["control_high"])
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return "not measured" if pd.isna(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _header(cells: Sequence[str]) -> list[str]:

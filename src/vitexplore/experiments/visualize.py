@@ -43,6 +43,15 @@ class VisualizeOptions(Options):
         tuple[Part, ...], Field(description="parts of the recipes to leave out in turn; noise_alone: all but gaussian")
     ] = ()
     recipes: Annotated[tuple[RecipeOptions, ...], Field(min_length=1, description="ways of visualizing, in turn")]
+    ceiling: Annotated[
+        float | None,
+        Field(
+            ge=0.5,
+            lt=1,
+            description="a site is visualized only where the judge tells its features by natural images: the lower end "
+            "of that ceiling, mean over depths, lies above this; left out: every site",
+        ),
+    ] = None
 
 
 def settings(experiment: str, scale: Any, name: str) -> dict[str, Any]:
@@ -95,6 +104,7 @@ def measure(
     seeds: int,
     left_out: Sequence[str],
     recipes: Iterable[RecipeOptions],
+    ceiling: float | None,
     found_in: int,
     k: int,
     top,
@@ -104,13 +114,16 @@ def measure(
     """Visualizations with their scores, and loss curves: see visualize/study.py."""
     import pandas as pd
 
-    from vitexplore.visualize.study import block_sites, draw_features, exemplars, study
+    from vitexplore.visualize.study import block_sites, draw_features, exemplars, kinds_with_room, study
 
     found, by = [], ways(partial(recipe_for, spec=model.spec), recipes, left_out)
-    for depth in depths:
-        wanted = {site: draw_features(model, site, features) for site in block_sites(model, depth, sites)}
-        best = exemplars(model, loader.sample(found_in), list(wanted), k) if top is None else top
-        pair = study(model, loader.sample(images), wanted, by, seeds, best, judge, scratch / depth, depth)
+    at = {depth: block_sites(model, depth, sites) for depth in depths}
+    every = list(dict.fromkeys(site for mine in at.values() for site in mine))
+    best = exemplars(model, loader.sample(found_in), every, k) if top is None else top
+    room = kinds_with_room(every, best, judge, ceiling)
+    for depth, mine in at.items():
+        wanted = {site: draw_features(model, site, features) for site in mine}
+        pair = study(model, loader.sample(images), wanted, room, by, seeds, best, judge, scratch / depth, depth)
         found.append([table.assign(depth=depth) for table in pair])
     return [pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)]
 

@@ -51,6 +51,12 @@ class Strip:
     exemplars: Exemplars | None = None
 
 
+def drawn(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of features that were visualized: a judge can tell those of their site apart (see the option `ceiling`
+    of the experiment `visualize`)."""
+    return table[table["picture"].notna()]
+
+
 def shown(png: bytes, dead: bool) -> np.ndarray:
     """A visualization as figures show it, uint8 [h, w, 3]: crossed out where it is dead."""
     return overlays.crossed_out(decode(png)) if dead else decode(png)

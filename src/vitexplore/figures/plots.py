@@ -63,7 +63,9 @@ def contact_sheet(
 def picture_rows(rows: Sequence[Row], title: str, note: str = "") -> Figure:
     """Rows of small square pictures: each row's label at its left, a caption above each picture, under the title a
     ``note`` on how to read them. All on one axis, whose unit is a picture's side, and without a layout engine: hundreds
-    of axes take seconds."""
+    of axes take seconds. Without ``rows`` a message."""
+    if not rows:
+        return message(f"{title}: there are none")
     lines = max(len(caption.splitlines()) for _, cells in rows for _, caption in cells)
     head = 0.06 + LINE / SIDE * lines  # over a picture
     down = 1.06 + head  # from one picture to the next
@@ -130,5 +132,5 @@ def bars(table: pd.DataFrame, x: str, y: str, hue: str, title: str, labels: tupl
 def message(text: str) -> Figure:
     """A figure that says why there is none."""
     figure = Figure(figsize=(6, 1.2))
-    figure.text(0.5, 0.5, text, ha="center", va="center")
+    figure.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center")
     return figure

@@ -39,15 +39,11 @@ def show(graph: Graph) -> dict[Path, Figure | pd.DataFrame]:
         of = {choice: mine for choice, mine in portraits.groupby("chosen_for")}
         by_depth, coding = (of.get(choice, portraits.iloc[:0]) for choice in ("depth", "concept"))
         title = f"{model}: features of each block that tell most of some factor of the images"
-        found[graph.figure(f"depth_{model}")] = sheet(depth_rows(by_depth), title, OF_DEPTH)
+        found[graph.figure(f"depth_{model}")] = plots.picture_rows(depth_rows(by_depth), title, OF_DEPTH)
         found[graph.summary(f"depth_{model}")] = by_depth[BY_DEPTH]
         rows, title = concept_rows(coding, winners, images), f"{model}: the feature that tells each concept best"
-        found[graph.figure(f"concepts_{model}")] = sheet(rows, title, OF_CONCEPTS)
+        found[graph.figure(f"concepts_{model}")] = plots.picture_rows(rows, title, OF_CONCEPTS)
     return found
-
-
-def sheet(rows: list[plots.Row], title: str, note: str) -> Figure:
-    return plots.picture_rows(rows, title, note) if rows else plots.message(f"{title}: there are none")
 
 
 def depth_rows(by_depth: pd.DataFrame) -> list[plots.Row]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures import feature_rows
+from vitexplore.figures import feature_rows, plots
 from vitexplore.figures.feature_rows import (
     HOW_TO_READ,
     OF_IMAGES,
@@ -13,6 +13,7 @@ from vitexplore.figures.feature_rows import (
     Exemplars,
     Strip,
     activation,
+    drawn,
     shown,
 )
 from vitexplore.figures.tables import collected_images, exemplars_of
@@ -27,11 +28,16 @@ def show(graph: Graph) -> dict[Path, Figure]:
     found, collected = {}, graph.top_images_models()
     for model in graph.models("visualize"):
         for depth, mine in rows_of(graph.table("visualize", model), model).groupby("depth", sort=False):
-            chosen = first_of_each_site(mine)
-            top = {}
+            sheet, seen = graph.figure(f"visualizations_{model}_{depth}"), drawn(mine)
+            if seen.empty:
+                found[sheet] = plots.message(
+                    f"{model}, {depth}: nothing is drawn, its judge cannot tell features apart"
+                )
+                continue
+            chosen, top = first_of_each_site(seen), {}
             if model in collected:
                 top = exemplars_of(graph, model, collected_images(graph), chosen)
-            found[graph.figure(f"visualizations_{model}_{depth}")] = draw(chosen, top)
+            found[sheet] = draw(chosen, top)
     return found
 
 

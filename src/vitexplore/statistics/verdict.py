@@ -60,13 +60,15 @@ def beyond(estimate: Estimate, direction: str, margin: float) -> bool:
 
 
 def of_statement(comparisons: Sequence[str], room: bool, one_control: bool = False) -> str:
-    """A statement's decision from those of its comparisons: NO_ROOM where its gate failed; FAILS, MIXED or UNDECIDED
-    where one of them is, for all must lie beyond the margin. It HOLDS where they all hold; else it is NOT_SPECIFIC, or
-    UNDECIDED where one has NO_LEAD. With ``one_control`` the comparisons are the inner blocks of one network, as the
-    control's are: a control makes the statement too only where it passes them all, so that it is enough that it fails
-    one and is behind there."""
+    """A statement's decision from those of its comparisons: NO_ROOM where its gate failed, UNDECIDED where nothing was
+    compared; FAILS, MIXED or UNDECIDED where one of them is, for all must lie beyond the margin. It HOLDS where they
+    all hold; else it is NOT_SPECIFIC, or UNDECIDED where one has NO_LEAD. With ``one_control`` the comparisons are the
+    inner blocks of one network, as the control's are: a control makes the statement too only where it passes them all,
+    so that it is enough that it fails one and is behind there."""
     if not room:
         return NO_ROOM
+    if not comparisons:
+        return UNDECIDED
     if short := next((found for found in (FAILS, MIXED, UNDECIDED) if found in comparisons), None):
         return short
     if all(found == HOLDS for found in comparisons) or (one_control and HOLDS in comparisons):

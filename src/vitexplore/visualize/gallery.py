@@ -51,7 +51,7 @@ def visualize_to_folder(
                 )
                 rows.append(rows_of(name, objective, found))
                 write_pictures(out, rows[-1]["file"], drawn(found))
-                losses.append(loss_table(objective.labels, found, site=name))
+                losses.append(loss_table(objective.labels, found.loss, site=name))
         provenance = of_model(model, "", "none", seed)
         table = pd.concat(rows, ignore_index=True)
         write_table(out / "losses.parquet", pd.concat(losses, ignore_index=True), provenance)

@@ -92,21 +92,51 @@ def score_table(
     quality.py."""
     pictures, own = runs[0].images, torch.tensor(features)
     exemplars_gk = exemplar_sets(top)
-    natural = top[top["rank"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
     ratio, percentile = relative_activation(runs[0].score, natural_nc[:, own].T)
+    table = known_table(site, features, top, judge)
+    table["score"] = runs[0].score.numpy()
+    table["ratio"], table["percentile"] = ratio.numpy(), percentile.numpy()
+    table["dead"] = ((percentile <= DEAD) | silent(site, runs[0].score)).numpy()
+    table["score_other"] = _on_the_next(model, site, own, pictures)
+    table["high_frequency"] = high_frequency_share(pictures).numpy()
+    table["path_agreement"] = _path_agreement(model, site, pictures, loader, exemplars_gk[own, :QUERIES])
+    if judge is None:
+        return table
+    shown_sfc = torch.stack([judge.describe(run.images) for run in runs])
+    exemplars_gkc = judge.look_up(exemplars_gk)
+    table["identification"] = identification(shown_sfc[0], exemplars_gkc, own).numpy()
+    table["interpretability"] = _interpretability(judge, shown_sfc, loader.indices, natural_nc[:, own].T)
+    images_nc = judge.look_up(loader.indices[:NATURAL])
+    table["kernel_distance"] = kernel_distance(shown_sfc[0], images_nc).numpy()
+    table["kernel_distance_natural"] = natural_kernel_distance(images_nc).mean().item()
+    driven_fc = judge.activations(counterpart(model, site, judge.model), pictures)
+    table["transferability"] = transferability(natural_nc[:, own], judged_nc, driven_fc).numpy()
+    if len(features) > 1:
+        table["kernel_distance_of_sets"] = kernel_distance_of_sets(shown_sfc[0], images_nc)
+        table["transferability_other"] = transferability(natural_nc[:, own], judged_nc, driven_fc.roll(-1, 0)).numpy()
+        table["identification_other"] = identification(shown_sfc[0].roll(-1, 0), exemplars_gkc, own).numpy()
+        if len(runs) > 1:
+            table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
+    return table
+
+
+def known_table(site: Site, features: Sequence[int], top: pd.DataFrame, judge: Judge | None) -> pd.DataFrame:
+    """The rows of ``score_table`` with what is known before anything is visualized: ``natural`` and, with a judge,
+    ``identification_natural``, ``ceiling`` and ``ceiling_low``. No feature is ``dead``, all other scores are NaN."""
+    natural = top[top["rank"] == 0].set_index("feature")["score"].loc[list(features)].to_numpy()
     table = pd.DataFrame(
         {
             "site": site.kind,
             "block": site.block,
             "feature": features,
-            "score": runs[0].score.numpy(),
+            "score": np.nan,
             "natural": natural,
-            "ratio": ratio.numpy(),
-            "percentile": percentile.numpy(),
-            "dead": ((percentile <= DEAD) | silent(site, runs[0].score)).numpy(),
-            "score_other": _on_the_next(model, site, own, pictures),
-            "high_frequency": high_frequency_share(pictures).numpy(),
-            "path_agreement": _path_agreement(model, site, pictures, loader, exemplars_gk[own, :QUERIES]),
+            "ratio": np.nan,
+            "percentile": np.nan,
+            "dead": False,
+            "score_other": np.nan,
+            "high_frequency": np.nan,
+            "path_agreement": np.nan,
             "identification": np.nan,
             "identification_other": np.nan,
             "identification_natural": np.nan,
@@ -122,27 +152,17 @@ def score_table(
             "transferability_other": np.nan,
         }
     )
-    if judge is None:
-        return table
-    shown_sfc = torch.stack([judge.describe(run.images) for run in runs])
-    exemplars_gkc = judge.look_up(exemplars_gk)
-    natural_g = natural_identification(exemplars_gkc)
-    table["identification"] = identification(shown_sfc[0], exemplars_gkc, own).numpy()
-    table["identification_natural"] = natural_g[own].numpy()
-    table["ceiling"], table["ceiling_low"] = mean_and_low(natural_g.numpy())
-    table["interpretability"] = _interpretability(judge, shown_sfc, loader.indices, natural_nc[:, own].T)
-    images_nc = judge.look_up(loader.indices[:NATURAL])
-    table["kernel_distance"] = kernel_distance(shown_sfc[0], images_nc).numpy()
-    table["kernel_distance_natural"] = natural_kernel_distance(images_nc).mean().item()
-    driven_fc = judge.activations(counterpart(model, site, judge.model), pictures)
-    table["transferability"] = transferability(natural_nc[:, own], judged_nc, driven_fc).numpy()
-    if len(features) > 1:
-        table["kernel_distance_of_sets"] = kernel_distance_of_sets(shown_sfc[0], images_nc)
-        table["transferability_other"] = transferability(natural_nc[:, own], judged_nc, driven_fc.roll(-1, 0)).numpy()
-        table["identification_other"] = identification(shown_sfc[0].roll(-1, 0), exemplars_gkc, own).numpy()
-        if len(runs) > 1:
-            table["seed_agreement"] = seed_agreement(shown_sfc).numpy()
+    if judge:
+        told_g = told(judge, top).numpy()
+        table["identification_natural"] = told_g[list(features)]
+        table["ceiling"], table["ceiling_low"] = mean_and_low(told_g)
     return table
+
+
+def told(judge: Judge, top: pd.DataFrame) -> Tensor:
+    """How well ``judge`` tells each feature of a site by a held-out exemplar, float [g]. ``top``: as in
+    ``score_table``."""
+    return natural_identification(judge.look_up(exemplar_sets(top)))
 
 
 def counterpart(model: Model, site: Site, other: Model) -> Site:
@@ -169,15 +189,16 @@ def mean_and_low(values: np.ndarray) -> tuple[float, float]:
     return mean, mean - stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
 
 
-def loss_table(features: Sequence[int], found: Visualization, **where: object) -> pd.DataFrame:
-    """The loss curves of a visualization: columns of ``where``, one value each, then feature, step, loss."""
-    steps = len(found.loss)
+def loss_table(features: Sequence[int], loss_sf: Tensor, **where: object) -> pd.DataFrame:
+    """The loss curves of a visualization, float [steps, f]: columns of ``where``, one value each, then feature, step,
+    loss."""
+    steps = len(loss_sf)
     return pd.DataFrame(
         {
             **where,
             "feature": np.tile(features, steps),
             "step": np.repeat(np.arange(steps), len(features)),
-            "loss": found.loss.numpy().reshape(-1),
+            "loss": loss_sf.numpy().reshape(-1),
         }
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vitexplore.data.images import ImageSet
+from vitexplore.figures.feature_rows import drawn
 from vitexplore.figures.paper.tiles import Missing
 from vitexplore.figures.tables import OWN_SITES, best_of, collected_images, looks, maps_of, winners_of
 from vitexplore.graph import Graph
@@ -39,7 +40,7 @@ class Features:
     def visualized(self) -> pd.DataFrame:
         """The features of which there are visualizations at which they fire: block, feature, picture."""
         table = "portraits" if self.model in self.graph.models("portraits") else "visualize"
-        rows = rows_of(self.graph.table(table, self.model), self.model)
+        rows = drawn(rows_of(self.graph.table(table, self.model), self.model))
         own = rows["site"].isin(OWN_SITES) if "site" in rows else True
         return rows[own & ~rows["dead"].astype(bool)].reset_index(drop=True)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, shown
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, drawn, shown
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
 from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
@@ -18,7 +18,7 @@ def data(graph: Graph) -> Tiles:
     """Rows: model, recipe, site, depth, block, feature, identification (of the feature), mean_identification and
     features (of all of that site and depth)."""
     for model in graph.models("visualize"):
-        table = rows_of(graph.table("visualize", model), model)
+        table = drawn(rows_of(graph.table("visualize", model), model))
         if set(SITES) <= set(table["site"]):
             break
     else:
