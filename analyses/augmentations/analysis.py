@@ -69,7 +69,7 @@ def bars(summary: pd.DataFrame) -> Figure:
     """Identification of the whole recipes and of each less a part."""
     title = "What a recipe loses with each of its parts"
     if summary["identification"].isna().all():
-        return plots.message(f"{title}: there are none")
+        return plots.message(f"{title}: nothing to show")
     parts = summary["variant"].str.partition("-")
     rows = summary.assign(recipe=parts[0], part=parts[2].replace("", "whole").str.replace("_", "\n"))
     labels = (

@@ -104,7 +104,7 @@ def scores(summary: pd.DataFrame) -> Figure:
     labels = ("site", "identification less its ceiling\n(rank AUROC; 0: as by a natural image)")
     title = "How well a judge tells the feature by its picture"
     if means.empty:
-        return plots.message(f"{title}: there are none")
+        return plots.message(f"{title}: nothing to show")
     figure = plots.bars(means, "site", "less_ceiling", "model", title, labels)
     figure.axes[0].axhline(0, color="black")
     return figure

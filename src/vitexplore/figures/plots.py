@@ -65,7 +65,7 @@ def picture_rows(rows: Sequence[Row], title: str, note: str = "") -> Figure:
     ``note`` on how to read them. All on one axis, whose unit is a picture's side, and without a layout engine: hundreds
     of axes take seconds. Without ``rows`` a message."""
     if not rows:
-        return message(f"{title}: there are none")
+        return message(f"{title}: nothing to show")
     lines = max(len(caption.splitlines()) for _, cells in rows for _, caption in cells)
     head = 0.06 + LINE / SIDE * lines  # over a picture
     down = 1.06 + head  # from one picture to the next
