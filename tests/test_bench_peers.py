@@ -167,8 +167,10 @@ def test_bars_compare_seconds_and_each_quality_with_each_peer():
 def test_bars_are_over_the_features_that_a_peer_draws_and_one_that_draws_none_misses():
     mine = rows("ours", 1, 2, [0.5, 0.9], 0.2)
     mine["cpu_seconds"] = [1.0, 9.0]
-    found = against_bars(pd.concat([rows("half", 20, 2, [0.5, 0.9], 0.2)[:1], mine]), {"half": 2, "absent": 2})
-    half, absent = found[:-1], found[-1:]
+    table = pd.concat([rows("half", 20, 2, [0.5, 0.9], 0.2)[:1], rows("whole", 20, 2, [0.5, 0.9], 0.2), mine])
+    found = against_bars(table, {"half": 2, "whole": 2, "absent": 2})
+    half, whole, absent = found[:5], found[5:10], found[10:]
+    assert whole["measured"].tolist() == [1, 4, 0.5, 0.5, 0.5]
     assert half["measured"].tolist() == [0.5, 20, 0.5, 0.5, 0.5] and not half["reached"].iloc[0]
     assert absent["measured"].tolist() == [0] and not absent["reached"].item()
 

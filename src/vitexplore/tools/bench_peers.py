@@ -96,10 +96,10 @@ def against_bars(table: pd.DataFrame, peers: Mapping[str, int]) -> pd.DataFrame:
         found.append((f"{peer}: share of its pictures that it draws", 1.0, len(of.get(peer, ())) / asked))
         if peer not in of:
             continue
-        common = of[peer].index
-        seconds = {way: rows.loc[common, "cpu_seconds"].mean() for way, rows in of.items()}
-        name = rival(seconds[peer], {way: seconds[way] for way in of if way not in peers})
-        found.append((f"{peer}: its processor seconds over those of {name}", TENTH, seconds[peer] / seconds[name]))
+        own, theirs = [way for way in of if way not in peers], of[peer]["cpu_seconds"].mean()
+        seconds = {way: of[way].loc[of[peer].index, "cpu_seconds"].mean() for way in own}
+        name = rival(theirs, seconds)
+        found.append((f"{peer}: its processor seconds over those of {name}", TENTH, theirs / seconds[name]))
         for column, sign in QUALITIES.items():
             lead = sign * (of[name][column] - of[peer][column]).dropna()
             what = f"{peer}: share of features in which {name} is better by {column}"
