@@ -16,6 +16,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/experiments.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/planted.smk"
 include: "workflow/rules/bench.smk"
 
 

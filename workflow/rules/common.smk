@@ -15,6 +15,7 @@ sys.path.insert(0, SOURCE)
 # jobs run in the environment that Snakemake runs in, whether or not it is activated, and on this checkout
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]), PYTHONPATH=SOURCE)
 
+from vitexplore.claims import instrument as claim_instruments
 from vitexplore.claims import text as claim_texts
 from vitexplore.code_hash import code_hash
 from vitexplore.data.layouts import folder_state

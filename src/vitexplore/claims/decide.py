@@ -57,7 +57,6 @@ COLUMNS = [
 ]
 PAPER, EXTENSION = "paper", "extension"  # roles: what the paper says decides a claim, what we add does not
 PAPER_WEIGHTS, OTHER_WEIGHTS = "the paper's weights", "other weights"  # scopes
-NOT_VALIDATED = "not validated"  # an instrument: it was not tried on networks that are built to have the property
 UNKNOWN = "run the scale `paper`"  # what is known of the paper's models from a run of others
 NOTHING = Estimate(nan, nan, nan, "0")  # of a statement without comparisons
 SUCH = 3  # models from which on an interval for others like them is given
@@ -188,9 +187,13 @@ def pooled(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> pd.DataF
     return summary.assign(model=summary["model"].map(found))
 
 
-def claim_rows(claim: Claim, analysis: Analysis, table: pd.DataFrame) -> list[dict[str, Any]]:
+def claim_rows(
+    claim: Claim, analysis: Analysis, table: pd.DataFrame, instruments: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """Rows with COLUMNS: the claim's own, without a statement; then for each statement the row that decides it, with a
-    word, one for each model (or training seed), and one for models like these."""
+    word, one for each model (or training seed), and one for models like these. ``instruments``: see
+    claims/instrument.py."""
+    instruments = instruments or {}
     identities = table.drop_duplicates("model").set_index("model")[["architecture", "weights"]]
     statements, decisions, scopes = [], [], []
     of_paper = any(statement["role"] == PAPER for statement in claim.statements.values())  # else they all decide
@@ -201,13 +204,14 @@ def claim_rows(claim: Claim, analysis: Analysis, table: pd.DataFrame) -> list[di
         }
         decision = of_statement(list(decided.values()), _room(found, statement), found.one_control)
         scope = _scope(identities.loc[list(found.models)])
-        statements += _statement_rows(name, statement, found, decided, decision, scope, identities)
+        first, *others = _statement_rows(name, statement, found, decided, decision, scope, identities)
+        statements += [first | {"instrument": instruments.get(name)}, *others]
         if statement["role"] == PAPER or not of_paper:
             decisions.append(decision)
             scopes.append(scope)
     scope = PAPER_WEIGHTS if set(scopes) == {PAPER_WEIGHTS} else OTHER_WEIGHTS
     word = _word(of_claim(decisions), scope)
-    first = {"scope": scope, "word": word, "instrument": NOT_VALIDATED, "values": agreement(analysis.table)}
+    first = {"scope": scope, "word": word, "instrument": instruments.get(""), "values": agreement(analysis.table)}
     first["on_paper_models"] = word if scope == PAPER_WEIGHTS else UNKNOWN
     rows = [first, *statements]
     return [dict.fromkeys(COLUMNS) | {"claim": claim.name, "statement": ""} | row for row in rows]
@@ -251,7 +255,6 @@ def _statement_rows(
         "gate": statement["gate"]["margin"] if "gate" in statement else None,
         "gate_value": min(gate.low for gate in found.gate) if found.gate else None,
         "word": _word(decision, scope),
-        "instrument": NOT_VALIDATED,
         "on_paper_models": _word(decision, scope) if scope == PAPER_WEIGHTS else UNKNOWN,
     }
     each = {of: statistic.estimate() for of, statistic in comparison.each.items()} if comparison else {}

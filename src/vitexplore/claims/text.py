@@ -60,6 +60,11 @@ class Claim:
         """By id, the main one first."""
         return {s["id"]: s for s in self.text["statements"]}
 
+    @property
+    def twins(self) -> dict[str, dict[str, str]]:
+        """By twin, the word that is wanted of each statement of which it is known (see planted/)."""
+        return self.text.get("twins", {})
+
 
 def read_claim(folder: Path, schema: Path) -> Claim:
     """The claim of a folder of analyses/. Raises InputError when its claim.yaml is not as ``schema`` wants it."""

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysis
+from vitexplore.claims.instrument import KEPT, instruments
 from vitexplore.claims.render import to_caption
 from vitexplore.claims.text import SCHEMA, read_claim
 from vitexplore.figures import plots
@@ -20,7 +21,8 @@ def write_claim(graph: Graph, name: str) -> None:
     try:
         with style():
             analysis = run_analysis(claim, *measured)
-        rows, table, figures = claim_rows(claim, analysis, measured[0]), analysis.table, analysis.figures
+        rows = claim_rows(claim, analysis, measured[0], instruments(claim, graph.root / KEPT))
+        table, figures = analysis.table, analysis.figures
     except NotTested as reason:
         rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
     for figure in claim.figures:

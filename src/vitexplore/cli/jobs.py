@@ -87,6 +87,22 @@ def train(recipe: str, seed: int, /, *, out: Path, workers: Workers = 1) -> None
     train_recipe(recipe, seed, workers, out)
 
 
+def twin(name: str, /, *, out: Path, workers: Workers = 1) -> None:
+    """Train a twin of the lab's ViT, which has a claim's property, or lacks it, by construction."""
+    from vitexplore.planted.train import train_twin
+
+    train_twin(name, max(workers, 1), out)
+
+
+def instrument(*, analyses: Path, out: Path, figure: Path, threads: Threads = 1) -> None:
+    """Try every claim's instrument on its twins."""
+    from vitexplore.planted.instrument import write
+    from vitexplore.threads import use_threads
+
+    use_threads(threads)
+    write(analyses, out, figure)
+
+
 def promote(*folders: Path) -> None:
     """Ship trained lab models with the package."""
     from vitexplore.tools.promote import promote
@@ -165,6 +181,8 @@ JOBS = (
     claim,
     claims,
     train,
+    twin,
+    instrument,
     promote,
     prefetch,
     download,

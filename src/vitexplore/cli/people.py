@@ -178,6 +178,27 @@ def check(
     return check(table, analyses, scale)
 
 
+def instrument(
+    *,
+    checkpoint: Annotated[Path, Parameter(help="weights: a safetensors file, or a plain state dict")],
+    architecture: Annotated[str, Parameter(help="lab_vit, or another of the lab's")] = "lab_vit",
+    claims: Annotated[list[str], Parameter(consume_multiple=True, negative="", help="folders of analyses/")],
+    cores: Annotated[int, Parameter(show_default=False, help="how many; all if left out")] = CORES,
+    out: Annotated[Path | None, Parameter(help="CSV of the rows; printed alone if left out")] = None,
+) -> None:
+    """Decide claims on a network of your own, in the place of the lab's: a row for each statement.
+
+    `snakemake instrument` does the same for networks that are built to have a claim's property, or to lack it.
+    """
+    from vitexplore.io import write_atomically
+    from vitexplore.tools.instrument import on_checkpoint
+
+    table = on_checkpoint(checkpoint, architecture, claims, str(cores))
+    if out:
+        write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    sys.stdout.write(f"{table.to_string(index=False, float_format='%.3g')}\n")
+
+
 def keep(
     finished: Annotated[Path, Parameter(help="results/SCALE of a finished run")],
     /,
@@ -300,6 +321,7 @@ COMMANDS = {
         replicate: "replicate --configfile workflow/scales/photos.yaml --config images=photos",
         report: "report --configfile workflow/scales/photos.yaml --config images=photos",
         check: "check results/lab/claims.csv --scale lab",
+        instrument: "instrument --checkpoint mine.safetensors --claims local_until_last learned_pooling",
         keep: "keep results/lab --out results/reference --pages README.md docs/benches.md",
         figures: "figures results/reference",
         convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",

@@ -1,0 +1,90 @@
+"""Does each claim's instrument work? Every twin's tables through the claim's analysis, held against the word wanted."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vitexplore.claims.decide import claim_rows, run_analysis
+from vitexplore.claims.instrument import COLUMNS, INSENSITIVE, NOT_SPECIFIC, VALID, instrument_code
+from vitexplore.claims.text import Claim, claims_in_order
+from vitexplore.figures import plots
+from vitexplore.io import write_atomically
+from vitexplore.planted.figure import drawn
+from vitexplore.planted.lab import FULL, Budget, Lab
+from vitexplore.planted.twins import Twin, of_claim, weights_folder
+from vitexplore.progress import track
+
+log = logging.getLogger(__name__)
+SEEN = "seen"
+HAS_IT, LACKS_IT, LADDER = "has it", "lacks it", "ladder"
+
+
+def validate(claims: Mapping[str, Claim], budget: Budget = FULL) -> pd.DataFrame:
+    """A row for each statement on each twin of ``claims``; see claims/instrument.py for the columns."""
+    lab = Lab(budget)
+    twins = [twin for name in claims for twin in of_claim(name)]
+    rows = [row for twin in track(twins, "twins", len(twins)) for row in rows_of_twin(claims[twin.claim], twin, lab)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def rows_of_twin(claim: Claim, twin: Twin, lab: Lab) -> list[dict[str, Any]]:
+    """Of each statement of ``claim``: what was measured on the twin, and whether that is what was wanted."""
+    log.info("%s: twin %s, strength %g", claim.name, twin.name, twin.strength)
+    at_full = twin.strength == full_strength(twin)
+    about = {
+        "claim": claim.name,
+        "twin": twin.name,
+        "strength": twin.strength,
+        "accuracy": accuracy_of(twin.name),
+        "code": instrument_code(claim),
+    }
+    rows = []
+    for row in measured(claim, twin.tables(lab)):
+        wanted = claim.twins[twin.name].get(row["statement"], "")
+        kind = (HAS_IT if wanted == SEEN else LACKS_IT if wanted else "") if at_full else LADDER
+        judged_by = judged(wanted, row["word"]) if at_full else ""
+        rows.append(about | row | {"kind": kind, "wanted": wanted if at_full else "", "instrument": judged_by})
+    return rows
+
+
+def measured(claim: Claim, tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Statement, role, measured, low, high, n and word of each statement of ``claim`` on ``tables``."""
+    rows = claim_rows(claim, run_analysis(claim, *tables), tables[0])
+    kept = ("statement", "role", "measured", "low", "high", "n", "word")
+    return [{name: row[name] for name in kept} for row in rows if row["statement"] and row["word"]]
+
+
+def full_strength(twin: Twin) -> float:
+    """The first strength at which a twin is listed; the others are steps of its ladder."""
+    return next(each.strength for each in of_claim(twin.claim) if each.name == twin.name)
+
+
+def judged(wanted: str, word: str) -> str:
+    """VALID where the word is right; INSENSITIVE where what is there is not seen, NOT_SPECIFIC where what is not there
+    is; empty where nothing is wanted."""
+    if not wanted:
+        return ""
+    if wanted == SEEN:
+        return VALID if word == SEEN else INSENSITIVE
+    return NOT_SPECIFIC if word == SEEN else VALID
+
+
+def accuracy_of(twin: str) -> float | None:
+    """Top-1 accuracy of a trained twin, 0 to 1."""
+    path = weights_folder() / f"{twin}.json"
+    return json.loads(path.read_text())["test_top1"] if path.exists() else None
+
+
+def write(analyses: Path, out: Path, figure: Path) -> None:
+    """Write the table of ``validate`` of all claims of the folder ``analyses`` as CSV, and its figure."""
+    claims = {name: claim for name, claim in claims_in_order(analyses).items() if claim}
+    table = validate(claims)
+    margins = {
+        (name, each): said["margin"] for name, claim in claims.items() for each, said in claim.statements.items()
+    }
+    plots.save(drawn(table, margins), figure)
+    write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
