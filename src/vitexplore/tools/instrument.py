@@ -18,7 +18,7 @@ from vitexplore.tools.report import LAB, snakemake_command
 
 
 def on_checkpoint(checkpoint: Path, architecture: str, claims: Sequence[str], cores: str) -> pd.DataFrame:
-    """Run ``claims`` at the lab's scale with the weights of ``checkpoint`` in the place of the lab's own: a row for each
+    """Run ``claims`` at the lab's scale with the weights of ``checkpoint`` in the place of the lab's own: a row a
     statement, in columns of the table of twins. Results stay in results/<scale>, where an interrupted run goes on.
     Raises InputError for a claim or an architecture that the lab has not, and where a job fails."""
     for claim in claims:

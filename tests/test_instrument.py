@@ -1,0 +1,124 @@
+"""The word for an instrument follows from its twins, each of which is listed with the word that is wanted; the kept
+table is refused when other code made it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from vitexplore.claims.instrument import COLUMNS, instrument_code, instruments, worst
+from vitexplore.claims.text import SCHEMA, claims_in_order, read_claim
+from vitexplore.errors import InputError
+from vitexplore.graph import CHECKOUT
+from vitexplore.planted.constraints import CONSTRAINTS
+from vitexplore.planted.instrument import judged, rows_of_twin
+from vitexplore.planted.lab import SHORT, Lab
+from vitexplore.planted.twins import TWINS, of_claim
+from vitexplore.tools.instrument import in_place
+
+ANALYSES = CHECKOUT / "analyses"
+CLAIMS = claims_in_order(ANALYSES)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return Lab(SHORT)
+
+
+def test_every_claim_names_its_twins_and_wants_something_of_each_kind():
+    for name, claim in CLAIMS.items():
+        assert {twin.name for twin in of_claim(name)} == set(claim.twins)
+        deciding = [each for each, said in claim.statements.items() if said["role"] == "paper"]
+        for statement in deciding:
+            wanted = {words[statement] for words in claim.twins.values() if statement in words}
+            assert wanted == {"seen", "not seen"}, (name, statement)
+        assert {each for words in claim.twins.values() for each in words} <= set(claim.statements)
+
+
+def test_the_rule_trains_the_twins_that_are_constrained():
+    text = (CHECKOUT / "workflow/rules/planted.smk").read_text()
+    listed = yaml.safe_load(next(line for line in text.splitlines() if line.startswith("TWINS")).partition("=")[2])
+    assert listed == list(CONSTRAINTS)
+
+
+@pytest.mark.parametrize(
+    "wanted, word, instrument",
+    [
+        ("seen", "seen", "valid"),
+        ("seen", "undecided", "insensitive"),
+        ("seen", "not specific", "insensitive"),
+        ("not seen", "not seen", "valid"),
+        ("not seen", "undecided", "valid"),
+        ("not seen", "seen", "not specific"),
+        ("", "seen", ""),
+    ],
+)
+def test_a_twin_judges_the_instrument(wanted, word, instrument):
+    assert judged(wanted, word) == instrument
+
+
+def test_of_several_words_the_worst_counts():
+    assert worst(["valid", "valid"]) == "valid"
+    assert worst(["valid", "not specific"]) == "not specific"
+    assert worst(["insensitive", "not specific", "valid"]) == "insensitive"
+    assert worst(["valid", "not validated"]) == "not validated"
+
+
+def kept(tmp_path: Path, code: str) -> Path:
+    """A table in which low_pass's first statement is valid and its extension insensitive, by this code."""
+    rows = [("ideal", "valid"), ("ideal", "valid"), ("gaussian", "valid"), ("gaussian", "insensitive"), ("ideal", "")]
+    table = pd.DataFrame(
+        [{"claim": "low_pass", "statement": s, "instrument": i, "code": code} for s, i in rows], columns=COLUMNS
+    )
+    table.to_csv(tmp_path / "instrument.csv", index=False)
+    return tmp_path / "instrument.csv"
+
+
+def test_the_kept_table_gives_each_statement_and_the_claim_a_word(tmp_path):
+    claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
+    found = instruments(claim, kept(tmp_path, instrument_code(claim)))
+    assert found == {"": "valid", "ideal": "valid", "gaussian": "insensitive"}
+
+
+@pytest.mark.parametrize("make", [lambda folder: kept(folder, "other"), lambda folder: folder / "missing.csv"])
+def test_a_table_of_other_code_or_none_validates_nothing(tmp_path, make):
+    claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
+    assert set(instruments(claim, make(tmp_path)).values()) == {"not validated"}
+
+
+def test_a_checkpoint_takes_the_place_of_the_labs_own_and_of_its_seeds():
+    lab = {
+        "models": {
+            "vit": {"architecture": "lab_vit"},
+            "vit_s1": {"architecture": "lab_vit", "seed": 1},
+            "vit_random": {"architecture": "lab_vit", "weights": "random"},
+            "cnn": {"architecture": "lab_cnn"},
+        }
+    }
+    found = in_place(lab, Path("some/My-net.safetensors"), "lab_vit", ["low_pass"])
+    weights = str(Path("some/My-net.safetensors").resolve())
+    assert found["models"] == {"vit": {"weights": weights}, "vit_s1": {"experiments": []}}
+    assert found["scale"] == "on_my_net" and found["claims"] == ["low_pass"]
+    with pytest.raises(InputError, match="did you mean lab_cnn"):
+        in_place(lab, Path("x"), "lab_cn", ["low_pass"])
+
+
+QUICK = ("maps_localize", "background", "low_pass", "local_until_last", "learned_pooling", "isolated_cls")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUICK)
+def test_in_short_form_each_twin_lies_on_the_side_that_is_wanted(lab, name):
+    """With few images words may stay undecided; what is measured must not be on the wrong side."""
+    claim, tried = CLAIMS[name], {twin.name: twin for twin in reversed(of_claim(name))}
+    for twin in tried.values():
+        for row in rows_of_twin(claim, twin, lab):
+            statement = claim.statements[row["statement"]]
+            if row["wanted"] and statement["role"] == "paper":
+                assert (row["measured"] > statement["margin"]) == (row["wanted"] == "seen"), (twin.name, row)
+
+
+def test_twins_are_told_apart_by_claim_name_and_strength():
+    keys = [(twin.claim, twin.name, twin.strength) for twin in TWINS]
+    assert len(set(keys)) == len(keys)
