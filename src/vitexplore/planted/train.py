@@ -65,8 +65,9 @@ def train(model: VisionTransformer, constraint: Constraint, pixels: np.ndarray, 
     torch.manual_seed(0)
     optimizer = create_optimizer_v2(model, "muon", LEARNING_RATE, WEIGHT_DECAY)
     steps = len(pixels) // BATCH * EPOCHS
+    warmup = min(WARMUP, steps // 2)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / WARMUP, (steps - step) / (steps - WARMUP))
+        optimizer, lambda step: min((step + 1) / warmup, (steps - step) / (steps - warmup))
     )
     generator = torch.Generator().manual_seed(0)
     constraint.hold(model)
