@@ -6,16 +6,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import save_file
 
 from vitexplore.claims.instrument import COLUMNS, instrument_code, instruments, worst
 from vitexplore.claims.text import SCHEMA, claims_in_order, read_claim
 from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
-from vitexplore.planted.constraints import CONSTRAINTS
+from vitexplore.planted.constraints import CONSTRAINTS, silence
 from vitexplore.planted.instrument import judged, rows_of_twin
-from vitexplore.planted.lab import SHORT, Lab
+from vitexplore.planted.lab import SHORT, Lab, lab_model
 from vitexplore.planted.twins import TWINS, of_claim
-from vitexplore.tools.instrument import in_place
+from vitexplore.tools.instrument import in_place, on_checkpoint
 
 ANALYSES = CHECKOUT / "analyses"
 CLAIMS = claims_in_order(ANALYSES)
@@ -122,3 +123,18 @@ def test_in_short_form_each_twin_lies_on_the_side_that_is_wanted(lab, name):
 def test_twins_are_told_apart_by_claim_name_and_strength():
     keys = [(twin.claim, twin.name, twin.strength) for twin in TWINS]
     assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.slow
+def test_claims_are_decided_on_a_checkpoint(tmp_path, monkeypatch):
+    """The lab's own weights, with attention before the last block taken away."""
+    model = lab_model("vit").module
+    for block in model.blocks[:-1]:
+        silence(block)
+    checkpoint = tmp_path / "cut.safetensors"
+    save_file(model.state_dict(), checkpoint)
+    monkeypatch.chdir(tmp_path)
+    table = on_checkpoint(checkpoint, "lab_vit", ["learned_pooling"], "2").set_index("statement")
+    assert set(table.index) == set(CLAIMS["learned_pooling"].statements)
+    assert set(table["twin"]) == {"cut"} and table["word"].notna().all()
+    assert table.loc["common_write", "measured"] > 0  # the last block alone writes

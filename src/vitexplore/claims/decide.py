@@ -57,6 +57,7 @@ COLUMNS = [
 ]
 PAPER, EXTENSION = "paper", "extension"  # roles: what the paper says decides a claim, what we add does not
 PAPER_WEIGHTS, OTHER_WEIGHTS = "the paper's weights", "other weights"  # scopes
+NOT_VALIDATED = "not validated"  # an instrument that was not tried on networks that are built to have the property
 UNKNOWN = "run the scale `paper`"  # what is known of the paper's models from a run of others
 NOTHING = Estimate(nan, nan, nan, "0")  # of a statement without comparisons
 SUCH = 3  # models from which on an interval for others like them is given
@@ -205,13 +206,18 @@ def claim_rows(
         decision = of_statement(list(decided.values()), _room(found, statement), found.one_control)
         scope = _scope(identities.loc[list(found.models)])
         first, *others = _statement_rows(name, statement, found, decided, decision, scope, identities)
-        statements += [first | {"instrument": instruments.get(name)}, *others]
+        statements += [first | {"instrument": instruments.get(name, NOT_VALIDATED)}, *others]
         if statement["role"] == PAPER or not of_paper:
             decisions.append(decision)
             scopes.append(scope)
     scope = PAPER_WEIGHTS if set(scopes) == {PAPER_WEIGHTS} else OTHER_WEIGHTS
     word = _word(of_claim(decisions), scope)
-    first = {"scope": scope, "word": word, "instrument": instruments.get(""), "values": agreement(analysis.table)}
+    first = {
+        "scope": scope,
+        "word": word,
+        "instrument": instruments.get("", NOT_VALIDATED),
+        "values": agreement(analysis.table),
+    }
     first["on_paper_models"] = word if scope == PAPER_WEIGHTS else UNKNOWN
     rows = [first, *statements]
     return [dict.fromkeys(COLUMNS) | {"claim": claim.name, "statement": ""} | row for row in rows]

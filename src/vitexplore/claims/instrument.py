@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitexplore.claims.decide import NOT_VALIDATED, PAPER
 from vitexplore.claims.text import Claim
 from vitexplore.code_hash import code_hash
 
@@ -32,7 +33,6 @@ COLUMNS = (
 )
 KEPT = Path("results/reference/instrument.csv")  # in the checkout
 VALID, INSENSITIVE, NOT_SPECIFIC = "valid", "insensitive", "not specific"
-NOT_VALIDATED = "not validated"  # it was not tried on networks that are built to have the property
 
 
 def instrument_code(claim: Claim) -> str:
@@ -54,7 +54,7 @@ def instruments(claim: Claim, kept: Path) -> dict[str, str]:
     if mine.empty or set(mine["code"]) != {instrument_code(claim)}:
         return found
     found |= {statement: worst(rows["instrument"]) for statement, rows in mine.groupby("statement")}
-    deciding = [found[name] for name, statement in claim.statements.items() if statement["role"] == "paper"]
+    deciding = [found[name] for name, statement in claim.statements.items() if statement["role"] == PAPER]
     return found | {"": worst(deciding)}
 
 

@@ -10,6 +10,7 @@ from vitexplore.figures import plots
 from vitexplore.figures.style import style
 from vitexplore.graph import Graph
 from vitexplore.io import read_tables, write_atomically, write_json, write_text
+from vitexplore.statistics.verdict import NOT_RUN
 
 
 def write_claim(graph: Graph, name: str) -> None:
@@ -26,7 +27,8 @@ def write_claim(graph: Graph, name: str) -> None:
     except NotTested as reason:
         rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
     for figure in claim.figures:
-        plots.save(figures.get(figure) or plots.message(f"{name}: {rows[0]['scope']}"), graph.figure(figure))
+        why = rows[0]["scope"] if rows[0]["word"] == NOT_RUN else f"nothing of {figure} to draw at this scale"
+        plots.save(figures.get(figure) or plots.message(f"{name}: {why}"), graph.figure(figure))
         plots.save_preview(graph.figure(figure), graph.preview(figure))
     path = graph.summary(f"claim_{name}")
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
