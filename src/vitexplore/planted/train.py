@@ -24,7 +24,7 @@ from vitexplore.progress import track
 from vitexplore.provenance import versions
 from vitexplore.threads import use_threads
 
-SPLIT, IMAGES, EPOCHS, BATCH = "train", 12_288, 2, 128
+SPLIT, IMAGES, EPOCHS, BATCH = "train", 24_576, 1, 128
 TEST = 1000
 LEARNING_RATE, WEIGHT_DECAY, WARMUP, SMOOTHING = 2e-3, 0.05, 20, 0.05
 
