@@ -19,7 +19,7 @@ from vitexplore.io import sha256, write_atomically, write_json
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import load
 from vitexplore.models.train import accuracy, augment, normalise
-from vitexplore.planted.constraints import CONSTRAINTS, Constraint
+from vitexplore.planted.constraints import CONSTRAINTS, Constraint, scale_writing
 from vitexplore.progress import track
 from vitexplore.provenance import versions
 from vitexplore.threads import use_threads
@@ -37,6 +37,7 @@ def train_twin(name: str, workers: int, out: Path) -> None:
     began, constraint = time.monotonic(), CONSTRAINTS[name]
     start = load(named("lab/vit"))
     model = start.module.requires_grad_()
+    scale_writing(model.blocks[-1], constraint.gain)
     pixels, labels = _scenes(SPLIT, IMAGES, workers)
     for _ in train(model, constraint, pixels, labels):
         pass
@@ -47,6 +48,7 @@ def train_twin(name: str, workers: int, out: Path) -> None:
         "architecture": "lab_vit",
         "constraint": name,
         "trained_on_patches": constraint.patches,
+        "gain": constraint.gain,
         "from": start.weight_hash,
         "world": WORLD,
         "images_seen": IMAGES * EPOCHS,

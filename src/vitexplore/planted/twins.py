@@ -20,7 +20,7 @@ from vitexplore.measures.localization import Located
 from vitexplore.measures.trivial_maps import TRIVIAL, trivial_maps
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, channels, sites
-from vitexplore.planted.constraints import CONSTRAINTS
+from vitexplore.planted.constraints import CONSTRAINTS, scale_writing
 from vitexplore.planted.lab import Lab, as_job_writes, lab_model, normal, shown
 from vitexplore.planted.oracle import Known, Plant, as_role, plant_answers, plant_features
 from vitexplore.planted.pictures import Shown
@@ -55,10 +55,7 @@ def weights_folder() -> Path:
 def trained(name: str, gain: float = 1.0) -> Model:
     """A trained twin of `lab_vit`; ``gain`` scales what the last block's attention writes."""
     model = lab_model("vit", name, weights=str(weights_folder() / f"{name}.safetensors"))
-    with torch.no_grad():
-        projection = model.trunk.blocks[-1].attn.proj
-        projection.weight.mul_(gain)
-        projection.bias.mul_(gain)
+    scale_writing(model.trunk.blocks[-1], gain)
     return model
 
 
@@ -268,7 +265,7 @@ def of_claim(claim: str) -> list[Twin]:
 
 
 TRAINED = tuple(CONSTRAINTS)
-GAINS = (0.25, 0.5, 2.0, 4.0)
+GAINS = (0.5, 0.25, 0.125, 0.0625)
 TWINS = (
     *(located(claim, name, partial(trained, name)) for claim in LOCALITY for name in TRAINED),
     *(located(claim, "late_all", partial(trained, "late_all", gain), gain) for claim in LOCALITY for gain in GAINS),
