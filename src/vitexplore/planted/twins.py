@@ -201,12 +201,12 @@ def reader(model: Model, loader: Loader, known: Mapping[str, float]) -> Model:
 
 
 def filtering(name: str, vit: float | None, cnn: float | None) -> Twin:
-    """The lab's CNN in both places, behind an ideal low-pass of this cut-off (a share of Nyquist), or none."""
+    """The lab's ViT in both places, behind an ideal low-pass of this cut-off (a share of Nyquist), or none."""
 
     def tables(lab: Lab) -> Tables:
         loader, rows = lab.loader(), []
         for family, cutoff in (("vit", vit), ("cnn", cnn)):
-            model = as_role(lab_model("cnn"), f"{name}_{family}", family)
+            model = as_role(lab_model("vit"), f"{name}_{family}", family)
             if cutoff is not None:
                 blind_to_detail(model.module, disc(model.spec.input_size, cutoff))
             rows.append(lab.rows("low_pass", model, loader, images=lab.budget.images, common_size=0)["low_pass"])
