@@ -24,12 +24,12 @@ from vitexplore.visualize.score import Judge
 
 @dataclass(frozen=True)
 class Budget:
-    """Images that experiments are shown, and features of each cell whose pictures are planted. ``concepts``: images on
+    """Images that experiments are shown, and features of each site whose pictures are known, at most. ``concepts``: images on
     which concepts and information are measured."""
 
     images: int = 600
     concepts: int = 2000
-    features: int = 32
+    features: int = 256
 
 
 FULL, SHORT = Budget(), Budget(images=96, concepts=640, features=8)

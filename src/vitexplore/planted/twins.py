@@ -253,9 +253,10 @@ def of_recipes(lab: Lab, whole: float, less: float) -> Iterable[pd.DataFrame]:
 
 
 def drawn(lab: Lab, model: Model, site: Site, right: float, variant: str, depth: str) -> pd.DataFrame:
-    table = Shown(model, site, lab.loader().sample(lab.budget.images), lab.judge).table(
-        lab.budget.features, right, variant, depth
-    )
+    def prepare() -> Shown:
+        return Shown(model, site, lab.loader().sample(lab.budget.images), lab.judge)
+
+    table = lab.once((model.spec.name, site), prepare).table(lab.budget.features, right, variant, depth)
     return as_job_writes(table, model, "own")
 
 
