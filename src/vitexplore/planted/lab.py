@@ -24,8 +24,8 @@ from vitexplore.visualize.score import Judge
 
 @dataclass(frozen=True)
 class Budget:
-    """Images that experiments are shown, and features of each site whose pictures are known, at most. ``concepts``: images on
-    which concepts and information are measured."""
+    """At most: ``images`` that experiments are shown, but for ``concepts``, and ``features`` of each site whose pictures
+    are known."""
 
     images: int = 600
     concepts: int = 2000

@@ -22,8 +22,8 @@ EXEMPLARS = 10
 
 @dataclass(frozen=True)
 class Shown:
-    """One site of a model. A feature's own picture is one, drawn at random, of the EXEMPLARS + 1 images that activate it
-    most; the judge compares with the others. So it is what a held-out exemplar is, the ceiling of visualizations."""
+    """One site of a model. A feature's own picture is one, drawn at random, of the EXEMPLARS + 1 images that activate
+    it most; the judge compares with the others. So it is a held-out exemplar, the ceiling of visualizations."""
 
     model: Model
     site: Site
