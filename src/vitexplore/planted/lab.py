@@ -24,7 +24,7 @@ from vitexplore.visualize.score import Judge
 
 @dataclass(frozen=True)
 class Budget:
-    """At most: ``images`` that experiments are shown, but for ``concepts``, and ``features`` of each site whose pictures
+    """At most: ``images`` that experiments are shown, but for ``concepts``; ``features`` of a site whose pictures
     are known."""
 
     images: int = 600
