@@ -74,8 +74,8 @@ class Lab:
     @cached_property
     def words(self) -> dict[str, Any]:
         """What the experiment `concepts` is given of the judge, the lab's CLIP, and of the pixels."""
-        clip, loader = load(named("lab/clip")), self.loader("unlinked")
-        return {"judge": clip, "words": judged(clip, loader, 0), "pixels": pixel_statistics(loader)}
+        clip, shown = load(named("lab/clip")), self.loader("unlinked").sample(self.budget.concepts)  # in its order
+        return {"judge": clip, "words": judged(clip, shown, 0), "pixels": pixel_statistics(shown)}
 
 
 def as_job_writes(table: pd.DataFrame, model: Model, preprocessing: str) -> pd.DataFrame:
@@ -83,10 +83,10 @@ def as_job_writes(table: pd.DataFrame, model: Model, preprocessing: str) -> pd.D
     return table.assign(**of_model(model, "", preprocessing))
 
 
-def lab_model(architecture: str, name: str = "", **changes: Any) -> Model:
+def lab_model(kind: str, name: str = "", **changes: Any) -> Model:
     """A model of the lab, built anew, so that it can be changed."""
-    spec: ModelSpec = named(f"lab/{architecture}")
-    return load(replace(spec, name=name or architecture, **changes))
+    spec: ModelSpec = named(f"lab/{kind}")
+    return load(replace(spec, name=name or kind, **changes))
 
 
 def shown(model: Model, loader: Loader) -> Tensor:

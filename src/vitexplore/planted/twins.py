@@ -161,8 +161,8 @@ def told(name: str, clip: float, label_model: float) -> Twin:
         loader, rows = lab.loader("unlinked"), []
         concepts = {c.name: c.positive for c in concepts_of(loader.images, loader.indices)}
         shows = torch.from_numpy(np.stack(list(concepts.values()), axis=1)).float()[:, None]
-        for architecture, strength in (("clip", clip), ("vit", label_model), ("clip_shuffled", 0.0)):
-            model = lab_model(architecture)
+        control = lab_model("clip", "clip_shuffled", architecture="lab_clip_shuffled")
+        for model, strength in ((lab_model("clip"), clip), (lab_model("vit"), label_model), (control, 0.0)):
             noise_network(model, loader, 1, {sites(model)["ffn"] // 2: strength * shows})
             rows.append(concept_rows(lab, model, loader)["concepts"])
         return [pd.concat(rows, ignore_index=True)]
