@@ -16,7 +16,7 @@ from torch import nn
 
 FLAG = 0  # the channel by which late_cls tells CLS from patches
 HEIGHT = 12.0  # of the flag; the lab's tokens have some 1 a channel
-SHARPNESS = 30.0  # logits of attention between what is flagged alike and unlike, at a flag that fills the norm
+SHARPNESS = 120.0  # logits of attention between what is flagged alike and unlike, at a flag that fills the norm
 GRADUAL = 1.0  # root mean square of a projection's weights in `gradual`, over that of an untrained one
 
 
