@@ -1,21 +1,25 @@
 """The word for an instrument follows from its twins, each of which is listed with the word that is wanted; the kept
 table is refused when other code made it."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from safetensors.torch import save_file
 
-from vitexplore.claims.instrument import COLUMNS, instrument_code, instruments, worst
+from vitexplore.claims.instrument import COLUMNS, WEIGHTS, instrument_code, instruments, worst
 from vitexplore.claims.text import SCHEMA, claims_in_order, read_claim
 from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
+from vitexplore.io import sha256
 from vitexplore.planted.constraints import CONSTRAINTS, silence
 from vitexplore.planted.instrument import judged, rows_of_twin
 from vitexplore.planted.lab import SHORT, Lab, lab_model
-from vitexplore.planted.twins import TWINS, of_claim
+from vitexplore.planted.twins import TWINS, of_claim, trained
 from vitexplore.tools.instrument import in_place, on_checkpoint
 
 ANALYSES = CHECKOUT / "analyses"
@@ -52,6 +56,8 @@ def test_the_rule_trains_the_twins_that_are_constrained():
         ("not seen", "not seen", "valid"),
         ("not seen", "undecided", "valid"),
         ("not seen", "seen", "not specific"),
+        ("not seen", "no room", "not validated"),
+        ("seen", "no room", "not validated"),
         ("", "seen", ""),
     ],
 )
@@ -64,28 +70,54 @@ def test_of_several_words_the_worst_counts():
     assert worst(["valid", "not specific"]) == "not specific"
     assert worst(["insensitive", "not specific", "valid"]) == "insensitive"
     assert worst(["valid", "not validated"]) == "not validated"
+    assert worst(["insensitive", "not validated"]) == "insensitive"
 
 
 def kept(tmp_path: Path, code: str) -> Path:
-    """A table in which low_pass's first statement is valid and its extension insensitive, by this code."""
-    rows = [("ideal", "valid"), ("ideal", "valid"), ("gaussian", "valid"), ("gaussian", "insensitive"), ("ideal", "")]
-    table = pd.DataFrame(
-        [{"claim": "low_pass", "statement": s, "instrument": i, "code": code} for s, i in rows], columns=COLUMNS
-    )
-    table.to_csv(tmp_path / "instrument.csv", index=False)
+    """A table in which low_pass's first statement is valid, and its extension was tried on one kind of twin alone."""
+    rows = [("ideal", "has it"), ("ideal", "lacks it"), ("gaussian", "has it")]
+    columns = ["claim", "statement", "kind", "instrument", "code"]
+    table = pd.DataFrame([("low_pass", *row, "valid", code) for row in rows], columns=columns)
+    steps = table.assign(kind="ladder", instrument="")
+    pd.concat([table, steps]).reindex(columns=list(COLUMNS)).to_csv(tmp_path / "instrument.csv", index=False)
     return tmp_path / "instrument.csv"
 
 
 def test_the_kept_table_gives_each_statement_and_the_claim_a_word(tmp_path):
     claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
     found = instruments(claim, kept(tmp_path, instrument_code(claim)))
-    assert found == {"": "valid", "ideal": "valid", "gaussian": "insensitive"}
+    assert found == {"": "valid", "ideal": "valid", "gaussian": "not validated"}
 
 
 @pytest.mark.parametrize("make", [lambda folder: kept(folder, "other"), lambda folder: folder / "missing.csv"])
 def test_a_table_of_other_code_or_none_validates_nothing(tmp_path, make):
     claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
     assert set(instruments(claim, make(tmp_path)).values()) == {"not validated"}
+
+
+def test_another_margin_or_another_wanted_word_is_other_code():
+    claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
+    found = {instrument_code(claim)}
+    first, *others = claim.text["statements"]
+    found.add(instrument_code(replace(claim, text=claim.text | {"statements": [first | {"margin": 0.5}, *others]})))
+    found.add(instrument_code(replace(claim, text=claim.text | {"twins": {"coarse_vit": {"ideal": "not seen"}}})))
+    assert len(found) == 3
+
+
+def test_a_claim_of_ones_own_without_twins_is_not_validated(tmp_path):
+    claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
+    own = replace(claim, text={**claim.text, "twins": {}, "experiment": "of_a_user"})
+    assert instrument_code(own) == "" and set(instruments(own, tmp_path / "x.csv").values()) == {"not validated"}
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_shipped_twins_hold_their_constraint_and_are_the_files_of_their_records(name):
+    model, record = trained(name).module, json.loads((WEIGHTS / f"{name}.json").read_text())
+    held = {key: value.clone() for key, value in model.state_dict().items()}
+    CONSTRAINTS[name].hold(model)
+    assert all(torch.allclose(held[key], value, atol=1e-6) for key, value in model.state_dict().items())
+    assert record["constraint"] == name and record["sha256"] == sha256(WEIGHTS / f"{name}.safetensors")
+    assert record["test_top1"] > 0.4  # of 16 classes
 
 
 def test_a_checkpoint_takes_the_place_of_the_labs_own_and_of_its_seeds():

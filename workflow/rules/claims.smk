@@ -11,7 +11,6 @@ for _claim in TESTED:
             printed=sorted((ROOT / f"analyses/{_claim}").glob("*.csv")),
             whose=ROOT / "src/vitexplore/models/catalogue.csv",
             schema=ROOT / "workflow/schemas/claim.schema.yaml",
-            instrument=[path for path in [ROOT / claim_instruments.KEPT] if path.exists()],
         output:
             rows=f"{OUT}/claims/{_claim}.json",
             table=f"{OUT}/tables/claim_{_claim}.csv",
@@ -31,7 +30,8 @@ for _claim in TESTED:
         params:
             scale=scale_file,
             claim=_claim,
-            code=[code("claims.write"), claim_instruments.instrument_code(CLAIMS[_claim])],
+            code=[code("claims.write"), code(ROOT / f"analyses/{_claim}/analysis.py")],
+            instrument=claim_instruments.instruments(CLAIMS[_claim], ROOT / claim_instruments.KEPT),
         shell:
             "python -m vitexplore --log {log:q} job claim {params.claim} --scale {params.scale:q}"
 

@@ -1,15 +1,16 @@
 # Do the claims' instruments work? Twins, which have a claim's property or lack it by construction, as any model.
 TWINS = ["late_all", "late_cls", "early_cls", "gradual"]
 TWIN_WEIGHTS = ROOT / "src/vitexplore/planted/weights"
+TRIED = [claim for claim in CLAIMS.values() if claim and claim.twins]
 
 
 rule instrument:
     input:
         expand("{folder}/{twin}.safetensors", folder=TWIN_WEIGHTS, twin=TWINS),
-        expand("{analyses}/{claim}/claim.yaml", analyses=ROOT / "analyses", claim=CLAIMS),
+        [claim.folder / "claim.yaml" for claim in TRIED],
     output:
-        table=ROOT / claim_instruments.KEPT,
-        figure=ROOT / "results/reference/figures/instrument.png",
+        table="results/instrument/instrument.csv",
+        figure="results/instrument/instrument.png",
     log:
         "results/instrument/logs/instrument.log",
     benchmark:
@@ -19,7 +20,7 @@ rule instrument:
     threads: os.cpu_count()
     params:
         analyses=ROOT / "analyses",
-        code=[claim_instruments.instrument_code(claim) for claim in CLAIMS.values() if claim],
+        code=[code("planted.figure"), *map(claim_instruments.instrument_code, TRIED)],
     shell:
         "python -m vitexplore --log {log:q} job instrument --analyses {params.analyses:q} --threads {threads}"
         " --out {output.table:q} --figure {output.figure:q}"

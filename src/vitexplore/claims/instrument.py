@@ -5,14 +5,16 @@ a step of a ladder of strengths), ``strength``, ``accuracy`` of a trained twin, 
 ``low``, ``high``, ``n``, ``instrument``, and ``code``: a hash of the meaning of the code that measured.
 """
 
+import json
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 
 from vitexplore.claims.decide import NOT_VALIDATED, PAPER
 from vitexplore.claims.text import Claim
-from vitexplore.code_hash import code_hash
+from vitexplore.code_hash import PACKAGE, code_hash
 
 COLUMNS = (
     "claim",
@@ -32,33 +34,44 @@ COLUMNS = (
     "code",
 )
 KEPT = Path("results/reference/instrument.csv")  # in the checkout
+WEIGHTS = PACKAGE / "planted" / "weights"
 VALID, INSENSITIVE, NOT_SPECIFIC = "valid", "insensitive", "not specific"
+HAS_IT, LACKS_IT, LADDER = "has it", "lacks it", "ladder"  # kinds of twins
+DECIDES = ("id", "role", "direction", "margin", "gate")
 
 
 def instrument_code(claim: Claim) -> str:
-    """A hash of what a claim's twins are measured by: its analysis, its experiment, and the twins."""
-    parts = (claim.folder / "analysis.py", f"experiments.{claim.experiment}", "planted.twins")
-    return "-".join(code_hash(part)[:8] for part in parts)
+    """A hash of what the words for a claim's twins depend on: its analysis, its experiment, the twins and their
+    weights, and what claim.yaml says of statements and twins. Empty for a claim without twins."""
+    if not claim.twins:
+        return ""
+    said = [claim.twins, [{key: each.get(key) for key in DECIDES} for each in claim.statements.values()]]
+    records = [path.read_text() for path in sorted(WEIGHTS.glob("*.json"))]
+    text = sha256(json.dumps([said, records], sort_keys=True).encode()).hexdigest()
+    code = (claim.folder / "analysis.py", f"experiments.{claim.experiment}", "planted.instrument")
+    return "-".join([*(code_hash(part)[:8] for part in code), text[:8]])
 
 
 def instruments(claim: Claim, kept: Path) -> dict[str, str]:
     """By statement of ``claim``, and for the claim under "", the word for its instrument from the table ``kept``:
     INSENSITIVE where a twin that has the property is not seen to, NOT_SPECIFIC where one that lacks it is, VALID where
-    all are right; of the claim by the statements that decide it. NOT_VALIDATED where the table has no such rows, or was
-    made by other code."""
+    twins of both kinds are right; of the claim by the statements that decide it. NOT_VALIDATED where the table has no
+    such rows, or was made of other code, weights or words."""
     found = dict.fromkeys(["", *claim.statements], NOT_VALIDATED)
-    if not kept.exists():
+    if not (claim.twins and kept.exists()):
         return found
     table = pd.read_csv(kept, keep_default_na=False)
     mine = table[(table["claim"] == claim.name) & (table["instrument"] != "")]
     if mine.empty or set(mine["code"]) != {instrument_code(claim)}:
         return found
-    found |= {statement: worst(rows["instrument"]) for statement, rows in mine.groupby("statement")}
+    for statement, rows in mine.groupby("statement"):
+        if set(rows["kind"]) == {HAS_IT, LACKS_IT}:
+            found[statement] = worst(rows["instrument"])
     deciding = [found[name] for name, statement in claim.statements.items() if statement["role"] == PAPER]
     return found | {"": worst(deciding)}
 
 
 def worst(words: Iterable[str]) -> str:
-    """The first of NOT_VALIDATED, INSENSITIVE, NOT_SPECIFIC that is among ``words``; else VALID."""
+    """The first of INSENSITIVE, NOT_SPECIFIC, NOT_VALIDATED that is among ``words``; else VALID."""
     words = set(words)
-    return next((word for word in (NOT_VALIDATED, INSENSITIVE, NOT_SPECIFIC) if word in words), VALID)
+    return next((word for word in (INSENSITIVE, NOT_SPECIFIC, NOT_VALIDATED) if word in words), VALID)

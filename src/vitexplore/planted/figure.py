@@ -4,10 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vitexplore.claims.instrument import VALID
+from vitexplore.claims.instrument import HAS_IT, LACKS_IT, LADDER, VALID
 
-COLOURS = {"has it": "#0173b2", "lacks it": "#de8f05", "ladder": "#949494"}  # seaborn's colour-blind palette
-MARKERS = {"has it": "o", "lacks it": "s", "ladder": "."}
+COLOURS = {HAS_IT: "#0173b2", LACKS_IT: "#de8f05", LADDER: "#949494"}  # seaborn's colour-blind palette
+MARKERS = {HAS_IT: "o", LACKS_IT: "s", LADDER: "."}
 COLUMNS = 3
 
 
@@ -27,9 +27,9 @@ def drawn(table: pd.DataFrame, margins: dict[tuple[str, str], float]) -> Figure:
     handles = [
         axis_handle(figure.axes[0], kind, label)
         for kind, label in (
-            ("has it", "has the property: wanted beyond the dashed margin"),
-            ("lacks it", "lacks it: wanted short of the margin"),
-            ("ladder", "has it in part"),
+            (HAS_IT, "has the property: wanted beyond the dashed margin"),
+            (LACKS_IT, "lacks it: wanted short of the margin"),
+            (LADDER, "has it in part"),
         )
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
@@ -38,11 +38,11 @@ def drawn(table: pd.DataFrame, margins: dict[tuple[str, str], float]) -> Figure:
 
 def panel(axis: Axes, mine: pd.DataFrame, margin: float, note: str) -> None:
     names = [
-        row.twin if row.kind != "ladder" and row.kind else f"{row.twin} at {row.strength:.3g}"
+        row.twin if row.kind != LADDER and row.kind else f"{row.twin} at {row.strength:.3g}"
         for row in mine.itertuples()
     ]
     for place, row in enumerate(mine.itertuples()):
-        kind = row.kind or "ladder"
+        kind = row.kind or LADDER
         axis.plot([row.low, row.high], [place, place], color=COLOURS[kind], linewidth=2)
         axis.plot([row.measured], [place], MARKERS[kind], color=COLOURS[kind], markersize=8)
     axis.axvline(margin, color="black", linestyle="--", linewidth=1)

@@ -8,19 +8,29 @@ from typing import Any
 
 import pandas as pd
 
-from vitexplore.claims.decide import claim_rows, run_analysis
-from vitexplore.claims.instrument import COLUMNS, INSENSITIVE, NOT_SPECIFIC, VALID, instrument_code
+from vitexplore.claims.decide import NOT_VALIDATED, claim_rows, run_analysis
+from vitexplore.claims.instrument import (
+    COLUMNS,
+    HAS_IT,
+    INSENSITIVE,
+    LACKS_IT,
+    LADDER,
+    NOT_SPECIFIC,
+    VALID,
+    WEIGHTS,
+    instrument_code,
+)
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.figures import plots
 from vitexplore.io import write_atomically
 from vitexplore.planted.figure import drawn
 from vitexplore.planted.lab import FULL, Budget, Lab
-from vitexplore.planted.twins import Twin, of_claim, weights_folder
+from vitexplore.planted.twins import Twin, of_claim
 from vitexplore.progress import track
+from vitexplore.statistics.verdict import NO_ROOM
 
 log = logging.getLogger(__name__)
 SEEN = "seen"
-HAS_IT, LACKS_IT, LADDER = "has it", "lacks it", "ladder"
 
 
 def validate(claims: Mapping[str, Claim], budget: Budget = FULL) -> pd.DataFrame:
@@ -65,9 +75,11 @@ def full_strength(twin: Twin) -> float:
 
 def judged(wanted: str, word: str) -> str:
     """VALID where the word is right; INSENSITIVE where what is there is not seen, NOT_SPECIFIC where what is not there
-    is; empty where nothing is wanted."""
+    is; NOT_VALIDATED where the twin leaves no room to tell; empty where nothing is wanted."""
     if not wanted:
         return ""
+    if word == NO_ROOM:
+        return NOT_VALIDATED
     if wanted == SEEN:
         return VALID if word == SEEN else INSENSITIVE
     return NOT_SPECIFIC if word == SEEN else VALID
@@ -75,7 +87,7 @@ def judged(wanted: str, word: str) -> str:
 
 def accuracy_of(twin: str) -> float | None:
     """Top-1 accuracy of a trained twin, 0 to 1."""
-    path = weights_folder() / f"{twin}.json"
+    path = WEIGHTS / f"{twin}.json"
     return json.loads(path.read_text())["test_top1"] if path.exists() else None
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, one_hot
 
+from vitexplore.claims.instrument import WEIGHTS
 from vitexplore.data.filters import disc, filtered
 from vitexplore.data.loading import Loader, preprocess, unnormalised
 from vitexplore.measures.background import Views, views_of
@@ -47,14 +46,9 @@ class Twin:
     strength: float = 1.0
 
 
-def weights_folder() -> Path:
-    """Where the trained twins' weights and records lie."""
-    return Path(str(resources.files("vitexplore"))) / "planted" / "weights"
-
-
 def trained(name: str, gain: float = 1.0) -> Model:
     """A trained twin of `lab_vit`; ``gain`` scales what the last block's attention writes."""
-    model = lab_model("vit", name, weights=str(weights_folder() / f"{name}.safetensors"))
+    model = lab_model("vit", name, weights=str(WEIGHTS / f"{name}.safetensors"))
     scale_writing(model.trunk.blocks[-1], gain)
     return model
 

@@ -9,11 +9,12 @@ import pandas as pd
 import yaml
 
 from vitexplore.claims.instrument import COLUMNS
-from vitexplore.claims.render import decisive
+from vitexplore.claims.render import claims_table, decisive
 from vitexplore.claims.text import ORDER
 from vitexplore.errors import InputError
 from vitexplore.io import write_text
 from vitexplore.scale import nearest
+from vitexplore.statistics.verdict import NOT_RUN
 from vitexplore.tools.report import LAB, snakemake_command
 
 
@@ -30,11 +31,14 @@ def on_checkpoint(checkpoint: Path, architecture: str, claims: Sequence[str], co
     folder = Path("results") / changes["scale"]
     own = folder / "scale.yaml"
     write_text(own, yaml.safe_dump(changes, sort_keys=False))
-    command = [*snakemake_command([LAB, own], []), "--cores", cores, "--rerun-incomplete", str(folder / "claims.csv")]
+    command = [*snakemake_command([LAB, own], []), "--cores", cores, "--rerun-incomplete"]
+    command += [str(folder / f"claims/{claim}.json") for claim in claims]
     if subprocess.run(command, check=False).returncode:
         raise InputError(f"the run failed; its first error stands above, the logs are in {folder / 'logs'}")
-    found = decisive(pd.read_csv(folder / "claims.csv"))
-    found = found[found["claim"].isin(claims)]
+    rows = claims_table([folder / f"claims/{claim}.json" for claim in claims], [])
+    if (missing := rows[rows["word"] == NOT_RUN]).size:
+        raise InputError(f"{missing['claim'].iloc[0]} does not apply to this network: {missing['scope'].iloc[0]}")
+    found = decisive(rows)
     return found.assign(twin=checkpoint.stem)[[name for name in COLUMNS if name in {*found.columns, "twin"}]]
 
 

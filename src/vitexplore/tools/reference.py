@@ -181,6 +181,8 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     write_text(out / PAGE, claims_page(out, CHECKOUT))
     if pages:
         beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
+        for source in finished.parent.glob("instrument/instrument.*"):
+            _copy(source, out / source.name)
         for source in sorted([*beside, *finished.parent.glob("calibration.csv")]):
             _copy(source, out / source.relative_to(finished.parent))
         write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
