@@ -41,7 +41,8 @@ def common(write_common: np.ndarray, write: np.ndarray, stream: np.ndarray, posi
 
 
 def r2(residual: np.ndarray, total: np.ndarray) -> np.ndarray:
-    return 1 - residual / total
+    """0 where there is nothing to explain: heads that put out the same for every image."""
+    return np.where(total > 0, 1 - residual / np.maximum(total, 1e-300), 0.0)
 
 
 STATISTICS: dict[str, Callable[[Blocks], list[Resampled]]] = {
@@ -83,7 +84,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         for query in ("cls", "patches"):
             rows = pd.DataFrame({"model": model, "block": means.index, "query": query})
             rows["entropy"] = means[f"entropy_{query}"].to_numpy()
-            rows["r2"] = r2(means[f"residual_{query}"], means[f"total_{query}"]).to_numpy()
+            rows["r2"] = r2(means[f"residual_{query}"].to_numpy(), means[f"total_{query}"].to_numpy())
             rows["common"] = shared if query == "patches" else np.nan
             frames.append(rows.assign(n=mine["image"].nunique()))
     return pd.concat(frames, ignore_index=True)

@@ -6,8 +6,7 @@ TRIED = [claim for claim in CLAIMS.values() if claim and claim.twins]
 
 rule instrument:
     input:
-        expand("{folder}/{twin}.safetensors", folder=TWIN_WEIGHTS, twin=TWINS),
-        [claim.folder / "claim.yaml" for claim in TRIED],
+        [f"results/instrument/{claim.name}.csv" for claim in TRIED],
     output:
         table="results/instrument/instrument.csv",
         figure="results/instrument/instrument.png",
@@ -17,13 +16,34 @@ rule instrument:
         "results/instrument/benchmarks/instrument.tsv"
     conda:
         "../../environment.yml"
-    threads: os.cpu_count()
     params:
         analyses=ROOT / "analyses",
-        code=[code("planted.figure"), *map(claim_instruments.instrument_code, TRIED)],
+        code=code("planted.figure"),
     shell:
-        "python -m vitexplore --log {log:q} job instrument --analyses {params.analyses:q} --threads {threads}"
+        "python -m vitexplore --log {log:q} job instruments {input:q} --analyses {params.analyses:q}"
         " --out {output.table:q} --figure {output.figure:q}"
+
+
+rule instrument_claim:
+    input:
+        expand("{folder}/{twin}.safetensors", folder=TWIN_WEIGHTS, twin=TWINS),
+        lambda w: ROOT / f"analyses/{w.claim}/claim.yaml",
+    output:
+        "results/instrument/{claim}.csv",
+    log:
+        "results/instrument/logs/{claim}.log",
+    benchmark:
+        "results/instrument/benchmarks/{claim}.tsv"
+    wildcard_constraints:
+        claim="|".join(claim.name for claim in TRIED),
+    conda:
+        "../../environment.yml"
+    params:
+        analyses=ROOT / "analyses",
+        code=lambda w: claim_instruments.instrument_code(CLAIMS[w.claim]),
+    shell:
+        "python -m vitexplore --log {log:q} job instrument {wildcards.claim} --analyses {params.analyses:q}"
+        " --threads {threads} --out {output:q}"
 
 
 # twins ship with the package, as the lab's models do

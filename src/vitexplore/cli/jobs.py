@@ -94,13 +94,25 @@ def twin(name: str, /, *, out: Path, workers: Workers = 1) -> None:
     train_twin(name, max(workers, 1), out)
 
 
-def instrument(*, analyses: Path, out: Path, figure: Path, threads: Threads = 1) -> None:
-    """Try every claim's instrument on its twins."""
+def instrument(
+    name: Annotated[str, Parameter(help="a folder of analyses/")], /, *, analyses: Path, out: Path, threads: Threads = 1
+) -> None:
+    """Try a claim's instrument on its twins."""
+    from vitexplore.claims.text import SCHEMA, read_claim
     from vitexplore.planted.instrument import write
     from vitexplore.threads import use_threads
 
     use_threads(threads)
-    write(analyses, out, figure)
+    write(read_claim(analyses / name, analyses.parent / SCHEMA), out)
+
+
+def instruments(*parts: Path, analyses: Path, out: Path, figure: Path) -> None:
+    """Join what all claims' twins showed to one table, and draw it."""
+    from vitexplore.claims.text import claims_in_order
+    from vitexplore.planted.instrument import join
+
+    claims = {name: claim for name, claim in claims_in_order(analyses).items() if claim}
+    join(claims, parts, out, figure)
 
 
 def promote(*folders: Path) -> None:
@@ -183,6 +195,7 @@ JOBS = (
     train,
     twin,
     instrument,
+    instruments,
     promote,
     prefetch,
     download,

@@ -20,7 +20,7 @@ from vitexplore.claims.instrument import (
     WEIGHTS,
     instrument_code,
 )
-from vitexplore.claims.text import Claim, claims_in_order
+from vitexplore.claims.text import Claim
 from vitexplore.figures import plots
 from vitexplore.io import write_atomically
 from vitexplore.planted.figure import drawn
@@ -33,11 +33,10 @@ log = logging.getLogger(__name__)
 SEEN = "seen"
 
 
-def validate(claims: Mapping[str, Claim], budget: Budget = FULL) -> pd.DataFrame:
-    """A row for each statement on each twin of ``claims``; see claims/instrument.py for the columns."""
-    lab = Lab(budget)
-    twins = [twin for name in claims for twin in of_claim(name)]
-    rows = [row for twin in track(twins, "twins", len(twins)) for row in rows_of_twin(claims[twin.claim], twin, lab)]
+def validate(claim: Claim, budget: Budget = FULL) -> pd.DataFrame:
+    """A row for each statement on each twin of ``claim``; see claims/instrument.py for the columns."""
+    lab, twins = Lab(budget), of_claim(claim.name)
+    rows = [row for twin in track(twins, claim.name, len(twins)) for row in rows_of_twin(claim, twin, lab)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -91,12 +90,15 @@ def accuracy_of(twin: str) -> float | None:
     return json.loads(path.read_text())["test_top1"] if path.exists() else None
 
 
-def write(analyses: Path, out: Path, figure: Path) -> None:
-    """Write the table of ``validate`` of all claims of the folder ``analyses`` as CSV, and its figure."""
-    claims = {name: claim for name, claim in claims_in_order(analyses).items() if claim}
-    table = validate(claims)
-    margins = {
-        (name, each): said["margin"] for name, claim in claims.items() for each, said in claim.statements.items()
-    }
-    plots.save(drawn(table, margins), figure)
+def write(claim: Claim, out: Path) -> None:
+    """Write the table of ``validate`` as CSV."""
+    table = validate(claim)
     write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+
+
+def join(claims: Mapping[str, Claim], parts: Sequence[Path], out: Path, figure: Path) -> None:
+    """Write the tables of all claims under each other, and their figure."""
+    table = pd.concat([pd.read_csv(part, keep_default_na=False) for part in parts], ignore_index=True)
+    margins = {(of, each): said["margin"] for of, claim in claims.items() for each, said in claim.statements.items()}
+    plots.save(drawn(table, margins), figure)
+    write_atomically(out, lambda path: table.to_csv(path, index=False))
