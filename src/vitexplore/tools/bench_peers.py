@@ -1,7 +1,7 @@
 """Compare pictures of features, and what they cost, with those of other libraries: see `tools/peers`.
 
-Every way draws the same features, one at a time. The scale is workflow/scales/photos.yaml with its photographs, which
-the pictures are compared with.
+The ways draw the same features, one at a time; one that takes many minutes draws few of them. The scale is
+workflow/scales/photos.yaml with its photographs, which the pictures are compared with.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""horama: `maco` on its defaults: 1,000 steps of NAdam at 1.0 on a picture of 1,280 pixels, 6 crops a
-step of some quarter of its side (its page says 1,000 pixels and noise of 0.1; the functions have 1,280 and 0.05).
+"""horama: `maco` on its defaults: 1,000 steps of NAdam at 1.0 on a picture of 1,280 pixels, 6 crops a step of some
+quarter of its side (its page says 1,000 pixels and noise of 0.1; the function has 1,280 and 0.05).
 
 Shims:
 - einops, which it imports and does not ask for, is installed;
@@ -34,7 +34,7 @@ def version() -> str:
 
 
 def few(wanted: Wanted) -> bool:
-    """The first feature of each of the CNN's blocks: a picture takes some 20 minutes."""
+    """The first feature of each of the CNN's blocks: a picture takes ten minutes of a processor or more."""
     return wanted.channel == 0 and not wanted.model.is_vit
 
 
