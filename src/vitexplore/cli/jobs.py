@@ -99,7 +99,7 @@ def instrument(
 ) -> None:
     """Try a claim's instrument on its twins."""
     from vitexplore.claims.text import SCHEMA, read_claim
-    from vitexplore.planted.instrument import write
+    from vitexplore.planted.table import write
     from vitexplore.threads import use_threads
 
     use_threads(threads)
@@ -109,7 +109,7 @@ def instrument(
 def instruments(*parts: Path, analyses: Path, out: Path, figure: Path) -> None:
     """Join what all claims' twins showed to one table, and draw it."""
     from vitexplore.claims.text import claims_in_order
-    from vitexplore.planted.instrument import join
+    from vitexplore.planted.table import join
 
     claims = {name: claim for name, claim in claims_in_order(analyses).items() if claim}
     join(claims, parts, out, figure)

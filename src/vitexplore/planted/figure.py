@@ -3,53 +3,56 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from vitexplore.claims.instrument import HAS_IT, LACKS_IT, LADDER, VALID
+from vitexplore.figures.style import COLOURS, style
 
-COLOURS = {HAS_IT: "#0173b2", LACKS_IT: "#de8f05", LADDER: "#949494"}  # seaborn's colour-blind palette
-MARKERS = {HAS_IT: "o", LACKS_IT: "s", LADDER: "."}
+SHOWN = {  # colour, marker and legend of each kind of twin; "" where nothing is wanted of the statement
+    HAS_IT: (COLOURS[0], "o", "has the property: wanted beyond the dashed margin"),
+    LACKS_IT: (COLOURS[1], "s", "lacks it: wanted short of the margin"),
+    LADDER: ("0.55", ".", "has it in part"),
+    "": ("0.55", "x", "nothing is wanted"),
+}
 COLUMNS = 3
+PANEL, LINE, HEAD = 4.7, 0.22, 0.75  # inches: width of a panel, height of a twin, of title and axis
 
 
+@style()
 def drawn(table: pd.DataFrame, margins: dict[tuple[str, str], float]) -> Figure:
     """A panel a claim: of its first statement what was measured on each twin, with its interval, and the margin."""
-    claims = list(dict.fromkeys(table["claim"]))
-    firsts = [mine[mine["statement"] == mine["statement"].iloc[0]] for _, mine in table.groupby("claim", sort=False)]
-    lines = -(-len(claims) // COLUMNS)
-    figure = Figure(figsize=(14, 2.6 * lines + 0.8), layout="constrained")
-    axes = figure.subplots(lines, COLUMNS, squeeze=False).flat
-    for axis, mine in zip(axes, firsts, strict=False):
-        of_claim = table[(table["claim"] == mine["claim"].iloc[0]) & (table["instrument"] != "")]
-        right, tried = int((of_claim["instrument"] == VALID).sum()), len(of_claim)
-        panel(axis, mine, margins[mine["claim"].iloc[0], mine["statement"].iloc[0]], f"{right} of {tried} right")
-    for axis in list(axes)[len(claims) :]:
+    claims = [mine for _, mine in table.groupby("claim", sort=False)]
+    firsts = [mine[mine["statement"] == mine["statement"].iloc[0]] for mine in claims]
+    lines = [firsts[start : start + COLUMNS] for start in range(0, len(firsts), COLUMNS)]
+    heights = [HEAD + LINE * max(map(len, line)) for line in lines]
+    figure = Figure(figsize=(PANEL * COLUMNS, sum(heights) + 0.4), layout="constrained")
+    axes = figure.subplots(len(lines), COLUMNS, squeeze=False, height_ratios=heights).flatten()
+    for axis, mine, first in zip(axes, claims, firsts, strict=False):
+        of_claim = mine.loc[mine["instrument"] != "", "instrument"]
+        right = f"{(of_claim == VALID).sum()} of {len(of_claim)} right"
+        claim, statement = first.iloc[0][["claim", "statement"]]
+        panel(axis, first, margins[claim, statement])
+        axis.set_title(f"{claim}, {statement} ({right})", fontsize=10, loc="left")
+    for axis in axes[len(claims) :]:
         axis.set_axis_off()
+    kinds = [kind for kind in SHOWN if kind in {kind for first in firsts for kind in first["kind"]}]
     handles = [
-        axis_handle(figure.axes[0], kind, label)
-        for kind, label in (
-            (HAS_IT, "has the property: wanted beyond the dashed margin"),
-            (LACKS_IT, "lacks it: wanted short of the margin"),
-            (LADDER, "has it in part"),
-        )
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=label)
+        for colour, marker, label in map(SHOWN.get, kinds)
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(kinds), frameon=False, fontsize=10)
     return figure
 
 
-def panel(axis: Axes, mine: pd.DataFrame, margin: float, note: str) -> None:
-    names = [
-        row.twin if row.kind != LADDER and row.kind else f"{row.twin} at {row.strength:.3g}"
-        for row in mine.itertuples()
-    ]
+def panel(axis: Axes, mine: pd.DataFrame, margin: float) -> None:
+    """A line for each twin; steps of a ladder are named with their strength."""
+    names = [f"{row.twin} at {row.strength:.3g}" if row.kind == LADDER else row.twin for row in mine.itertuples()]
     for place, row in enumerate(mine.itertuples()):
-        kind = row.kind or LADDER
-        axis.plot([row.low, row.high], [place, place], color=COLOURS[kind], linewidth=2)
-        axis.plot([row.measured], [place], MARKERS[kind], color=COLOURS[kind], markersize=8)
+        colour, marker, _ = SHOWN[row.kind]
+        axis.plot([row.low, row.high], [place, place], color=colour, linewidth=2)
+        axis.plot([row.measured], [place], marker, color=colour, markersize=7)
     axis.axvline(margin, color="black", linestyle="--", linewidth=1)
     axis.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=9)
+    axis.locator_params(axis="x", nbins=5)
+    axis.tick_params(axis="x", labelsize=9)
     axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.set_title(f"{mine['claim'].iloc[0]}, {mine['statement'].iloc[0]} ({note})", fontsize=10)
-
-
-def axis_handle(axis: Axes, kind: str, label: str):
-    return axis.plot([], [], MARKERS[kind], color=COLOURS[kind], markersize=8, label=label)[0]

@@ -2,8 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,9 +20,6 @@ from vitexplore.claims.instrument import (
     instrument_code,
 )
 from vitexplore.claims.text import Claim
-from vitexplore.figures import plots
-from vitexplore.io import write_atomically
-from vitexplore.planted.figure import drawn
 from vitexplore.planted.lab import FULL, Budget, Lab
 from vitexplore.planted.twins import Twin, of_claim
 from vitexplore.progress import track
@@ -43,7 +39,6 @@ def validate(claim: Claim, budget: Budget = FULL) -> pd.DataFrame:
 def rows_of_twin(claim: Claim, twin: Twin, lab: Lab) -> list[dict[str, Any]]:
     """Of each statement of ``claim``: what was measured on the twin, and whether that is what was wanted."""
     log.info("%s: twin %s, strength %g", claim.name, twin.name, twin.strength)
-    at_full = twin.strength == full_strength(twin)
     about = {
         "claim": claim.name,
         "twin": twin.name,
@@ -53,10 +48,9 @@ def rows_of_twin(claim: Claim, twin: Twin, lab: Lab) -> list[dict[str, Any]]:
     }
     rows = []
     for row in measured(claim, twin.tables(lab)):
-        wanted = claim.twins[twin.name].get(row["statement"], "")
-        kind = (HAS_IT if wanted == SEEN else LACKS_IT if wanted else "") if at_full else LADDER
-        judged_by = judged(wanted, row["word"]) if at_full else ""
-        rows.append(about | row | {"kind": kind, "wanted": wanted if at_full else "", "instrument": judged_by})
+        wanted = "" if twin.in_part else claim.twins[twin.name].get(row["statement"], "")
+        kind = LADDER if twin.in_part else HAS_IT if wanted == SEEN else LACKS_IT if wanted else ""
+        rows.append(about | row | {"kind": kind, "wanted": wanted, "instrument": judged(wanted, row["word"])})
     return rows
 
 
@@ -65,11 +59,6 @@ def measured(claim: Claim, tables: Sequence[pd.DataFrame]) -> list[dict[str, Any
     rows = claim_rows(claim, run_analysis(claim, *tables), tables[0])
     kept = ("statement", "role", "measured", "low", "high", "n", "word")
     return [{name: row[name] for name in kept} for row in rows if row["statement"] and row["word"]]
-
-
-def full_strength(twin: Twin) -> float:
-    """The first strength at which a twin is listed; the others are steps of its ladder."""
-    return next(each.strength for each in of_claim(twin.claim) if each.name == twin.name)
 
 
 def judged(wanted: str, word: str) -> str:
@@ -88,17 +77,3 @@ def accuracy_of(twin: str) -> float | None:
     """Top-1 accuracy of a trained twin, 0 to 1."""
     path = WEIGHTS / f"{twin}.json"
     return json.loads(path.read_text())["test_top1"] if path.exists() else None
-
-
-def write(claim: Claim, out: Path) -> None:
-    """Write the table of ``validate`` as CSV."""
-    table = validate(claim)
-    write_atomically(out, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
-
-
-def join(claims: Mapping[str, Claim], parts: Sequence[Path], out: Path, figure: Path) -> None:
-    """Write the tables of all claims under each other, and their figure."""
-    table = pd.concat([pd.read_csv(part, keep_default_na=False) for part in parts], ignore_index=True)
-    margins = {(of, each): said["margin"] for of, claim in claims.items() for each, said in claim.statements.items()}
-    plots.save(drawn(table, margins), figure)
-    write_atomically(out, lambda path: table.to_csv(path, index=False))

@@ -1,8 +1,9 @@
 """The twins of each claim: how the tables of one are made, that the claim's analysis is given."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -32,18 +33,20 @@ WIDTH = 256  # features of each block
 LOCALIZATION = ("localization", "trivial_maps")
 LOCALITY = ("local_until_last", "learned_pooling")
 PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone")
-SHARES = (1.0, 0.5)
+HALF = 0.5  # of the features
 
 
 @dataclass(frozen=True)
 class Twin:
     """A network, or pictures, of which it is known whether ``claim`` is true. ``strength``: of what was planted, in the
-    unit that the twin's maker names; 1 where there is one strength alone."""
+    unit that the twin's maker names; 1 where there is one strength alone. Where less is planted than in the twin of the
+    same name (``in_part``: a step of a ladder), what it shows is measured, and nothing is wanted."""
 
     claim: str
     name: str
     tables: Callable[[Lab], Tables]
     strength: float = 1.0
+    in_part: bool = False
 
 
 def trained(name: str, gain: float = 1.0) -> Model:
@@ -220,9 +223,10 @@ def pictured(claim: str, name: str, cells: Callable[[Lab], Iterable[pd.DataFrame
 
 
 def of_sites(lab: Lab, ffn: float, others: float) -> Iterable[pd.DataFrame]:
-    """The lab's ViT: a share of the features of `ffn`, and of query, key and value, has a picture of its own."""
-    model = lab_model("vit")
-    for depth in DEPTHS:
+    """The lab's ViTs of all seeds, since one has but 64 queries, keys and values a block: a share of the features of
+    `ffn`, and of query, key and value, has a picture of its own."""
+    for seed, depth in product(range(3), DEPTHS):
+        model = lab_model("vit", f"vit_s{seed}", seed=seed)
         for site in block_sites(model, depth, ("query", "key", "value", "ffn")):
             right = ffn if site.kind == "ffn" else others
             yield drawn(lab, model, site, right, "paper", depth)
@@ -260,35 +264,45 @@ def of_claim(claim: str) -> list[Twin]:
     return [twin for twin in TWINS if twin.claim == claim]
 
 
+def in_part(twins: Iterable[Twin]) -> list[Twin]:
+    return [replace(twin, in_part=True) for twin in twins]
+
+
 TRAINED = tuple(CONSTRAINTS)
 GAINS = (0.5, 0.25, 0.125, 0.0625)
 TWINS = (
     *(located(claim, name, partial(trained, name)) for claim in LOCALITY for name in TRAINED),
-    *(located(claim, "late_all", partial(trained, "late_all", gain), gain) for claim in LOCALITY for gain in GAINS),
+    *in_part(located("local_until_last", "late_all", partial(trained, "late_all", gain), gain) for gain in GAINS),
     *(mixed("isolated_cls", name) for name in ("late_all", "late_cls", "early_cls")),
     *(mixed("head_on_patches", name) for name in ("late_all", "late_cls")),
-    *(maps("reads_mask", strength, of_mask) for strength in (8.0, 4.0, 2.0, 1.0)),
+    maps("reads_mask", 8.0, of_mask),
+    *in_part(maps("reads_mask", strength, of_mask) for strength in (4.0, 2.0, 1.0)),
     maps("reads_contrast", 8.0, of_contrast),
     maps("reads_nothing", 0.0, of_mask),
     coded("rising", lambda blocks: np.linspace(0, 3, blocks)),
     coded("falling", lambda blocks: np.linspace(3, 0, blocks)),
     coded("even", lambda blocks: np.full(blocks, 1.5)),
-    *(told("clip_alone", strength, 0.0) for strength in (4.0, 1.0)),
+    told("clip_alone", 4.0, 0.0),
+    *in_part([told("clip_alone", 1.0, 0.0)]),
     told("both", 4.0, 4.0),
     told("neither", 0.0, 0.0),
     told("label_model_alone", 0.0, 4.0),
     readers("vit_reads_more", (0.5, 0.95), (0.3, 0.85)),
     readers("cnn_reads_more", (0.3, 0.85), (0.5, 0.95)),
     readers("same_readers", (0.4, 0.9), (0.4, 0.9)),
-    *(filtering("coarse_vit", cutoff, None) for cutoff in (1 / 4, 1 / 2)),
+    filtering("coarse_vit", 1 / 4, None),
+    *in_part([filtering("coarse_vit", 1 / 2, None)]),
     filtering("coarse_cnn", None, 1 / 4),
     filtering("same_network", None, None),
-    *(pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=share, others=0.0), share) for share in SHARES),
+    pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=1.0, others=0.0)),
+    *in_part([pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=HALF, others=0.0), HALF)]),
     pictured("ffn_over_qkv", "qkv_alone", partial(of_sites, ffn=0.0, others=1.0)),
     pictured("ffn_over_qkv", "all_right", partial(of_sites, ffn=1.0, others=1.0)),
-    *(pictured("variants", "right", partial(of_families, right=share), share) for share in SHARES),
+    pictured("variants", "right", partial(of_families, right=1.0)),
+    *in_part([pictured("variants", "right", partial(of_families, right=HALF), HALF)]),
     pictured("variants", "wrong", partial(of_families, right=0.0)),
-    *(pictured("augmentations", "whole_alone", partial(of_recipes, whole=share, less=0.0), share) for share in SHARES),
+    pictured("augmentations", "whole_alone", partial(of_recipes, whole=1.0, less=0.0)),
+    *in_part([pictured("augmentations", "whole_alone", partial(of_recipes, whole=HALF, less=0.0), HALF)]),
     pictured("augmentations", "less_alone", partial(of_recipes, whole=0.0, less=1.0)),
     pictured("augmentations", "all_right", partial(of_recipes, whole=1.0, less=1.0)),
 )
