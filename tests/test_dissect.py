@@ -17,6 +17,8 @@ from vitexplore.measures.dissect import (
     SOFTNESS,
     TOP,
     answers,
+    contrasted,
+    joined,
     judged,
     labels,
     soft_wpmi,
@@ -76,9 +78,9 @@ def test_fewer_images_and_words_than_are_wanted():
 def test_a_judges_logits_are_its_scale_times_cosines_of_each_image_and_word():
     few, indices = scene_set("test", 6), np.array([4, 0, 3])
     judge = load(ModelSpec("judge", "lab", "lab_clip", "clip"))
-    logits_nw, words = judged(judge, Loader(few, batch=2, indices=indices), 10)
     prompts = words_of(few, 10)
-    assert words == list(prompts) and logits_nw.shape == (3, len(words))
+    words, logits_nw = list(prompts), judged(judge, Loader(few, batch=2, indices=indices), prompts)
+    assert logits_nw.shape == (3, len(words))
     for row, index in enumerate(indices):
         image = judge.module.encode_image(preprocess(judge.spec)(few.image(index))[None])[0]
         for column in (0, 7, len(words) - 1):
@@ -96,11 +98,11 @@ def test_words_of_scenes_are_their_captions_and_of_photographs_common_ones(monke
 
 
 def test_an_answer_for_a_scene_is_a_logit_less_those_of_the_other_words_of_its_factor():
-    said = words_of(scene_set("test", 2), 2)
-    words = list(said)
-    assert len(words) == sum(map(len, factor_prompts().values()))  # no word is of two factors
+    factors = factor_prompts()
+    words = list(joined(factors))
+    assert len(words) == sum(map(len, factors.values()))  # no word is of two factors
     logits_nw = RNG.normal(size=(3, len(words)))
-    found = answers(logits_nw, words, scene_set("test", 2))
+    found = contrasted(logits_nw, factors)
     many, one, both = (logits_nw[:, words.index(word)] for word in ("many", "one", "before and after"))
     assert set(found) == set(words)
     assert found["many"] == pytest.approx(many - (one + both) / 2)
@@ -108,7 +110,15 @@ def test_an_answer_for_a_scene_is_a_logit_less_those_of_the_other_words_of_its_f
     assert found["at night"] == pytest.approx(night - day)
 
 
-def test_an_answer_for_a_photograph_is_a_logit():
+def test_an_answer_without_others_of_its_factor_is_a_logit():
     logits_nw = RNG.normal(size=(4, 2))
-    found = answers(logits_nw, ["dog", "red"], ImageSet(pd.DataFrame({"label": [0]}), ("a",)))
-    assert np.array_equal(found["red"], logits_nw[:, 1])
+    found = contrasted(logits_nw, {"dog": {"dog": ["dog"]}, "animal": {"animal": ["animal"]}})
+    assert np.array_equal(found["animal"], logits_nw[:, 1])
+
+
+def test_a_judge_answers_what_its_images_are_asked_about():
+    few = scene_set("test", 3)
+    judge = load(ModelSpec("judge", "lab", "lab_clip", "clip"))
+    logits_nw = judged(judge, Loader(few), joined(factor_prompts()))
+    found, wanted = answers(judge, Loader(few)), contrasted(logits_nw, factor_prompts())
+    assert found.keys() == wanted.keys() and all(np.allclose(found[word], wanted[word]) for word in wanted)

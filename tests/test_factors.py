@@ -8,7 +8,17 @@ from vitexplore.data.images import ImageSet
 from vitexplore.data.photos import imagenet_wnids
 from vitexplore.data.shapes import CLASSES
 from vitexplore.data.wordnet import superclasses
-from vitexplore.measures.factors import DETAIL_SIDE, FEWEST, LEAST, MOST, Concept, concepts_of, factors_of
+from vitexplore.measures.factors import (
+    DETAIL_SIDE,
+    FEWEST,
+    LEAST,
+    MOST,
+    Concept,
+    candidates,
+    concepts_of,
+    factors_of,
+    prompts_of,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -90,3 +100,52 @@ def test_the_category_of_a_photograph_is_its_smallest_super_class(photographs):
     for label, category in zip(photographs.labels, found, strict=True):
         above = {name: members.sum() for name, members in joined.items() if members[label]}
         assert category == "other" if not above else above[category] == min(above.values())
+
+
+def coco(count: int) -> ImageSet:
+    """Pictures of cats, dogs, buses, or a cat and a dog, one of two with a person too; every third one said to be many,
+    and every fifth one at night."""
+    shown = [["cat"], ["dog"], ["bus"], ["cat", "dog"]]
+    joined = {"cat": "animal", "dog": "animal", "bus": "vehicle", "person": "person"}
+    rows = []
+    for number in range(count):
+        found = sorted([*shown[number % 4], *(["person"] if number % 8 > 3 else [])])
+        said = ["A picture.", "Many things." if number % 3 == 0 else "One."] + ["It is at night."] * (number % 5 == 0)
+        rows.append({"category": found, "supercategory": [joined[name] for name in found], "caption": said})
+    return ImageSet(pd.DataFrame(rows), ())
+
+
+def test_concepts_of_captioned_photographs_are_what_captions_say():
+    images, indices = coco(480), RNG.permutation(480)[:400]
+    found = {concept.name: concept for concept in concepts_of(images, indices) if concept.kind == "caption"}
+    assert set(found) == {"many", "at night"}  # nothing is seen from above
+    assert np.array_equal(found["many"].positive, indices % 3 == 0)
+    assert np.array_equal(found["at night"].positive, indices % 5 == 0)
+    for concept in found.values():
+        assert not (concept.found_on & concept.held_on).any() and (concept.found_on | concept.held_on).all()
+
+
+def test_a_category_of_photographs_is_found_on_other_members_than_it_is_scored_on():
+    images = coco(480)
+    folds = [concept for concept in concepts_of(images, np.arange(480)) if concept.kind == "category"]
+    assert [(concept.name, concept.fold) for concept in folds] == [("animal", 0), ("animal", 1)]  # others join nothing
+    members = np.array([set(row) - {"person"} for row in images.table["category"]])
+    for concept, (first, second) in zip(folds, (("cat", "dog"), ("dog", "cat")), strict=True):
+        assert np.array_equal(concept.positive, [bool(row & {"cat", "dog"}) for row in members])
+        assert not (concept.found_on & concept.held_on).any()
+        assert not any(second in row for row in members[concept.found_on])
+        assert not any(first in row for row in members[concept.held_on])
+
+
+def test_concepts_of_too_few_images_are_counted_all_the_same():
+    counts = {concept.name: concept.counts() for concept in candidates(coco(480), np.arange(480))}
+    assert counts["from above"] == {"found_positives": 0, "found_others": 240, "positives": 0, "others": 240}
+    assert counts["at night"]["positives"] + counts["at night"]["found_positives"] == 96
+    assert set(counts) == {"many", "from above", "before and after", "at night", "animal", "person", "vehicle"}
+
+
+@pytest.mark.parametrize("make", [lambda _: coco(8), lambda unpainted: unpainted])
+def test_a_clip_is_asked_for_every_concept(make, unpainted):
+    images = make(unpainted)
+    asked = {word for values in prompts_of(images).values() for word in values}
+    assert {concept.name for concept in candidates(images, np.arange(len(images)))} <= asked

@@ -86,3 +86,9 @@ def test_the_control_ranks_other_images_classes(vit, scenes):
     found = low_pass_ranks(vit, Head(vit, None), Loader(scenes, batch=16))
     whole = found[found["filter"] == "none"]
     assert (whole["rank"] != whole["rank_permuted"]).mean() > 0.5
+
+
+def test_filters_that_are_not_asked_for_are_not_run(vit, scenes):
+    both, disc_alone = (low_pass_ranks(vit, Head(vit, None), Loader(scenes), *kinds) for kinds in ([], [["disc"]]))
+    assert set(disc_alone["filter"]) == {"none", "disc"}
+    assert both[both["filter"] != "gaussian"].reset_index(drop=True).equals(disc_alone)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vitexplore.errors import InputError
-from vitexplore.graph import Graph
+from vitexplore.graph import CHECKOUT, Graph
 from vitexplore.scale import parse
 
 OUT = Path("results/made")
@@ -93,12 +93,14 @@ def test_what_is_listed_of_photographs():
     more = {"boxes": "boxes", "labels": "labels.csv", "expected": {"data": 9, "validation": 5, "classes": 3}}
     data = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(**more))
     assert data.index_arguments("data") == {
+        "kind": "photos", "images_per_class": None,
         "photos": Path("photos"), "boxes": Path("boxes"), "labels": Path("labels.csv"), "expected": 9, "classes": 3,
         "instances": None, "captions": None,
     }  # fmt: skip
     assert data.indexed_paths("data") == [Path("photos"), Path("boxes"), Path("labels.csv")]
     both = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(validation="val", **more))
     assert both.index_arguments("validation") == {
+        "kind": "photos", "images_per_class": None,
         "photos": Path("val"), "boxes": None, "labels": Path("labels.csv"), "expected": 5, "classes": 3,
         "instances": None, "captions": None,
     }  # fmt: skip
@@ -121,8 +123,74 @@ def test_coco_has_boxes_and_no_labels():
     beside = graph_of({"vit": lab("vit")}, wanted, **photos(validation="val", **COCO))
     assert list(beside.experiments) == ["localization", "low_pass", "token_mixing"]
     assert beside.image_index("low_pass") == OUT / "validation/images.parquet"
-    clip = {"clip": lab("clip")}, {"zero_shot": {}, "concepts": {"judge": "clip"}}
-    assert not graph_of(*clip, **photos(**COCO)).experiments
+    clip = {"clip": lab("clip")}, {name: {"judge": "clip"} for name in ("features", "concepts")} | {"zero_shot": {}}
+    assert list(graph_of(*clip, **photos(**COCO)).experiments) == ["concepts"]  # captions name some
+    assert not graph_of(*clip, **photos(instances="instances.json")).experiments
+    assert list(graph_of(*clip, **photos()).experiments) == ["concepts", "features"]  # so do labels
+
+
+SETS = {
+    "coco": {"experiments": ["localization", "concepts"], "images": "download:coco_val2017/val2017",
+             "instances": "download:coco_annotations2017/annotations/instances_val2017.json",
+             "captions": "captions.json"},
+    "challenge": {"experiments": ["background"], "kind": "imagenet9", "images": "in9", "images_per_class": 5},
+}  # fmt: skip
+
+
+@pytest.fixture
+def hub() -> Graph:
+    """Photographs that are downloaded, and further sets for some experiments."""
+    wanted = {name: {} for name in ("background", "localization", "low_pass", "token_mixing")}
+    wanted["concepts"] = {"judge": "clip"}
+    places = photos(images="download:imagenetv2/v2", images_per_class=1, sets=SETS, store="store")
+    graph = graph_of({"vit": lab("vit"), "clip": lab("clip", experiments=[])}, wanted, **places)
+    return Graph(graph.scale, CHECKOUT)
+
+
+def test_experiments_of_a_set_look_at_it_and_the_others_at_the_scales_own_images(hub):
+    places = {name: hub.image_index(name).parent for name in hub.experiments}
+    own = dict.fromkeys(["low_pass", "token_mixing"], OUT / "data")
+    of_sets = {"background": OUT / "challenge", "concepts": OUT / "coco", "localization": OUT / "coco"}
+    assert places == own | of_sets
+    assert hub.sources() == ["data", "challenge", "coco"]
+    sheets = [OUT / f"figures/{name}.png" for name in ("photos", "photos_challenge", "photos_coco")]
+    assert list(hub.data_figures().values()) == sheets and set(sheets) <= set(hub.results())
+
+
+def test_a_set_that_nobody_looks_at_is_not_read(hub):
+    models = {"vit": lab("vit"), "clip": lab("clip", experiments=[])}
+    less = graph_of(models, {"localization": {}}, **photos(sets=SETS))
+    assert less.sources() == ["data", "coco"]
+    assert list(Graph(less.scale, CHECKOUT).downloads) == ["coco_val2017", "coco_annotations2017"]
+
+
+def test_what_is_downloaded_is_an_input_of_the_index_that_reads_it(hub):
+    assert list(hub.downloads) == ["imagenetv2", "coco_val2017", "coco_annotations2017"]
+    assert hub.index_inputs("data") == [Path("store/imagenetv2.json")]
+    assert hub.index_inputs("coco") == [Path("store/coco_val2017.json"), Path("store/coco_annotations2017.json")]
+    assert hub.index_inputs("challenge") == []
+    assert hub.indexed_paths("data") == [] and hub.indexed_paths("coco") == [Path("captions.json")]
+    found = hub.index_arguments("coco")
+    assert found["photos"] == Path("store/coco_val2017/val2017") and found["captions"] == Path("captions.json")
+    assert found["instances"] == Path("store/coco_annotations2017/annotations/instances_val2017.json")
+    assert hub.index_arguments("data")["images_per_class"] == 1
+    challenge = hub.index_arguments("challenge")
+    assert (challenge["kind"], challenge["photos"], challenge["images_per_class"]) == ("imagenet9", Path("in9"), 5)
+
+
+def test_weights_may_be_a_public_file():
+    vit = {"source": "timm", "architecture": "vit_base_patch16_384", "family": "vit", "experiments": ["low_pass"]}
+    graph = graph_of({"vit": vit | {"weights": "download:coco_val2017"}}, {"low_pass": {}}, **photos())
+    graph = Graph(graph.scale, CHECKOUT)
+    assert graph.spec("vit").weights == "downloads/val2017.zip"
+    assert graph.weights("vit") == [Path("downloads/coco_val2017.json")]  # which has its sum
+    assert list(graph.downloads) == ["coco_val2017"]
+
+
+def test_a_place_in_a_file_that_the_project_does_not_know_is_told_the_nearest():
+    scale = graph_of({"vit": lab("vit")}, {"low_pass": {}}, **photos(images="download:imagenet2/x")).scale
+    with pytest.raises(InputError, match=r"downloads: no public file 'imagenet2'; did you mean imagenetv2\?"):
+        _ = Graph(scale, CHECKOUT).downloads
 
 
 DRAWN = {"features": 2, "depths": ["late"], "images": 20, "recipes": [{"name": "fast"}]}
@@ -208,6 +276,7 @@ WHOLE = {
     "localization": {},
     "background": {},
     "low_pass": {},
+    "features": {"judge": "clip"},
     "concepts": {"judge": "clip"},
     "zero_shot": {},
     "portraits": {"recipe": {"name": "fast"}},

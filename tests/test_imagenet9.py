@@ -8,10 +8,25 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
-from vitexplore.data.imagenet9 import CLASSES, FOLDERS, IMAGENET_CLASSES, nine_way, read_variants
+from vitexplore.data.imagenet9 import (
+    CLASSES,
+    FOLDERS,
+    IMAGENET_CLASSES,
+    index_imagenet9,
+    is_imagenet9,
+    nine_way,
+    read_variants,
+)
+from vitexplore.data.images import ImageSet
+from vitexplore.data.index import write_index
+from vitexplore.data.loading import Loader
 from vitexplore.data.photos import imagenet_names, imagenet_wnids
 from vitexplore.errors import InputError
+from vitexplore.measures.imagenet9 import imagenet9_ranks
+from vitexplore.models.registry import Model
+from vitexplore.models.spec import ModelSpec
 
 # of in_to_in9.json, as a list over the 1,000 classes
 SHA256_OF_MAP = "3634d4a038b7837c29d2df154a7905931e541453f79c3e8711699d2bc2528444"
@@ -70,7 +85,7 @@ BACKGROUND = {"mixed_same": "n02088094_1", "mixed_rand": "n01440764_9"}
 @pytest.fixture
 def challenge(tmp_path):
     """Three pictures a class; the red of each says which original it is."""
-    for variant in ("original", "only_fg", *BACKGROUND):
+    for variant in ("original", "only_fg", "only_bg_b", *BACKGROUND):
         for folder in FOLDERS:
             (tmp_path / variant / "val" / folder).mkdir(parents=True)
             for red, name in enumerate(ORIGINALS):
@@ -123,3 +138,64 @@ def test_variants_that_do_not_fit_are_refused(challenge, change, message):
     with pytest.raises(InputError, match=message) as error:
         read_variants(challenge, ["original", "only_fg", "mixed_same"])
     assert "\n" not in str(error.value)
+
+
+# --- the index, and ranks on it
+
+
+def test_the_index_has_originals_then_foregrounds_then_backgrounds_in_one_order(challenge, tmp_path):
+    write_index(challenge, tmp_path / "out", tmp_path / "broken.csv", "imagenet9", expected=27, workers=2)
+    images = ImageSet.read(tmp_path / "out")
+    assert is_imagenet9(images) and images.classes == CLASSES and len(images) == 81
+    assert images.table["condition"].tolist() == ["full"] * 27 + ["foreground"] * 27 + ["background"] * 27
+    for part in np.split(images.table, [27, 54]):
+        assert part["name"].tolist() == [f"{folder}/{name}" for folder in FOLDERS for name in ORIGINALS]
+    assert all("/only_bg_b/val/" in path for path in images.table["path"][54:])
+
+
+def test_the_first_of_each_class_by_name(challenge):
+    table, broken = index_imagenet9(challenge, 1, per_class=2)
+    names = [f"{folder}/{name}" for folder in FOLDERS for name in sorted(ORIGINALS)[:2]]
+    assert table["name"].tolist() == 3 * names and broken.empty
+
+
+def test_other_originals_than_expected_are_refused(challenge):
+    with pytest.raises(InputError, match="27 pictures, expected 4050; correct the folder or the scale"):
+        index_imagenet9(challenge, 1, expected=4050)
+
+
+class Red(nn.Module):
+    """Says of an image of red r that it is of the class ``order[r // 80]``, of all classes that of none most."""
+
+    def __init__(self, order: list[int]) -> None:
+        super().__init__()
+        self.order, self.one = order, nn.Parameter(torch.ones(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = torch.zeros(len(images), 1000)
+        logits[:, 171] = 9  # whippet, of none of the nine
+        for row, red in enumerate((images[:, 0].mean((1, 2)) * 255 / 80).round().long()):
+            logits[row, self.order[red]] = 1
+        return logits
+
+
+def test_a_model_chooses_among_the_nine_on_each_variant(challenge):
+    for folder in FOLDERS:  # of the background nothing is left but black
+        for name in ORIGINALS:
+            Image.new("RGB", (8, 8)).save(challenge / "only_bg_b/val" / folder / f"{name}.JPEG")
+    images = ImageSet(index_imagenet9(challenge, 1)[0], CLASSES)
+    fish, dog, bird = 0, 151, 7
+    spec = ModelSpec("red", "timm", "red", "cnn", "random", input_size=8, mean=(0,) * 3, std=(1,) * 3,
+                     interpolation="bilinear", crop=1.0)  # fmt: skip
+    table = imagenet9_ranks(Model(spec, Red([fish, dog, bird]), ""), Loader(images, "paper", batch=7), 27)
+    assert sorted(table.loc[table["condition"] == "full", "image"]) == list(range(27))
+    right = table.assign(label=images.labels[table["image"]], original=table["image"] % 3)
+    for condition, said in (("full", [8, 0, 1]), ("foreground", [8, 0, 1]), ("background", [8, 8, 8])):
+        mine = right[right["condition"] == condition]
+        hit = [label == said[original] for label, original in zip(mine["label"], mine["original"], strict=True)]
+        assert np.array_equal(mine["rank"] == 0, hit), condition
+        assert set(mine["along"]) == {"" if condition == "full" else "published"}
+    constant = right[right["condition"] == "mean_image"]
+    assert (constant["rank"] == 0).sum() == 3  # one of nine, for a model that sees the same of all
+    few = imagenet9_ranks(Model(spec, Red([fish, dog, bird]), ""), Loader(images, "paper"), 5)
+    assert len(few) == 4 * 5 and few["image"].max() < 27

@@ -131,6 +131,21 @@ def test_picture_that_vanishes_is_named(folder):
 # --- many pictures
 
 
+@pytest.mark.parametrize("per_class", [1, 2, None])
+def test_the_first_of_each_class_by_name(folder, per_class):
+    """A class of three pictures and one of two, of which the first is broken."""
+    other = folder.parent / "n01440764"
+    other.mkdir()
+    for place, name in ((folder, "a"), (folder, "z"), (other, "b"), (other, "c")):
+        picture().save(place / f"{name}.JPEG")
+    (other / "b.JPEG").write_bytes(b"")
+    table, broken = index_photos(folder.parent, None, 2, per_class=per_class)
+    names = {"n01440764": ["c"], WNID: ["a", "good", "z"]}
+    kept = {1: [[], ["a"]], 2: [["c"], ["a", "good"]], None: list(names.values())}[per_class]
+    assert table["name"].tolist() == [f"{wnid}/{name}" for wnid, mine in zip(names, kept, strict=True) for name in mine]
+    assert len(broken) == 1
+
+
 def test_other_counts_than_expected_are_refused(folder):
     (folder / "empty.JPEG").write_bytes(b"")
     with pytest.raises(InputError, match="images: 2 pictures, expected 50000; correct the folder or the scale"):

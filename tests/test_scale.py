@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from vitexplore import scale as module
-from vitexplore.errors import InputError
+from vitexplore.errors import InputError, nearest
 from vitexplore.experiments.collect import DRAWN
 from vitexplore.models.spec import ModelSpec
-from vitexplore.scale import ScaleModel, nearest, parse, read
+from vitexplore.scale import ScaleModel, parse, read
 
 ROOT = Path(__file__).parent.parent
 LAB = ROOT / "workflow/scales/lab.yaml"
@@ -75,6 +75,8 @@ def experiments(config: dict, name: str) -> dict:
 
 
 COCO = {"data": {"kind": "photos"}, "images": "val2017", "instances": "instances.json"}
+PHOTOS = {"data": {"kind": "photos"}, "images": "photos"}
+OTHER = {"images": "other", "experiments": ["locality"]}
 WRONG = [
     (lambda c: c.update(boxs="here"), "top level: unknown key 'boxs'; did you mean boxes?"),
     (lambda c: (c.pop("claims"), c.update(claim=[])), "top level: unknown key 'claim'; did you mean claims?"),
@@ -152,6 +154,36 @@ WRONG = [
         "experiments.embed.images: 999 are fewer than the 1000 that judges are asked about",
     ),
     (lambda c: c["experiments"].pop("embed"), "experiments.embed is missing: judges look at images"),
+    (
+        lambda c: c.update(rehearsal=True),
+        "scale: a rehearsal's results lie apart; let the name start with 'rehearsal'",
+    ),
+    (lambda c: c.update(sets={"own": OTHER}), "sets: they are of photographs; give data the kind photos"),
+    (
+        lambda c: c.update(PHOTOS, sets={"data": OTHER}),
+        "sets.data: data is what the scale's own photographs are called",
+    ),
+    (
+        lambda c: c.update(PHOTOS, sets={"own": OTHER | {"experiments": ["localty"]}}),
+        "sets.own.experiments: no experiment 'localty'; did you mean locality?",
+    ),
+    (
+        lambda c: c.update(PHOTOS, sets={"own": OTHER, "more": OTHER}),
+        "sets.more.experiments: locality looks at own already; name it once",
+    ),
+    (
+        lambda c: c.update(PHOTOS, sets={"own": OTHER | {"kind": "imagenet9"}}),
+        "sets.own.experiments: the backgrounds challenge is for background alone; name nothing else",
+    ),
+    (
+        lambda c: c.update(PHOTOS, sets={"own": OTHER | {"experiments": ["collect"]}}),
+        "sets: collect, embed, .* share their images; let one set have them all, or none",
+    ),
+    (
+        lambda c: c.update(PHOTOS, sets={"own": OTHER | {"captions": "captions.json"}}),
+        "sets.own.captions: COCO's captions go with its instances; add instances=FILE",
+    ),
+    (lambda c: c.update(PHOTOS, images_per_class=0), "images_per_class: Input should be greater .*0"),
     (lambda c: c.update(modules="mine.py"), "modules: 'mine.py' is no list of Python files"),
     (lambda c: c.update(modules=["mine.py"]), "modules: no file mine.py"),
     (lambda c: c.update(experiments=3), "experiments: Input should be a valid dictionary"),

@@ -95,6 +95,13 @@ def test_joined_before_block_0_is_the_whole_model(model):
 
 
 @torch.no_grad()
+def test_those_k_that_are_asked_for_are_those_of_all(model):
+    vit = OpenViT(model, Head(model, None))
+    every, some = (isolated_cls(vit, vit.embed(images()), joined) for joined in (None, [0, 1, DEPTH]))
+    assert torch.equal(some, every[[0, 1, DEPTH]])
+
+
+@torch.no_grad()
 def test_a_cls_that_never_joins_says_the_same_of_every_image(model):
     vit = OpenViT(model, Head(model, None))
     found = isolated_cls(vit, vit.embed(images()))

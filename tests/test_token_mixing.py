@@ -55,6 +55,22 @@ def assert_same(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> 
 # --- the table
 
 
+def test_cls_joins_before_the_blocks_that_are_asked_for_and_before_the_first_and_after_the_last():
+    model, shown = undecided(), noise(40)
+    every = token_mixing_ranks(model, Head(model, None), Loader(shown)).set_index(["surgery", "at"])["rank"]
+    some = token_mixing_ranks(model, Head(model, None), Loader(shown), [1]).set_index(["surgery", "at"])["rank"]
+    depth = len(model.trunk.blocks)
+    assert some["isolated_cls"].index.tolist() == [0, 1, depth]
+    assert all(np.array_equal(rank, every[key]) for key, rank in some.items())
+    assert set(every.index) - set(some.index) == {("isolated_cls", k) for k in range(2, depth)}
+
+
+def test_a_block_that_is_not_there_is_refused():
+    model = undecided()
+    with pytest.raises(InputError, match=r"blocks: CLS cannot join before block 99"):
+        token_mixing_ranks(model, Head(model, None), Loader(noise(4)), [99])
+
+
 @pytest.mark.parametrize("count", [2, 31, 75, 96])  # one small group, one, two of 38 and 37, three whole ones
 def test_no_rank_depends_on_the_batch(count):
     shown, order = noise(), spread(COUNT, count)

@@ -16,11 +16,12 @@ from vitexplore.statistics.intervals import Estimate, Resampled, combined, mean_
 
 REFERENCE = Path(__file__).parent / "reference.csv"
 TOLERANCE = 1.0  # points of Table 2
+IMAGES = 544_546  # of Table 2: ImageNet's training images with boxes
 
 
 class Family:
-    """Of one family's models: bool [models, images] of top-k hits for each condition and fill, cut along boxes, over
-    one list of images."""
+    """Of one family's models: bool [models, images] of top-k hits for each condition and fill, cut along boxes or
+    published as cut, over one list of images."""
 
     def __init__(self, mine: pd.DataFrame, k: int, chance: float) -> None:
         rows, self.chance = mine[mine["along"] != "pixels"], chance
@@ -62,13 +63,14 @@ def analyse(table: pd.DataFrame) -> Analysis:
         ]
 
     statements = {}
+    black = FILLS[0]
+    others = [fill for fill in FILLS[1:] if fill in set(table["fill"])]  # published pictures have black alone
     for condition in ("background", "foreground"):
-        black, *others = FILLS
         statements[f"{condition}_alone"] = Measured({"": compare(condition, black)}, models, room(condition, black))
         statements[f"{condition}_other_fills"] = Measured({fill: compare(condition, fill) for fill in others}, models)
     rows = summary(table, k, chance)
     named = pooled(table, rows)
-    shown = named[(named["size"] == "own") & named["fill"].isin([FILLS[0]]) & (named["along"] == "boxes")]
+    shown = named[(named["size"] == "own") & named["fill"].isin([FILLS[0]]) & (named["along"] != "pixels")]
     figure = plots.bars(
         shown.groupby(["condition", "model"], sort=False)["retained"].mean().reset_index(),
         "condition", "retained", "model", "Accuracy kept without the rest of the image",
@@ -94,7 +96,7 @@ def summary(table: pd.DataFrame, k: int, chance: float) -> pd.DataFrame:
     rows = pd.concat(frames, ignore_index=True)
     as_printed = (rows["size"] == "own") & rows["fill"].isin(["", FILLS[0]]) & rows["along"].isin(["", "boxes"])
     compared = [
-        beside_paper(mine, REFERENCE, [], {"norm_top5": f"norm_{condition}_top5"}, TOLERANCE)
+        beside_paper(mine, REFERENCE, [], {"norm_top5": f"norm_{condition}_top5"}, TOLERANCE, IMAGES)
         for condition, mine in rows[as_printed].groupby("condition", sort=False)
         if condition in CONDITIONS
     ]
@@ -106,7 +108,7 @@ def fills(rows: pd.DataFrame) -> Figure:
     """One panel for what is left, one group of bars for what stands in for the rest; models of one name together."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     mine = rows[(rows["size"] == "own") & rows["fill"].isin(FILLS)]
-    labelled = mine.assign(cut=mine["fill"].where(mine["along"] == "boxes", mine["fill"] + "\nalong pixels"))
+    labelled = mine.assign(cut=mine["fill"].where(mine["along"] != "pixels", mine["fill"] + "\nalong pixels"))
     for axis, condition in zip(figure.subplots(1, 2), ("foreground", "background"), strict=True):
         shown = labelled[labelled["condition"] == condition]
         sns.barplot(shown, x="cut", y="retained", hue="model", errorbar=None, ax=axis, legend=condition == "background")

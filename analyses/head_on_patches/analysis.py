@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
 from vitexplore.claims.paper import beside_paper
-from vitexplore.claims.tokens import TOLERANCE, natural_room, with_cls
+from vitexplore.claims.tokens import IMAGES, TOLERANCE, natural_room, with_cls
 from vitexplore.measures.accuracy import hits, share
 from vitexplore.statistics.intervals import Resampled
 from vitexplore.statistics.splits import halves
@@ -86,7 +86,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 row[f"top{k}"] = 100 * np.mean([(rank < k).mean() for rank in found["rank"]]) if len(found) else np.nan
             rows.append({**row, "n": len(found["rank"].iloc[0]) if len(found) else 0})
     values = {"top1": "top1", "top5": "top5"}
-    return beside_paper(pd.DataFrame(rows), REFERENCE, ["measure"], values, TOLERANCE)
+    return beside_paper(pd.DataFrame(rows), REFERENCE, ["measure"], values, TOLERANCE, IMAGES)
 
 
 def grid_of(mine: pd.DataFrame) -> tuple[int, int]:

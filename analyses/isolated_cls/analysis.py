@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, of_each, pooled
+from vitexplore.claims.decide import Analysis, Measured, NotTested, by_model, deciding, of_each, pooled
 from vitexplore.claims.paper import beside_paper
-from vitexplore.claims.tokens import TOLERANCE, natural_room, with_cls
+from vitexplore.claims.tokens import IMAGES, TOLERANCE, natural_room, with_cls
 from vitexplore.figures import plots
 from vitexplore.measures.accuracy import hits, share
 
@@ -22,22 +22,30 @@ def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"] & table["surgery"].isin(CURVES)]
     chance = 1 / int(table["classes"].iloc[0])
     vits = by_model(deciding(with_cls(table)), "vit")
-    isolated = {name: hits(mine, "isolated_cls") for name, mine in vits.items()}
+    isolated = {name: by_block(mine) for name, mine in vits.items()}
     gate = natural_room([found[0] for found in isolated.values()], chance)
 
     def joined(before: Callable[[int], int]) -> Measured:
         """With CLS joined before block ``before(depth)``; the control, never."""
 
-        def of(found: np.ndarray, k: int):
+        def of(found: dict[int, np.ndarray], k: int):
+            if k not in found:
+                raise NotTested(f"needs the option joined of token_mixing with {k}, or without any")
             return share(found[k], found[0], chance)
 
-        each = of_each(isolated, lambda found: of(found, before(len(found) - 1)))
+        each = of_each(isolated, lambda found: of(found, before(max(found))))
         first = next(iter(isolated.values()))
-        return Measured.one(each, of(first, len(first) - 1), gate=gate)
+        return Measured.one(each, of(first, max(first)), gate=gate)
 
     statements = {"last_block": joined(lambda depth: depth - 1), "half_way": joined(lambda depth: depth // 2)}
     means = accuracies(table)
     return Analysis(statements, summary(means), {"isolated_cls": figure(pooled(table, means))})
+
+
+def by_block(mine: pd.DataFrame) -> dict[int, np.ndarray]:
+    """By k, one model's hits with CLS joined before block k: bool [images]. The largest k is never."""
+    at = sorted(mine.loc[mine["surgery"] == "isolated_cls", "at"])
+    return dict(zip(at, hits(mine, "isolated_cls"), strict=True))
 
 
 def accuracies(table: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +64,7 @@ def summary(means: pd.DataFrame) -> pd.DataFrame:
     frames = []
     for surgery, file, column in printed:
         mine = means[means["surgery"] == surgery].rename(columns={"at": column})
-        found = beside_paper(mine, HERE / file, [column], values, TOLERANCE)
+        found = beside_paper(mine, HERE / file, [column], values, TOLERANCE, IMAGES)
         frames.append(found.rename(columns={column: "before_block"}))
     return pd.concat(frames, ignore_index=True)
 

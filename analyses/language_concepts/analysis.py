@@ -82,9 +82,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """A row for each model and concept, means over folds: ``held_out``, the AUROC of the best feature, ``best``
     (block.feature, of the first fold), that of the best statistic of the pixels, and that of a CLIP's answer by
-    prompt; ``coded`` of ``features`` have an AUROC of 0.9 at least."""
+    prompt; ``coded`` of ``features`` have an AUROC of 0.9 at least; ``positives`` and ``others``: held-out images."""
     grouped = table.groupby(["model", "concept", "kind"], sort=False)
-    rows = grouped[["held_out", "pixel_held_out", "answered", "coded", "features"]].mean()
+    rows = grouped[["held_out", "pixel_held_out", "answered", "coded", "features", "positives", "others"]].mean()
     rows["best"] = grouped["block"].first().astype(str) + "." + grouped["best"].first().astype(str)
     rows["pixel"] = grouped["pixel"].first()
     return rows.reset_index()

@@ -63,6 +63,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
     gate = [mean_of(family).estimate() for family in zip(*families, strict=True)]
     statements = {}
     for name, filter in FILTERS.items():
+        if filter not in set(table["filter"]):
+            statements[name] = Measured({}, models, gate)
+            continue
         each = {seed: difference(pair, filter) for seed, pair in seeds.items()}
         control = difference(next(iter(seeds.values())), filter, "rank_permuted")
         statements[name] = Measured.one(each, control, models, gate)
@@ -84,15 +87,17 @@ def panels(rows: pd.DataFrame) -> Figure:
     """One panel a filter, one line a model, training seeds together."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     labels = {"disc": "cut-off, of Nyquist", "gaussian": "sigma, pixels of a 224 px image"}
-    for axis, (filter, label) in zip(figure.subplots(1, 2), labels.items(), strict=True):
+    labels = {filter: label for filter, label in labels.items() if filter in set(rows["filter"])}
+    axes = figure.subplots(1, len(labels), squeeze=False)[0]
+    for axis, (filter, label) in zip(axes, labels.items(), strict=True):
         mine = rows[rows["filter"] == filter]
-        sns.lineplot(mine, x="strength", y="kept", hue="model", marker="o", ax=axis, legend=filter == "gaussian")
+        sns.lineplot(mine, x="strength", y="kept", hue="model", marker="o", ax=axis, legend=axis is axes[-1])
         axis.set(xscale="log", title=f"{filter} filter", xlabel=label, ylabel="")
         strengths = sorted(mine["strength"].unique())
         axis.set_xticks(strengths, [f"1/{1 / s:.0f}" if s < 1 else f"{s:g}" for s in strengths])
         axis.minorticks_off()
         axis.axhline(0, color="black", linewidth=0.8)
     figure.axes[0].set_ylabel("top-1 above chance, of the unfiltered")
-    figure.axes[1].legend(title=None, fontsize=9)
+    axes[-1].legend(title=None, fontsize=9)
     figure.suptitle("Accuracy kept without fine detail")
     return figure

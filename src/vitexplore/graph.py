@@ -1,22 +1,25 @@
 """What a scale asks for: which models take part in which experiment, which jobs that makes, which files they read and
 write. Pure functions of the scale; the rules, the jobs and the figures ask here for their paths."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vitexplore.data.downloads import Download, read_list
-from vitexplore.errors import InputError
+from vitexplore.errors import InputError, nearest
 from vitexplore.experiments import Experiment
 from vitexplore.models.spec import ModelSpec
-from vitexplore.scale import OTHERS, Scale, nearest
+from vitexplore.scale import DATA, OTHERS, VALIDATION, Scale
 
 SHIPPED = Path(__file__).parent / "experiments"
 OF_PAPER = ("top", "maps", "visualize", "portraits", "concepts", "localization", "trivial_maps")
 OF_PAPER += ("token_mixing", "background", "low_pass")  # tables that the paper's figures are drawn from
 CHECKOUT = Path(__file__).parents[2]
 INDEX = "images.parquet"  # in a folder of images: which they are
+DOWNLOAD = "download:"  # how a place starts that is a public file NAME, or NAME/PATH inside the unpacked one
+PLACES = ("images", "boxes", "labels", "instances", "captions")  # of photographs
 
 
 def table_file(out: Path, name: str, group: str) -> Path:
@@ -71,9 +74,11 @@ class Graph:
         return groups[group]
 
     def spec(self, name: str) -> ModelSpec:
-        """The model as jobs load it: only the target prefetch reads weights from the network."""
+        """The model as jobs load it, with its weights where they lie: only downloads use the network."""
         model = self.scale.models[name]
-        return replace(model.spec, weights=str(self.published(name))) if model.published else model.spec
+        if model.published:
+            return replace(model.spec, weights=str(self.published(name)))
+        return replace(model.spec, weights=str(self.place(model.weights)))
 
     # files
 
@@ -81,36 +86,54 @@ class Graph:
         """The index of an experiment's images."""
         if not self.scale.photos:
             return self.scenes_folder(self.scale.split(experiment)) / INDEX
-        of_validation = self.scale.on_validation(self.scale.registry[experiment])
-        return self.out / ("validation" if of_validation else "data") / INDEX
+        return self.out / self.scale.source(self.scale.registry[experiment]) / INDEX
 
     def scenes_folder(self, split: str) -> Path:
         """Where the scenes of a split lie: ``data`` for the scale's main one."""
-        return self.out / ("data" if split == self.scale.data.split else f"data_{split}")
+        return self.out / (DATA if split == self.scale.data.split else f"data_{split}")
 
     def splits(self) -> list[str]:
         """What is rendered: the main split, and those of the experiments that run."""
         return list(dict.fromkeys([self.scale.data.split, *map(self.scale.split, self.experiments)]))
 
     def index_arguments(self, source: str) -> dict[str, Any]:
-        """What is listed of photographs for ``source`` (data or validation): the arguments of `write_index`. ``labels``
-        is for the validation photographs, where the scale names them; what COCO says is not."""
-        scale = self.scale
-        labelled = source == ("validation" if scale.validation else "data")
+        """What is listed of photographs for ``source`` (data, validation, or a set): the arguments of `write_index`."""
+        found = self.scale.photographs(source)
+        places = {name: self.place(text) if (text := getattr(found, name)) else None for name in PLACES}
         return {
-            "photos": _path(scale.images if source == "data" else scale.validation),
-            "boxes": _path(scale.boxes if source == "data" else None),
-            "labels": _path(scale.labels if labelled else None),
-            "instances": _path(scale.instances if source == "data" else None),
-            "captions": _path(scale.captions if source == "data" else None),
-            "expected": scale.expected.data if source == "data" else scale.expected.validation,
-            "classes": scale.expected.classes,
+            "kind": found.kind,
+            "photos": places.pop("images"),
+            **places,
+            "expected": found.expected,
+            "classes": found.classes,
+            "images_per_class": found.images_per_class,
         }
 
     def indexed_paths(self, source: str) -> list[Path]:
-        """The files and folders that are read for it."""
-        found = self.index_arguments(source)
-        return [found[name] for name in ("photos", "boxes", "labels", "instances", "captions") if found[name]]
+        """The files and folders that are read for it, but for downloads."""
+        return [Path(text) for text in self._places(source) if not text.startswith(DOWNLOAD)]
+
+    def index_inputs(self, source: str) -> list[Path]:
+        """The records of the downloads that are read for it."""
+        return [self.downloaded(name) for name in _named(self._places(source))]
+
+    def _places(self, source: str) -> list[str]:
+        found = self.scale.photographs(source)
+        return [text for name in PLACES if (text := getattr(found, name))]
+
+    def sources(self) -> list[str]:
+        """The photographs that are read: those of ``images``, whoever looks at them, and what experiments ask for."""
+        asked = [self.scale.source(entry) for entry in self.experiments.values()]
+        return list(dict.fromkeys([DATA, *asked]))
+
+    def place(self, text: str) -> Path:
+        """Where a file or folder lies that a scale names. Raises InputError for a public file that the project does not
+        know."""
+        if not text.startswith(DOWNLOAD):
+            return Path(text)
+        name, _, inside = text.removeprefix(DOWNLOAD).partition("/")
+        store = Path(self.scale.store)
+        return store / name / inside if inside else store / self.downloads[name].file
 
     def published(self, name: str) -> Path:
         """The file that the target prefetch makes of a model's published weights."""
@@ -124,6 +147,8 @@ class Graph:
             return []
         if model.published:
             return [self.published(name)]
+        if named := _named([model.weights]):
+            return [self.downloaded(each) for each in named]
         if model.source != "lab" or model.weights != "pretrained":
             return [Path(model.weights)]
         stem = self.shipped_weights / f"{model.architecture}_s{model.seed}"
@@ -131,12 +156,16 @@ class Graph:
 
     @cached_property
     def downloads(self) -> dict[str, Download]:
-        """The scale's public files, by name. Raises InputError for one that the project does not know."""
+        """The public files that are read, by name: those that the scale lists, and those that its places name. Raises
+        InputError for one that the project does not know."""
         known = read_list(self.root / "workflow/downloads.yaml")
-        for name in self.scale.downloads:
+        places = [text for source in self.sources() for text in self._places(source)] if self.scale.photos else []
+        places += [model.weights for model in self.scale.models.values()]
+        wanted = list(dict.fromkeys([*self.scale.downloads, *_named(places)]))
+        for name in wanted:
             if name not in known:
                 raise InputError(f"downloads: no public file {name!r}; did you mean {nearest(name, known)}?")
-        return {name: known[name] for name in self.scale.downloads}
+        return {name: known[name] for name in wanted}
 
     def downloaded(self, name: str) -> Path:
         """The record that says that a public file is there, whole."""
@@ -247,7 +276,8 @@ class Graph:
     def data_figures(self) -> dict[Path, Path]:
         """The sheet of each folder of images."""
         if self.scale.photos:
-            return {self.out / "data": self.figure("photos")}
+            shown = [source for source in self.sources() if source != VALIDATION]
+            return {self.out / source: self.figure(_sheet(source)) for source in shown}
         folders = map(self.scenes_folder, self.splits())
         return {folder: self.figure(folder.name.replace("data", "scenes")) for folder in folders}
 
@@ -297,8 +327,14 @@ class Graph:
         ]
 
 
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+def _named(places: Iterable[str]) -> list[str]:
+    """The public files that ``places`` name, each once."""
+    named = [text.removeprefix(DOWNLOAD).partition("/")[0] for text in places if text.startswith(DOWNLOAD)]
+    return list(dict.fromkeys(named))
+
+
+def _sheet(source: str) -> str:
+    return "photos" if source == DATA else f"photos_{source}"
 
 
 def _shipped(model: Any) -> bool:

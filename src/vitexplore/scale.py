@@ -3,8 +3,7 @@
 The documentation's schema, ``workflow/schemas/scale.schema.json``, is made from the types here.
 """
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from vitexplore.data.scenes import SPLITS
-from vitexplore.errors import InputError
+from vitexplore.errors import InputError, nearest
 from vitexplore.experiments import Experiment, Options
 from vitexplore.experiments.collect import DRAWN
 from vitexplore.models.spec import ModelSpec, Preprocessing
@@ -25,6 +24,10 @@ Split = Literal[tuple(SPLITS)]
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 MODULES = "modules"
 OTHERS = "others"
+DATA, VALIDATION = "data", "validation"  # where the index of a scale's photographs lies
+REHEARSAL = "rehearsal"  # how the name of such a scale starts
+OF_IMAGENET9 = "background"  # the experiment that reads the backgrounds challenge
+NINE = 9  # its classes
 
 
 class Part(BaseModel):
@@ -41,6 +44,52 @@ class Data(Part):
     split: Split = "test"
     count: Annotated[int, Field(ge=16)] = 2000
     splits: dict[str, Split] = {}
+
+
+Labels = Annotated[str | None, Field(description="classes of photographs that lie flat, in a file")]
+Boxes = Annotated[str | None, Field(description="folder of Pascal VOC files, or Kaggle's CSV; may be left out")]
+Instances = Annotated[str | None, Field(description="COCO's instances_*.json, where images is COCO's folder")]
+Captions = Annotated[str | None, Field(description="COCO's captions_*.json, beside instances")]
+PerClass = Annotated[
+    int | None, Field(ge=1, description="pictures of each class at most, the first by name; all if left out")
+]
+
+
+class Photographs(Part):
+    """A folder of photographs, and what is known of them. Each place is a path, or ``download:NAME/PATH``: inside the
+    public file NAME of workflow/downloads.yaml, as it is unpacked."""
+
+    images: Annotated[
+        str, Field(description="as of the scale; of imagenet9 the folder that holds original, only_fg and so on")
+    ]
+    kind: Annotated[Literal["photos", "imagenet9"], Field(description="imagenet9: the backgrounds challenge")] = (
+        "photos"
+    )
+    labels: Labels = None
+    boxes: Boxes = None
+    instances: Instances = None
+    captions: Captions = None
+    expected: Annotated[
+        int | None, Field(ge=1, description="how many pictures there are; unchecked where left out")
+    ] = None
+    classes: Annotated[int | None, Field(ge=1, le=1000, description="and of how many classes")] = None
+    images_per_class: PerClass = None
+
+    @property
+    def has_boxes(self) -> bool:
+        return bool(self.boxes or self.instances)
+
+    @property
+    def has_labels(self) -> bool:
+        return not self.instances
+
+
+class PhotoSet(Photographs):
+    """Further photographs, for some experiments."""
+
+    experiments: Annotated[
+        tuple[str, ...], Field(min_length=1, description="those that look at these photographs, and at no others")
+    ]
 
 
 class Expected(Part):
@@ -70,6 +119,9 @@ class Scale(Part):
     """A scale file."""
 
     scale: Annotated[Name, Field(description="results go to results/<scale>")]
+    rehearsal: Annotated[
+        bool, Field(description="made pictures and weights stand in for the real ones: no result is kept or promoted")
+    ] = False
     data: Data
     images: Annotated[
         str | None, Field(description="folder of photographs: <WordNet id>/*.JPEG, 0/*.JPEG, *.JPEG or *.tar")
@@ -77,18 +129,19 @@ class Scale(Part):
     validation: Annotated[
         str | None, Field(description="another such folder, for Table 1 and Fig. 14; may be left out")
     ] = None
-    labels: Annotated[str | None, Field(description="classes of photographs that lie flat, in a file")] = None
-    boxes: Annotated[str | None, Field(description="folder of Pascal VOC files, or Kaggle's CSV; may be left out")] = (
-        None
-    )
-    instances: Annotated[str | None, Field(description="COCO's instances_*.json, where images is COCO's folder")] = None
-    captions: Annotated[str | None, Field(description="COCO's captions_*.json, beside instances")] = None
+    labels: Labels = None
+    boxes: Boxes = None
+    instances: Instances = None
+    captions: Captions = None
+    images_per_class: PerClass = None
     expected: Expected = Expected()
+    sets: Annotated[dict[Name, PhotoSet], Field(description="further photographs by name, for some experiments")] = {}
     weights: Annotated[str, Field(description="folder of published weights, which the target prefetch fills")] = (
         "weights"
     )
     downloads: Annotated[
-        tuple[Name, ...], Field(description="public files that are read, by their names in workflow/downloads.yaml")
+        tuple[Name, ...],
+        Field(description="further public files for the target prefetch, by their names in workflow/downloads.yaml"),
     ] = ()
     store: Annotated[str, Field(description="folder of downloads, which the target prefetch fills")] = "downloads"
     mirror: Annotated[
@@ -125,9 +178,43 @@ class Scale(Part):
         """The split whose scenes an experiment looks at."""
         return self.data.splits.get(experiment, self.data.split)
 
-    def on_validation(self, entry: Experiment) -> bool:
-        """Whether an experiment looks at the validation photographs."""
-        return entry.validation and self.validation is not None
+    def source(self, entry: Experiment) -> str:
+        """Which photographs an experiment looks at: one of ``sets`` by name, else ``validation``, else ``data``."""
+        for name, photographs in self.sets.items():
+            if entry.name in photographs.experiments:
+                return name
+        return VALIDATION if entry.validation and self.validation is not None else DATA
+
+    def pictures(self, entry: Experiment) -> int | None:
+        """How many images an experiment finds; None where the scale does not say."""
+        if not self.photos:
+            return self.data.count
+        shown = self.photographs(self.source(entry))
+        classes = NINE if shown.kind == "imagenet9" else shown.classes
+        if shown.images_per_class and classes:
+            return shown.images_per_class * classes
+        return shown.expected
+
+    def photographs(self, source: str) -> Photographs:
+        """What is known of the photographs of a ``source``. Labels and counts of classes are of the validation
+        photographs where the scale names some; what else it says at top level is of ``images`` alone."""
+        if source in self.sets:
+            return self.sets[source]
+        labelled = source == (VALIDATION if self.validation else DATA)
+        labels = self.labels if labelled else None
+        if source == VALIDATION:
+            expected = self.expected.validation
+            return Photographs(images=self.validation, labels=labels, expected=expected, classes=self.expected.classes)
+        return Photographs(
+            images=self.images,
+            labels=labels,
+            boxes=self.boxes,
+            instances=self.instances,
+            captions=self.captions,
+            expected=self.expected.data,
+            classes=self.expected.classes,
+            images_per_class=self.images_per_class,
+        )
 
     @property
     def registry(self) -> dict[str, Experiment]:
@@ -144,18 +231,24 @@ class Scale(Part):
         entry = self.registry.get(experiment)
         if entry is None:
             raise InputError(f"no experiment {experiment!r}; did you mean {nearest(experiment, self.registry)}?")
-        lacking = {
-            "labels": self.instances and not self.on_validation(entry),
-            "boxes": self.photos and not (self.boxes or self.instances),
-            "captions": self.photos and not self.captions,
-            "factors": self.photos,
-        }
-        if self.options(experiment) is None or any(lacking.get(need) for need in entry.needs):
+        if self.options(experiment) is None or self._lacking(entry):
             return []
         if entry.models is not None:
             chosen = set(entry.models(self))
             return [name for name in self.models if name in chosen]
         return [name for name, model in self.models.items() if _takes_part(entry, model)]
+
+    def _lacking(self, entry: Experiment) -> list[str]:
+        """What the experiment needs and its images have not."""
+        if not self.photos:
+            return []
+        shown = self.photographs(self.source(entry))
+        has = {
+            "labels": shown.has_labels,
+            "boxes": shown.has_boxes or shown.kind == "imagenet9",
+            "concepts": shown.has_labels or shown.captions,
+        }
+        return [need for need in entry.needs if not has.get(need)]
 
 
 def _takes_part(entry: Experiment, model: ScaleModel) -> bool:
@@ -185,11 +278,14 @@ def _problems(scale: Scale) -> Iterable[str]:
         if model.beside is not None and model.beside not in leaders:
             wrong = f"models.{name}.beside: {model.beside!r} is no other model that stands by itself"
             yield f"{wrong}; did you mean {nearest(model.beside, leaders)}?"
+    if scale.rehearsal and not scale.scale.startswith(REHEARSAL):
+        yield f"scale: a rehearsal's results lie apart; let the name start with {REHEARSAL!r}"
     yield from _of_named(scale)
     yield from _of_visualizing(scale)
-    concepts = scale.options("concepts")
-    if concepts and (concepts.judge not in models or models[concepts.judge].family != "clip"):
-        yield f"experiments.concepts.judge: {concepts.judge!r} is no CLIP among the models; name one whose words count"
+    for name in ("concepts", "features"):
+        asked = scale.options(name)
+        if asked and (asked.judge not in models or models[asked.judge].family != "clip"):
+            yield f"experiments.{name}.judge: {asked.judge!r} is no CLIP among the models; name one whose words count"
     if scale.photos and not scale.images:
         yield "images is missing: add --config images=DIR, a folder with <WordNet id>/*.JPEG"
     yield from _of_coco(scale)
@@ -208,18 +304,41 @@ def _of_named(scale: Scale) -> Iterable[str]:
     together = [name for name in ("collect", "embed", *DRAWN) if scale.options(name)]
     if len({scale.split(name) for name in together}) > 1:
         yield f"data.splits: {', '.join(together)} share their images; give them the same split"
+    if len({scale.source(known[name]) for name in together}) > 1:
+        yield f"sets: {', '.join(together)} share their images; let one set have them all, or none"
+    yield from _of_sets(scale, known)
+
+
+def _of_sets(scale: Scale, known: Mapping[str, Experiment]) -> Iterable[str]:
+    """What is wrong with further photographs."""
+    if scale.sets and not scale.photos:
+        yield "sets: they are of photographs; give data the kind photos"
+    asked: dict[str, str] = {}
+    for name, photographs in scale.sets.items():
+        if name in (DATA, VALIDATION):
+            yield f"sets.{name}: {name} is what the scale's own photographs are called; take another name"
+        for experiment in photographs.experiments:
+            where = f"sets.{name}.experiments"
+            if experiment not in known:
+                yield f"{where}: no experiment {experiment!r}; did you mean {nearest(experiment, known)}?"
+            if experiment in asked:
+                yield f"{where}: {experiment} looks at {asked[experiment]} already; name it once"
+            asked[experiment] = name
+        if photographs.kind == "imagenet9" and set(photographs.experiments) != {OF_IMAGENET9}:
+            yield f"sets.{name}.experiments: the backgrounds challenge is for {OF_IMAGENET9} alone; name nothing else"
 
 
 def _of_coco(scale: Scale) -> Iterable[str]:
     """What does not go with COCO's files, or goes with them alone."""
-    if scale.captions and not scale.instances:
-        yield "captions: COCO's captions go with its instances; add instances=FILE"
     if scale.instances and not scale.photos:
         yield "instances: COCO's pictures are photographs; give data the kind photos"
-    if scale.instances and scale.boxes:
-        yield "boxes: COCO's instances have boxes of their own; take the key away"
     if scale.instances and scale.labels and not scale.validation:
         yield "labels: COCO's pictures have no classes; take the key away"
+    for place, photographs in {"": scale, **{f"sets.{name}.": each for name, each in scale.sets.items()}}.items():
+        if photographs.captions and not photographs.instances:
+            yield f"{place}captions: COCO's captions go with its instances; add instances=FILE"
+        if photographs.instances and photographs.boxes:
+            yield f"{place}boxes: COCO's instances have boxes of their own; take the key away"
 
 
 def _of_visualizing(scale: Scale) -> Iterable[str]:
@@ -273,12 +392,6 @@ def read(path: Path) -> Scale:
     if not isinstance(config, dict):
         raise InputError(f"{path}: no scale; see workflow/scales/lab.yaml")
     return parse(config, [path])
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The one of ``known`` that is most like ``name``, or all where none is like it."""
-    known = list(known)
-    return " or ".join(difflib.get_close_matches(name, known, n=1) or known)
 
 
 def _line(error: Any, kind: type[BaseModel], files: Sequence[Path]) -> str:

@@ -2,6 +2,8 @@
 if GRAPH.scale.photos:
 
     rule index:
+        input:
+            lambda w: GRAPH.index_inputs(w.source),
         output:
             images=f"{OUT}/{{source}}/images.parquet",
             classes=f"{OUT}/{{source}}/classes.txt",
@@ -13,7 +15,7 @@ if GRAPH.scale.photos:
         benchmark:
             f"{OUT}/benchmarks/index_{{source}}.tsv"
         wildcard_constraints:
-            source="data|validation",
+            source="|".join(GRAPH.sources()),
         conda:
             "../../environment.yml"
         threads: os.cpu_count()

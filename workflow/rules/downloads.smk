@@ -1,5 +1,5 @@
-# All that comes from the network: the scale's public files and published weights, in two folders that a machine without
-# network can be given.
+# All that comes from the network: public files and published weights, in two folders that a machine without network can
+# be given.
 rule prefetch:
     input:
         [GRAPH.downloaded(name) for name in DOWNLOADS],

@@ -1,9 +1,9 @@
 """The files of all claims of a scale together."""
 
 from vitexplore.claims.decide import not_run
-from vitexplore.claims.page import FRAGMENT, PAGE, RUN, claims_fragment, claims_page
+from vitexplore.claims.page import FRAGMENT, PAGE, claims_fragment, claims_page
 from vitexplore.claims.render import claims_table, to_markdown
-from vitexplore.claims.run import run_record
+from vitexplore.claims.run import REHEARSED, RUN, run_record
 from vitexplore.claims.text import claims_in_order, tested
 from vitexplore.graph import Graph
 from vitexplore.io import write_atomically, write_json, write_text
@@ -19,8 +19,9 @@ def write_claims(graph: Graph) -> None:
     table = claims_table([graph.out / "claims" / f"{name}.json" for name in run], others)
     csv = graph.out / "claims.csv"
     write_atomically(csv, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
-    write_text(graph.out / "claims.md", to_markdown(table, claims))
+    first = f"**{REHEARSED}**\n\n" if graph.scale.rehearsal else ""
+    write_text(graph.out / "claims.md", first + to_markdown(table, claims))
     read = {path for name in run for of in claims[name].tables for path in graph.tables(of)}
-    write_json(graph.out / RUN, run_record(graph.scale.scale, sorted(read), graph.root))
+    write_json(graph.out / RUN, run_record(graph.scale.scale, sorted(read), graph.root, graph.scale.rehearsal))
     write_text(graph.out / PAGE, claims_page(graph.out, graph.root))
     write_text(graph.out / FRAGMENT, claims_fragment(graph.out, graph.root))

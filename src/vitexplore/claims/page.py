@@ -16,11 +16,11 @@ from markupsafe import Markup, escape
 
 from vitexplore.claims.decide import PAPER
 from vitexplore.claims.render import HOW_TO_READ, STATEMENTS, interval, statement_cells
+from vitexplore.claims.run import REHEARSED, RUN
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.statistics.verdict import ELSEWHERE, MIXED, ON_PAPER_MODELS, PARTLY
 
 PAGE, FRAGMENT = "claims.html", "claims/table.html"  # the fragment: the first table, for the report
-RUN = "run.json"  # vitexplore.claims.run, in a results folder
 ITEMS = "figures/paper.csv"  # the paper's figures and tables as drawn here
 WIDTH, EDGE = 280, 12  # of a drawn interval, in SVG units
 # what each word says; each kind has a mark and a colour
@@ -66,7 +66,9 @@ def claims_page(folder: Path, root: Path) -> str:
     template = _environment().get_template("page.html.jinja")
     claims = _claims(folder, root)
     counts = Counter(claim["head"]["word"] for claim in claims).most_common()
-    return template.render(run=run, claims=claims, counts=counts, how=_sentences(HOW_TO_READ), width=WIDTH)
+    rehearsed = REHEARSED if run and run.get("rehearsal") else ""
+    how = _sentences(HOW_TO_READ)
+    return template.render(run=run, rehearsed=rehearsed, claims=claims, counts=counts, how=how, width=WIDTH)
 
 
 def claims_fragment(folder: Path, root: Path) -> str:

@@ -6,15 +6,18 @@ import pandas as pd
 
 CATALOGUE = Path(__file__).parents[1] / "models" / "catalogue.csv"  # read as it is: models take seconds to import
 OTHER = "other weights"  # what stands in `agrees` for a model that is the paper's by architecture alone
+OTHER_IMAGES = "other images"  # and for numbers of fewer images than the paper's, of whatever data
+BROKEN = 0.001  # of the paper's images may be missing
 
 
 def beside_paper(
-    measured: pd.DataFrame, reference: Path, on: list[str], values: dict[str, str], tolerance: float
+    measured: pd.DataFrame, reference: Path, on: list[str], values: dict[str, str], tolerance: float, images: int
 ) -> pd.DataFrame:
-    """``measured`` (with ``architecture``, as ``source/name.tag``) and, where ``reference`` (a CSV with ``model``, the
-    name without tag) has a row of the same model and of equal ``on``, for each of ``values`` (measured column to
-    reference column): ``paper_COLUMN``, ``difference_COLUMN`` and ``agrees_COLUMN``. That is yes or no by ``tolerance``
-    (in the column's units), OTHER where the weights are not the paper's own, which cannot agree or fail to."""
+    """``measured`` (with ``architecture``, as ``source/name.tag``, and ``n``, of how many images) and, where
+    ``reference`` (a CSV with ``model``, the name without tag) has a row of the same model and of equal ``on``, for each
+    of ``values`` (measured column to reference column): ``paper_COLUMN``, ``difference_COLUMN`` and ``agrees_COLUMN``.
+    That is yes or no by ``tolerance`` (in the column's units); OTHER where the weights are not the paper's own, and
+    OTHER_IMAGES where there are fewer than the paper's ``images``: neither can agree or fail to."""
     printed = pd.read_csv(reference).rename(columns={"model": "paper_model"})
     printed = printed[["paper_model", *on, *values.values()]]
     printed = printed.rename(columns={theirs: f"paper_{ours}" for ours, theirs in values.items()})
@@ -23,10 +26,11 @@ def beside_paper(
     table = measured.assign(paper_model=names.str.partition(".")[0].where(tagged)).merge(
         printed, "left", ["paper_model", *on]
     )
-    own = own_weights(table["architecture"]).to_numpy()
+    own, few = own_weights(table["architecture"]).to_numpy(), table["n"] < (1 - BROKEN) * images
     for ours in values:
         difference = table[ours] - table[f"paper_{ours}"]
-        agrees = pd.Series("no", table.index).mask(difference.abs() <= tolerance, "yes").mask(~own, OTHER)
+        agrees = pd.Series("no", table.index).mask(difference.abs() <= tolerance, "yes").mask(few, OTHER_IMAGES)
+        agrees = agrees.mask(~own, OTHER)
         table[f"difference_{ours}"] = difference
         table[f"agrees_{ours}"] = agrees.mask(difference.isna(), "")
     return table.drop(columns="paper_model")

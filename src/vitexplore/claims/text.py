@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import yaml
 
-from vitexplore.errors import InputError
-from vitexplore.graph import Graph
-from vitexplore.scale import nearest
+from vitexplore.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from vitexplore.graph import Graph
 
 SCHEMA = Path("workflow/schemas/claim.schema.yaml")  # in the checkout
 # the paper's claims in its order
@@ -89,7 +90,7 @@ def claims_in_order(analyses: Path) -> dict[str, Claim | None]:
     return dict.fromkeys(ORDER) | found
 
 
-def tested(graph: Graph, claims: Mapping[str, Claim | None]) -> list[str]:
+def tested(graph: "Graph", claims: Mapping[str, Claim | None]) -> list[str]:
     """Those of ``claims``, in their order, that the scale names and of whose table it makes some part. Raises
     InputError for a claim of the scale that is none of them, and for a table that its experiment does not make."""
     known = [name for name, claim in claims.items() if claim]

@@ -12,7 +12,6 @@ from vitexplore.scale import Split, read
 
 ScaleFile = Annotated[Path, Parameter(help="a scale file")]
 Workers = Annotated[int, Parameter(help="processes that read or render images; 0 for none beside the job itself")]
-Source = Literal["data", "validation"]
 Bench = Literal["visualize", "collect", "token_mixing", "claims"]
 
 
@@ -52,7 +51,7 @@ def scenes(split: Split, /, *, scale: ScaleFile, workers: Workers = 1) -> None:
 
 
 def index(
-    source: Source,
+    source: Annotated[str, Parameter(help="data, validation, or one of the scale's sets")],
     /,
     *,
     scale: ScaleFile,
@@ -63,6 +62,8 @@ def index(
     from vitexplore.data.index import write_index
 
     graph = Graph(read(scale))
+    if source not in graph.sources():
+        raise InputError(f"{scale}: no photographs {source!r}; there are {', '.join(graph.sources())}")
     write_index(**graph.index_arguments(source), out=graph.out / source, broken=broken, workers=workers)
 
 

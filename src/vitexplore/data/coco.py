@@ -23,8 +23,8 @@ ROUNDING = 0.02  # pixels: COCO rounds a box's corner and extent to a hundredth 
 
 class Row(NamedTuple):
     """A row of the index. ``mask``: run lengths of the union of all objects (see rle.py), "" where there are none.
-    ``category`` and ``supercategory``: of its objects, each once, sorted. There is no label: a picture shows many
-    objects, and no classifier's class is said to be its own."""
+    ``category``: of its objects, each once, sorted; ``supercategory``: of each of these. There is no label: a picture
+    shows many objects, and no classifier's class is said to be its own."""
 
     path: str
     name: str
@@ -47,8 +47,7 @@ class _Image:
     size: tuple[int, int]
     boxes: Boxes = field(default_factory=list)
     segmentations: list[Any] = field(default_factory=list)
-    categories: set[str] = field(default_factory=set)
-    supercategories: set[str] = field(default_factory=set)
+    categories: dict[str, str] = field(default_factory=dict)  # and the super-category of each
 
 
 def index_coco(
@@ -108,7 +107,8 @@ def _row(picture: Encoded, image: _Image) -> Row:
     if isinstance(boxes, str):
         raise ValueError(boxes.removesuffix("; correct the box"))
     mask = union(image.segmentations, *size) if image.segmentations else ""
-    categories = sorted(image.categories), sorted(image.supercategories)
+    names = sorted(image.categories)
+    categories = names, [image.categories[name] for name in names]
     place = picture.offset, picture.size, picture.checksum
     return Row(picture.path, Path(picture.path).stem, *size, boxes, mask, *categories, *place)
 
@@ -138,8 +138,7 @@ def _images(found: dict[str, Any]) -> dict[str, _Image]:
         image.boxes.append([float(left), float(top), float(right), float(bottom)])
         image.segmentations.append(each["segmentation"])
         category, supercategory = categories[each["category_id"]]
-        image.categories.add(category)
-        image.supercategories.add(supercategory)
+        image.categories[category] = supercategory
     return {each["file_name"]: by_id[each["id"]] for each in found["images"]}
 
 

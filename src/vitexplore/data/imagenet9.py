@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vitexplore.data.encoded import Broken, encoded_file
 from vitexplore.data.images import ImageSet
-from vitexplore.data.layouts import pictures_in
+from vitexplore.data.layouts import check_count, pictures_in
 from vitexplore.errors import InputError
 from vitexplore.progress import track
 
@@ -40,6 +40,9 @@ IMAGENET_CLASSES: dict[str, tuple[int, ...]] = {
 }
 CLASSES = tuple(IMAGENET_CLASSES)
 FOLDERS = tuple(f"{label:02d}_{name}" for label, name in enumerate(CLASSES))
+# which variant shows what of an original, in the order of `index_imagenet9`: all of it; the foreground, cut out along
+# its pixels, on black; the background, with black over the object's box
+SHOWN = {"full": "original", "foreground": "only_fg", "background": "only_bg_b"}
 # of a mixed picture: whose foreground it has, and whose background
 MIXED = re.compile(r"fg_(?P<foreground>.+)_bg_.+")
 
@@ -55,21 +58,48 @@ def nine_way(logits_bc: Tensor) -> Tensor:
     return torch.stack([logits_bc[:, mine].amax(1) for mine in (*map(list, IMAGENET_CLASSES.values()), others)], dim=1)
 
 
-def read_variants(root: Path, variants: Sequence[str], workers: int = 1) -> dict[str, ImageSet]:
+def index_imagenet9(
+    root: Path, workers: int, expected: int | None = None, per_class: int | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The variants of SHOWN below ``root`` (see ``read_variants``), or of each class the first ``per_class`` by name:
+    a table whose column ``condition`` says which, all originals first, then their foregrounds, then their backgrounds,
+    each in the same order; and an empty table of broken ones (path, reason). Raises InputError as ``read_variants``
+    does, and for originals that are not ``expected`` many."""
+    found = read_variants(root, list(SHOWN.values()), workers, expected, per_class)
+    parts = [found[variant].table.assign(condition=condition) for condition, variant in SHOWN.items()]
+    return pd.concat(parts, ignore_index=True), pd.DataFrame(columns=Broken._fields)
+
+
+def is_imagenet9(images: ImageSet) -> bool:
+    """Whether they are as `index_imagenet9` lists them."""
+    return "condition" in images.table
+
+
+def read_variants(
+    root: Path,
+    variants: Sequence[str],
+    workers: int = 1,
+    expected: int | None = None,
+    per_class: int | None = None,
+) -> dict[str, ImageSet]:
     """The pictures of each of ``variants`` (``original``, ``only_fg``, ``only_bg_b``, ``mixed_same`` and so on) in
     ``<root>/<variant>/val/00_dog`` to ``08_fish``. All sets have the same order: image i of each is made of the same
     original, by file name (``n02085936_2693.JPEG``; of mixed pictures, ``fg_n02085936_2693_bg_n02088094_1003.JPEG``,
-    the foreground's). ``label`` is an index into CLASSES, ``name`` the class and the original's name.
+    the foreground's). ``label`` is an index into CLASSES, ``name`` the class and the original's name. With
+    ``per_class`` the first so many of each class, by name.
 
     Raises InputError for a folder that is missing or of no class, a picture that cannot be read, two of one original,
-    and an original that not all variants have."""
+    an original that not all variants have, and originals that are not ``expected`` many."""
     listed = {variant: _listed(root / variant / "val") for variant in variants}
     every = set(chain.from_iterable(listed.values()))
     for variant, found in listed.items():
         if missing := every - set(found):
             lost = f"no picture of {'/'.join(min(missing))} ({len(missing)} such), which another variant has"
             raise InputError(f"{root / variant}: {lost}; unpack it again or leave the variant out")
-    return {variant: _read(root / variant, found, workers) for variant, found in listed.items()}
+    check_count(root, len(every), expected)
+    by_class = (sorted(key for key in every if key[0] == folder) for folder in FOLDERS)
+    keys = [key for mine in by_class for key in mine[:per_class]]
+    return {variant: _read(root / variant, keys, found, workers) for variant, found in listed.items()}
 
 
 def _listed(folder: Path) -> dict[tuple[str, str], str]:
@@ -90,8 +120,7 @@ def _listed(folder: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-def _read(folder: Path, paths: dict[tuple[str, str], str], workers: int) -> ImageSet:
-    keys = sorted(paths)
+def _read(folder: Path, keys: list[tuple[str, str]], paths: dict[tuple[str, str], str], workers: int) -> ImageSet:
     with ThreadPoolExecutor(workers) as pool:
         read = pool.map(partial(encoded_file, folder), [paths[key] for key in keys])
         found = list(track(read, f"{folder}: reading", len(keys)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vitexplore.data.coco import index_coco
+from vitexplore.data.imagenet9 import CLASSES, index_imagenet9
 from vitexplore.data.photos import imagenet_wnids, index_photos
 from vitexplore.errors import InputError
 from vitexplore.io import write_atomically, write_json, write_text
@@ -25,24 +26,33 @@ def write_index(
     photos: Path,
     out: Path,
     broken: Path,
+    kind: str = "photos",
     labels: Path | None = None,
     boxes: Path | None = None,
     instances: Path | None = None,
     captions: Path | None = None,
     expected: int | None = None,
     classes: int | None = None,
+    images_per_class: int | None = None,
     workers: int = 1,
 ) -> None:
     """List ``photos`` (a folder with <WordNet id>/*.JPEG, *.JPEG or *.tar) in the folder ``out``, and in the CSV
-    ``broken`` those that cannot be read: path, reason. ``labels``: classes of flat pictures, a class a line, name and
+    ``broken`` those that cannot be read: path, reason. ``kind``: photos, or imagenet9 (then ``photos`` holds the
+    variants of the backgrounds challenge). ``images_per_class``: the first of each class by name; all for None.
+    ``labels``: classes of flat pictures, a class a line, name and
     class, or CSV. ``boxes``: a folder with <WordNet id>/*.xml in Pascal VOC form, or Kaggle's CSV. ``instances``:
     COCO's file on ``photos``, which have no classes then, and ``captions`` another. Raises InputError for other numbers
-    of pictures and classes than ``expected`` and ``classes``, for too many broken pictures, for what `index_photos` and
-    `index_coco` refuse, and where nothing can be written."""
-    if instances:
+    of pictures and classes than ``expected`` and ``classes``, for too many broken pictures, for what `index_photos`,
+    `index_coco` and `index_imagenet9` refuse, and where nothing can be written."""
+    names = imagenet_wnids()
+    if kind == "imagenet9":
+        names = CLASSES
+        table, unread = index_imagenet9(photos, workers, expected, images_per_class)
+    elif instances:
+        names = []
         table, unread = index_coco(photos, instances, captions, workers, expected)
     else:
-        table, unread = index_photos(photos, boxes, workers, labels, expected, classes)
+        table, unread = index_photos(photos, boxes, workers, labels, expected, classes, images_per_class)
     with _writing_to(broken.parent):
         write_atomically(broken, lambda path: unread.to_csv(path, index=False))
     every = len(unread) + len(table)
@@ -58,7 +68,7 @@ def write_index(
     counts = {"kind": "photos", "images": len(table), "broken": len(unread), "with_boxes": with_boxes}
     with _writing_to(out):
         write_atomically(out / "images.parquet", lambda path: table.to_parquet(path, index=False))
-        write_text(out / "classes.txt", "".join(f"{wnid}\n" for wnid in ([] if instances else imagenet_wnids())))
+        write_text(out / "classes.txt", "".join(f"{name}\n" for name in names))
         write_json(out / "provenance.json", counts | {"hash": _hash(table), "libraries": versions()})
 
 

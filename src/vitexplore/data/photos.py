@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,13 +69,14 @@ def index_photos(
     labels: Path | None = None,
     expected: int | None = None,
     classes: int | None = None,
+    per_class: int | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every picture below ``images``: a table of Row's fields, sorted by name, and a table of the broken ones (path,
-    reason). ``list_pictures`` and ``samples`` say what may lie there, and what ``labels`` may be; ``box_finder`` what
-    ``boxes`` may. Grey and CMYK pictures count as good: they are converted when read. Raises InputError for what those
-    refuse; for pictures, broken ones too, that are not ``expected`` many, or not of so many ``classes``; for a folder
-    that disappears meanwhile; and for wrong boxes, unless at most WRONG_BOXES of the annotated pictures have such:
-    then these have no boxes."""
+    """Every picture below ``images``, or of each class the first ``per_class`` by name: a table of Row's fields, sorted
+    by name, and a table of the broken ones (path, reason). ``list_pictures`` and ``samples`` say what may lie there,
+    and what ``labels`` may be; ``box_finder`` what ``boxes`` may. Grey and CMYK pictures count as good: they are
+    converted when read. Raises InputError for what those refuse; for pictures, broken ones too, that are not
+    ``expected`` many, or not of so many ``classes``; for a folder that disappears meanwhile; and for wrong boxes,
+    unless at most WRONG_BOXES of the annotated pictures have such: then these have no boxes."""
     wnids = imagenet_wnids()
     with ThreadPoolExecutor(workers) as pool:
         shards = _shards_alone(images, labels)
@@ -81,11 +84,14 @@ def index_photos(
         counts = pool.map(count_pictures, shards)
         count = sum(track(counts, f"{images}: counting", len(shards))) if shards else len(pictures)
         check_count(images, count, expected)
+        pictures = _first(pictures, per_class)
         classes_in_order = {wnid: label for label, wnid in enumerate(wnids)}
         reader = _Reader(images, classes_in_order, box_finder(boxes, imagenet_names()))
         chunks = _chunks(pictures, workers)
         parts = pool.map(reader.shard, shards) if shards else pool.map(reader.files, chunks)
         table, broken, wrong = _gathered(track(parts, f"{images}: reading", len(shards or chunks)))
+    if per_class is not None:  # shards are known when they are read
+        table = table.groupby("wnid", sort=False).head(per_class).reset_index(drop=True)
     tolerate(wrong, len(wrong) + int((table["boxes"].str.len() > 0).sum()))
     found = table["wnid"].nunique()
     if classes is not None and found != classes:
@@ -93,6 +99,12 @@ def index_photos(
         mend = f"there is none of {missing}" if found < classes else "correct the folder or the scale"
         raise InputError(f"{images}: pictures of {found} classes, expected {classes}; {mend}")
     return table, broken
+
+
+def _first(pictures: list[Picture], per_class: int | None) -> list[Picture]:
+    """Of ``pictures``, sorted by class, the first ``per_class`` of each; all for None."""
+    by_class = (list(mine) for _, mine in groupby(pictures, attrgetter("wnid")))
+    return [picture for mine in by_class for picture in mine[:per_class]]
 
 
 def _gathered(parts: Iterable[list[Row | Broken]]) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vitexplore.job import Session
     from vitexplore.scale import Scale
 
-Need = Literal["labels", "boxes", "captions", "factors"]
+Need = Literal["labels", "boxes", "concepts", "factors"]
 Measure = Callable[..., "pd.DataFrame | Mapping[str, Any]"]
 
 
@@ -68,9 +68,9 @@ class Experiment:
     says what one model takes.
 
     Which models and data it suits: ``families`` of models; ``needs`` of the data (labels of a classifier's classes,
-    boxes, captions, factors that made a scene). With ``named_only`` models take part only where they name it;
-    ``models(scale)`` chooses them in another way. ``validation``: it is about the validation images, where the scale
-    names some.
+    boxes, concepts that labels or captions name, factors that made a scene). With ``named_only`` models take part only
+    where they name it; ``models(scale)`` chooses them in another way. ``validation``: it is about the validation
+    images, where the scale names some.
 
     What ``measure`` gets besides its options, by keyword: ``settings(scale, model)``, plain values from elsewhere in
     the scale; ``given(session, model)``, what is made of the tables of ``reads(scale, model)`` (pairs of table and

@@ -19,9 +19,9 @@ class PortraitsOptions(Options):
 
 
 def models(scale: Any) -> Iterable[str]:
-    """Trained models of which `concepts`, `visualize` and `collect` are all asked: their most activating images are
-    shown too."""
-    asked = [set(scale.taking_part(name)) for name in ("concepts", "visualize", "collect")]
+    """Trained models of which `features`, `concepts`, `visualize` and `collect` are all asked: their most activating
+    images are shown too."""
+    asked = [set(scale.taking_part(name)) for name in ("features", "concepts", "visualize", "collect")]
     return [name for name in set.intersection(*asked) if not scale.models[name].random]
 
 

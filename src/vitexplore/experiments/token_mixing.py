@@ -1,15 +1,24 @@
 """CLS isolated up to each block, and the classifier on each patch (paper section 4, Table 1, Fig. 5)."""
 
+from typing import Annotated
+
 import pandas as pd
+from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Images, Options
+
+BLOCKS = 12  # of a ViT, for the cost
 
 
 class TokenMixingOptions(Options):
     images: Images = 50_000
+    joined: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...] | None,
+        Field(description="blocks before which CLS joins the patches, counted from 0; every block if left out"),
+    ] = None
 
 
-def measure(model, loader, *, images: int) -> dict[str, pd.DataFrame]:
+def measure(model, loader, *, images: int, joined: tuple[int, ...] | None = None) -> dict[str, pd.DataFrame]:
     """``token_mixing``: a row for each surgery and place (``at``) with the class's ranks (``rank``: int16 [images], see
     measures/token_mixing.py), and the grid of the positions after the last block, which ``at`` counts row by row.
     ``token_mixing_images``: ``image``, the index of each image, in the order of ``rank``.
@@ -22,12 +31,19 @@ def measure(model, loader, *, images: int) -> dict[str, pd.DataFrame]:
     from vitexplore.models.sites import Site, grid, sites
 
     classes, shown = loader.images.classes, loader.sample(images)
-    table = token_mixing_ranks(model, make_head(model, classes), shown)
+    table = token_mixing_ranks(model, make_head(model, classes), shown, joined)
     height, width = grid(model, Site("block", sites(model)["block"] - 1))
     return {
         "token_mixing": table.assign(classes=len(classes), grid_height=height, grid_width=width),
         "token_mixing_images": pd.DataFrame({"image": shown.indices}),
     }
+
+
+def cost(options: TokenMixingOptions, family: str) -> Cost:
+    # of isolated CLS the patches alone, and for each k what follows it; the whole model twice; exchanged patches
+    joined = {0, *(range(BLOCKS) if options.joined is None else options.joined)}
+    after = sum(BLOCKS - k for k in joined if k < BLOCKS) / BLOCKS
+    return Cost((2.5 + after) * options.images, options.images)
 
 
 EXPERIMENT = Experiment(
@@ -40,6 +56,5 @@ EXPERIMENT = Experiment(
     families=("vit", "clip"),
     needs=("labels",),
     validation=True,
-    # half of the depth + 1 for isolated CLS, 12 blocks taken for the mean; CLS alone, exchanged patches
-    cost=lambda options, family: Cost(9 * options.images, options.images),
+    cost=cost,
 )

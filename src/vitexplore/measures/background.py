@@ -1,6 +1,7 @@
 """Foreground and background reliance (paper section 5, Table 2): the class's rank on full images, on foregrounds
 alone and on backgrounds alone, whatever stands in for the rest."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from vitexplore.models.registry import Model
 @dataclass(frozen=True)
 class View:
     """What is shown of an image (a CONDITION), what stands in for the rest (a FILL), and what it was cut along: its
-    ``boxes``, the paper's way, or its object's ``pixels``."""
+    ``boxes``, the paper's way, its object's ``pixels``, or as it was ``published`` (see measures/imagenet9.py)."""
 
     condition: str
     fill: str = ""
@@ -52,14 +53,26 @@ class Views:
         return torch.stack([self.transform(each) for each in cuts])
 
 
-@torch.no_grad()
 def background_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame:
     """Columns ``condition``, ``fill``, ``along``, ``image``, ``rank``: all views of each image in one pass and, as
     control, the mean of all full images in place of each. ``loader`` holds images with boxes alone; its batch counts
     views."""
-    labels = torch.tensor(loader.images.labels)
     views = views_of(loader.images)
     shown = Views(loader.images, preprocess(model.spec, loader.preprocessing), views)
+    return ranks_of_views(model, head, loader, shown, views)
+
+
+@torch.no_grad()
+def ranks_of_views(
+    model: Model,
+    head: Callable[[Tensor], Tensor],
+    loader: Loader,
+    shown: Callable[[int], Tensor],
+    views: Sequence[View],
+) -> pd.DataFrame:
+    """The same of any ``views``, the first of them the full image: ``shown`` gives those of an image by its index,
+    float [views, 3, size, size], and ``head`` logits of the classes that the images' labels count."""
+    labels = torch.tensor(loader.images.labels)
     total = torch.zeros(3, model.spec.input_size, model.spec.input_size)
     frames = []
     for index, pictures in loader.loaded(shown, model.spec.name, max(1, loader.batch // len(views))):

@@ -1,7 +1,7 @@
 """Words for features (soft-WPMI, the best of the measures of CLIP-Dissect: Oikarinen and Weng 2023, section 3), and a
 judge's answers about images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from vitexplore.data.captions import factor_prompts
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
 from vitexplore.data.words import common_words
-from vitexplore.measures.factors import has_factors
+from vitexplore.measures.factors import has_factors, prompts_of
 from vitexplore.models.heads import text_embeddings
 from vitexplore.models.registry import Model, embed
 
@@ -23,33 +23,44 @@ SHOWN = 3  # words a feature
 
 
 @torch.no_grad()
-def judged(judge: Model, loader: Loader, words: int) -> tuple[np.ndarray, list[str]]:
-    """The logits [n, w] of ``judge``, a CLIP, of the images for the words that may name a feature (for photographs
-    the ``words`` most common ones; see ``words_of``), and those words."""
-    prompts = words_of(loader.images, words)
+def judged(judge: Model, loader: Loader, prompts: Mapping[str, list[str]]) -> np.ndarray:
+    """The logits, float [n, w], of ``judge``, a CLIP, of the images for words, each with the texts that stand for it:
+    cosines of mean embeddings times the judge's own scale."""
     texts = text_embeddings(judge, list(prompts.values()))
     likeness = [embed(judge, pictures.to(judge.device)) @ texts for _, pictures in loader.batches(judge.spec)]
-    return (judge.module.logit_scale.exp() * torch.cat(likeness)).cpu().numpy(), list(prompts)
+    return (judge.module.logit_scale.exp() * torch.cat(likeness)).cpu().numpy()
 
 
 def words_of(images: ImageSet, count: int) -> dict[str, list[str]]:
     """Words that may name a feature, each with the texts that stand for it: what captions of scenes say; for
     photographs the ``count`` most common words, bare (as CLIP-Dissect has them)."""
     if has_factors(images):
-        return {word: texts for values in factor_prompts().values() for word, texts in values.items()}
+        return joined(factor_prompts())
     return {word: [word] for word in common_words(count)}
 
 
-def answers(logits_nw: np.ndarray, words: Sequence[str], images: ImageSet) -> dict[str, np.ndarray]:
-    """By word, how much the judge says that each image shows it, float [n]: its logit (see ``judged``) less the mean of
-    its logits for the other words of the same factor. For photographs, whose words have no factors, its logit."""
-    plain = dict(zip(words, logits_nw.T, strict=True))
-    factors = factor_prompts().values() if has_factors(images) else ()
-    return plain | {
-        word: plain[word] - np.mean([plain[other] for other in said if other != word], axis=0)
-        for said in factors
-        for word in said
-    }
+def joined(factors: Mapping[str, Mapping[str, list[str]]]) -> dict[str, list[str]]:
+    """The values of all ``factors``, each with its texts."""
+    return {word: texts for values in factors.values() for word, texts in values.items()}
+
+
+def answers(judge: Model, loader: Loader) -> dict[str, np.ndarray]:
+    """By word of ``prompts_of`` these images, how much ``judge`` says that each one shows it, float [n]: see
+    ``contrasted``."""
+    factors = prompts_of(loader.images)
+    return contrasted(judged(judge, loader, joined(factors)), factors)
+
+
+def contrasted(logits_nw: np.ndarray, factors: Mapping[str, Mapping[str, list[str]]]) -> dict[str, np.ndarray]:
+    """By word, its logit less the mean of those of the other words of the same factor, where there are some: float
+    [n]. ``logits_nw``: of the words of all ``factors``, in their order."""
+    plain = dict(zip(joined(factors), logits_nw.T, strict=True))
+    found = {}
+    for values in factors.values():
+        for word in values:
+            others = [plain[other] for other in values if other != word]
+            found[word] = plain[word] - np.mean(others, axis=0) if others else plain[word]
+    return found
 
 
 def soft_wpmi(acts_nf: np.ndarray, logits_nw: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from torchvision.transforms.functional import resize, to_tensor
 
-from vitexplore.data.captions import PLACES
+from vitexplore.data.captions import PLACES, factor_prompts
 from vitexplore.data.images import ImageSet
+from vitexplore.data.said import SAID, prompts, says
 from vitexplore.data.wordnet import superclasses
 from vitexplore.statistics.splits import halves
 from vitexplore.visualize.quality import high_frequency_share
@@ -43,7 +44,8 @@ _CAPTION_ONLY = {
 class Concept:
     """``positive`` bool [n]: the images that show it. A feature is found on the images of ``found_on`` bool [n] and
     scored on those of ``held_on``, which have none in common. ``kind``: ``caption`` or ``category``; a category is
-    found on one half of all classes and scored on the other, and the other way round: ``fold`` 0 and 1."""
+    found on one half of all classes and scored on the other, and the other way round: ``fold`` 0 and 1. Of COCO the
+    halves are of the category's own members."""
 
     name: str
     kind: str
@@ -52,10 +54,15 @@ class Concept:
     found_on: np.ndarray
     held_on: np.ndarray
 
+    def counts(self) -> dict[str, int]:
+        """How many images of either part show it, and how many do not."""
+        found, held = self.positive[self.found_on], self.positive[self.held_on]
+        counted = {"found_positives": found, "found_others": ~found, "positives": held, "others": ~held}
+        return {name: int(part.sum()) for name, part in counted.items()}
+
     def usable(self) -> bool:
         """Whether both parts have FEWEST images at least that show it, and as many that do not."""
-        parts = (self.positive[self.found_on], self.positive[self.held_on])
-        return all(min(part.sum(), (~part).sum()) >= FEWEST for part in parts)
+        return min(self.counts().values()) >= FEWEST
 
 
 def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
@@ -72,8 +79,16 @@ def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def concepts_of(images: ImageSet, indices: np.ndarray) -> list[Concept]:
-    """The concepts that the images of ``indices`` can be asked about: of scenes, what captions say and labels do not,
-    and the categories; of photographs, WordNet's super-classes of their classes."""
+    """Those of ``candidates`` of which there are images enough."""
+    return [concept for concept in candidates(images, indices) if concept.usable()]
+
+
+def candidates(images: ImageSet, indices: np.ndarray) -> list[Concept]:
+    """The concepts that the images of ``indices`` may be asked about: of scenes, what captions say and labels do not,
+    and the categories; of COCO the same, by the rules of data/said.py and its super-categories; of other photographs,
+    WordNet's super-classes of their classes."""
+    if has_captions(images):
+        return _of_coco(images, indices)
     labels = images.labels[indices]
     found_on, held_on = (np.isin(np.arange(len(indices)), half) for half in halves(len(indices)))
     concepts = []
@@ -89,11 +104,55 @@ def concepts_of(images: ImageSet, indices: np.ndarray) -> list[Concept]:
     for name, positive in categories.items():
         for fold, half in enumerate((first, ~first)):
             concepts.append(Concept(name, "category", fold, positive, found_on & half, held_on & ~half))
-    return [concept for concept in concepts if concept.usable()]
+    return concepts
+
+
+def _of_coco(images: ImageSet, indices: np.ndarray) -> list[Concept]:
+    """A picture shows many objects. So for a category the images where a feature is found show every other one of its
+    members and none of the rest, those where it is scored the rest alone; and in turn."""
+    found_on, held_on = (np.isin(np.arange(len(indices)), half) for half in halves(len(indices)))
+    rows = images.table.iloc[indices]
+    concepts = []
+    for name in SAID:
+        positive = np.array([says(captions, name) for captions in rows["caption"]])
+        concepts.append(Concept(name, "caption", 0, positive, found_on, held_on))
+    for name, members in _members(images).items():
+        shows = [np.array([bool(set(half) & set(found)) for found in rows["category"]])
+                 for half in (members[::2], members[1::2])]  # fmt: skip
+        for fold, (own, other) in enumerate((shows, shows[::-1])):
+            concepts.append(Concept(name, "category", fold, own | other, found_on & ~other, held_on & ~own))
+    return concepts
+
+
+def _members(images: ImageSet) -> dict[str, list[str]]:
+    """COCO's categories by super-category, both sorted."""
+    table = images.table
+    pairs = {
+        pair for row in zip(table["category"], table["supercategory"], strict=True) for pair in zip(*row, strict=True)
+    }
+    found: dict[str, list[str]] = {}
+    for category, joined in sorted(pairs, key=lambda pair: pair[::-1]):
+        found.setdefault(joined, []).append(category)
+    return found
+
+
+def prompts_of(images: ImageSet) -> dict[str, dict[str, list[str]]]:
+    """By factor, then by value: texts by which a CLIP is asked for the concepts of ``images``. Values of a factor are
+    what else an image may show."""
+    if has_factors(images):
+        return factor_prompts()
+    if has_captions(images):
+        return prompts(list(_members(images)))
+    return {name: {name: [name]} for name in superclasses(images.classes, LEAST, MOST)}
 
 
 def has_factors(images: ImageSet) -> bool:
     return "arrangement" in images.table
+
+
+def has_captions(images: ImageSet) -> bool:
+    """Whether they are COCO's with captions."""
+    return {"caption", "supercategory"} <= set(images.table)
 
 
 def _smallest(joined: dict[str, np.ndarray], classes: int) -> np.ndarray:

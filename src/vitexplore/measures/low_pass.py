@@ -1,5 +1,7 @@
 """Reliance on fine detail (paper section 5, Fig. 14): the class's rank on images that were low-pass filtered."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 import torch
@@ -15,14 +17,16 @@ NONE, DISC, GAUSSIAN = "none", "disc", "gaussian"
 
 
 @torch.no_grad()
-def low_pass_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame:
-    """Columns ``filter`` (none, disc, gaussian), ``strength`` (disc: the cut-off as a share of Nyquist; gaussian: sigma
-    in pixels of a 224 px image; none: 0), ``image``, ``rank`` and ``rank_permuted`` (the control: the rank of another
-    image's class). Filters act on the model's own input, after resize and crop."""
+def low_pass_ranks(model: Model, head: Head, loader: Loader, kinds: Collection[str] = (DISC, GAUSSIAN)) -> pd.DataFrame:
+    """Of no filter and of those of ``kinds``: columns ``filter`` (none, disc, gaussian), ``strength`` (disc: the
+    cut-off as a share of Nyquist; gaussian: sigma in pixels of a 224 px image; none: 0), ``image``, ``rank`` and
+    ``rank_permuted`` (the control: the rank of another image's class). Filters act on the model's own input, after
+    resize and crop."""
     size, device = model.spec.input_size, model.device
     filters: list[tuple[str, float, Tensor | None]] = [(NONE, 0.0, None)]
-    filters += [(DISC, cutoff, disc(size, cutoff, device)) for cutoff in CUTOFFS]
-    filters += [(GAUSSIAN, sigma, gaussian(size, sigma, device)) for sigma in SIGMAS]
+    made = [(DISC, cutoff, disc(size, cutoff, device)) for cutoff in CUTOFFS]
+    made += [(GAUSSIAN, sigma, gaussian(size, sigma, device)) for sigma in SIGMAS]
+    filters += [each for each in made if each[0] in kinds]
     labels = torch.tensor(loader.images.labels)
     other = labels.clone()
     other[loader.indices] = labels[np.random.default_rng(0).permutation(loader.indices)]

@@ -2,7 +2,7 @@
 what each patch alone knows of the class."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,18 +20,20 @@ GROUP = 32  # images that exchange patches with each other, at least: enough for
 Surgery = tuple[str, np.ndarray, Tensor]  # its name, indices of some images (in order), logits [at, b, classes]
 
 
-def isolated_cls(vit: OpenViT, tokens: Tensor) -> Tensor:
-    """CLS's final logits [blocks + 1, b, classes] when it joins before block k, for every k. Before, the
-    patches run on their own and CLS runs on its own, with no patches: a constant. At k = 0 that is the
-    whole model; at k = blocks CLS never meets a patch. ``tokens`` enter block 0. The prefixes are shared,
+def isolated_cls(vit: OpenViT, tokens: Tensor, joined: Collection[int] | None = None) -> Tensor:
+    """CLS's final logits [k, b, classes] when it joins before block k, for each k of ``joined`` in rising order, 0 to
+    blocks for None. Before, the patches run on their own and CLS runs on its own, with no patches: a constant. At k = 0
+    that is the whole model; at k = blocks CLS never meets a patch. ``tokens`` enter block 0. The prefixes are shared,
     so all k cost about half of that many passes."""
     depth = len(vit.blocks)
+    joined = range(depth + 1) if joined is None else joined
     cls, patches = tokens[:1, : vit.prefix], tokens[:, vit.prefix :]
     logits = []
     for k in range(depth + 1):
-        joined = torch.cat([cls.expand(len(tokens), -1, -1), patches], dim=1)
-        last = vit.run(joined, k, depth) if k < depth else joined
-        logits.append(vit.classify(last[:, 0]))
+        if k in joined:
+            whole = torch.cat([cls.expand(len(tokens), -1, -1), patches], dim=1)
+            last = vit.run(whole, k, depth) if k < depth else whole
+            logits.append(vit.classify(last[:, 0]))
         if k < depth:
             cls, patches = vit.run(cls, k, k + 1), vit.run(patches, k, k + 1)
     return torch.stack(logits)
@@ -84,9 +86,10 @@ class Groups:
 
 
 @torch.no_grad()
-def token_mixing_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame:
+def token_mixing_ranks(model: Model, head: Head, loader: Loader, joined: Sequence[int] | None = None) -> pd.DataFrame:
     """Columns ``surgery``, ``at`` and ``rank`` (an array: int16 [images], in the loader's order), for a plain ViT with
-    a CLS token. Surgeries: ``natural`` (at: 0); ``isolated_cls`` and ``cls_only`` (at: k); ``head_on_patch`` (at:
+    a CLS token. Surgeries: ``natural`` (at: 0); ``isolated_cls`` (at: k, of ``joined`` and beside them 0 and the
+    number of blocks, which are whole and never; every k for None) and ``cls_only`` (at: k); ``head_on_patch`` (at:
     position); ``head_on_random_patch`` (at: 0; a position drawn for each image); ``head_on_mean_patch`` and
     ``head_on_mean_token`` (at: 0; the mean of tokens after the final norm, as in the released code); and
     ``exchanged_patch`` (at: position), the control in which patch tokens come from other images before the last block.
@@ -94,7 +97,14 @@ def token_mixing_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame
     head_on_random_patch: it has no CLS to isolate, and its natural way is the head on the mean patch. Raises InputError
     for any other model, and for a single image."""
     opened = cut_open(model, head)
-    surgeries = _of_pooled(opened, model, loader) if isinstance(opened, Pooled) else _of_vit(opened, model, loader)
+    if isinstance(opened, Pooled):
+        surgeries, at_of = _of_pooled(opened, model, loader), {}
+    else:
+        depth = len(opened.blocks)
+        at = range(depth + 1) if joined is None else sorted({0, depth, *joined})
+        if at[-1] > depth:
+            raise InputError(f"{model.spec.name} has {depth} blocks: CLS cannot join before block {at[-1]}")
+        surgeries, at_of = _of_vit(opened, model, loader, at), {"isolated_cls": at}
     ranks: dict[str, list[np.ndarray]] = {}
     for surgery, index, logits in surgeries:
         labels = torch.from_numpy(loader.images.labels[index]).to(model.device)
@@ -102,17 +112,22 @@ def token_mixing_ranks(model: Model, head: Head, loader: Loader) -> pd.DataFrame
     rows = [
         {"surgery": surgery, "at": at, "rank": rank}
         for surgery, parts in ranks.items()
-        for at, rank in enumerate(np.concatenate(parts, axis=1))
+        for at, rank in _placed(np.concatenate(parts, axis=1), at_of.get(surgery))
     ]
     return pd.DataFrame(rows)
 
 
-def _of_vit(vit: OpenViT, model: Model, loader: Loader) -> Iterator[Surgery]:
+def _placed(ranks: np.ndarray, at: Sequence[int] | None) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of ``ranks``, each with where it is: of ``at``, else its number."""
+    return zip(range(len(ranks)) if at is None else at, ranks, strict=True)
+
+
+def _of_vit(vit: OpenViT, model: Model, loader: Loader, joined: Sequence[int]) -> Iterator[Surgery]:
     """Logits [at, b, classes] of each surgery."""
     last, groups, rng = len(vit.blocks) - 1, Groups(len(loader)), np.random.default_rng(0)
     for index, pictures in loader.batches(model.spec):
         tokens = vit.embed(pictures.to(model.device))
-        isolated = isolated_cls(vit, tokens)
+        isolated = isolated_cls(vit, tokens, joined)
         yield "natural", index, isolated[:1]
         yield "isolated_cls", index, isolated
         yield "cls_only", index, cls_only(vit, tokens)

@@ -12,7 +12,7 @@ from torch import Tensor
 from vitexplore.data.loading import Loader
 from vitexplore.data.scene_sets import scene_set
 from vitexplore.experiments import embed
-from vitexplore.measures.dissect import judged
+from vitexplore.measures.dissect import answers, judged, words_of
 from vitexplore.measures.pixels import pixel_statistics
 from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, load
@@ -72,10 +72,14 @@ class Lab:
         return Judge(model, found.set_index("image")["embedding"])
 
     @cached_property
-    def words(self) -> dict[str, Any]:
-        """What the experiment `concepts` is given of the judge, the lab's CLIP, and of the pixels."""
+    def given(self) -> dict[str, dict[str, Any]]:
+        """What the experiments `features` and `concepts` are given of the judge, the lab's CLIP, and of the pixels."""
         clip, shown = load(named("lab/clip")), self.loader("unlinked").sample(self.budget.concepts)  # in its order
-        return {"judge": clip, "words": judged(clip, shown, 0), "pixels": pixel_statistics(shown)}
+        prompts = words_of(shown.images, 0)
+        return {
+            "features": {"judge": clip, "words": (judged(clip, shown, prompts), list(prompts))},
+            "concepts": {"judge": answers(clip, shown), "pixels": pixel_statistics(shown)},
+        }
 
 
 def as_job_writes(table: pd.DataFrame, model: Model, preprocessing: str) -> pd.DataFrame:

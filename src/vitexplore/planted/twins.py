@@ -138,17 +138,16 @@ def coded(name: str, course: Callable[[int], np.ndarray]) -> Twin:
                 width = channels(model, Site(kind, block))
                 planted[block] = strength * own[:, None, torch.arange(width) % own.shape[1]]
             noise_network(model, loader, 1, planted)
-            rows.append(concept_rows(lab, model, loader)["features"])
-        rows.append(concept_rows(lab, lab_model("vit", "vit_random", weights="random"), loader)["features"])
+            rows.append(rows_of(lab, "features", model, loader))
+        rows.append(lab.of_random("features", loader, images=len(loader), **lab.given["features"])["features"])
         return [pd.concat(rows, ignore_index=True)]
 
     return Twin("depth_progression", name, tables)
 
 
-def concept_rows(lab: Lab, model: Model, loader: Loader) -> dict[str, pd.DataFrame]:
-    key = ("concepts", model.spec.name)
-    measure = partial(lab.rows, "concepts", model, loader, images=len(loader), **lab.words)
-    return lab.once(key, measure) if model.spec.random else measure()
+def rows_of(lab: Lab, experiment: str, model: Model, loader: Loader) -> pd.DataFrame:
+    """The table of `features` or `concepts` that is named like the experiment."""
+    return lab.rows(experiment, model, loader, images=len(loader), **lab.given[experiment])[experiment]
 
 
 def told(name: str, clip: float, label_model: float) -> Twin:
@@ -161,7 +160,7 @@ def told(name: str, clip: float, label_model: float) -> Twin:
         control = lab_model("clip", "clip_shuffled", architecture="lab_clip_shuffled")
         for model, strength in ((lab_model("clip"), clip), (lab_model("vit"), label_model), (control, 0.0)):
             noise_network(model, loader, 1, {sites(model)["ffn"] // 2: strength * shows})
-            rows.append(concept_rows(lab, model, loader)["concepts"])
+            rows.append(rows_of(lab, "concepts", model, loader))
         return [pd.concat(rows, ignore_index=True)]
 
     return Twin("language_concepts", name, tables, clip)

@@ -39,6 +39,7 @@ def estimate(scale: Scale) -> pd.DataFrame:
 
 def _row(graph: Graph, entry: Experiment, sizes: dict[str, Size]) -> dict[str, Any]:
     models, options = graph.models(entry.name), graph.scale.options(entry.name)
+    options = _of_those_there(options, graph.scale.pictures(entry))
     costs = [entry.cost(_without(options, sizes[name][2]), graph.scale.models[name].family) for name in models]
     flops = sum(cost.passes * sizes[name][0] for cost, name in zip(costs, models, strict=True))
     return {
@@ -48,6 +49,12 @@ def _row(graph: Graph, entry: Experiment, sizes: dict[str, Size]) -> dict[str, A
         "reading_hours": sum(cost.reads for cost in costs) / IMAGES_PER_SECOND / 3600,
         "weights_gb": _gigabytes(sizes[name] for name in models),
     }
+
+
+def _of_those_there(options: Options, pictures: int | None) -> Options:
+    """``options`` for a scale that has no more than so many images; None where that is not known."""
+    asked = getattr(options, "images", 0)
+    return options.model_copy(update={"images": min(asked, pictures)}) if asked and pictures else options
 
 
 def _without(options: Options, side: int) -> Options:

@@ -11,9 +11,8 @@ import yaml
 from vitexplore.claims.instrument import COLUMNS
 from vitexplore.claims.render import claims_table, decisive
 from vitexplore.claims.text import ORDER
-from vitexplore.errors import InputError
+from vitexplore.errors import InputError, nearest
 from vitexplore.io import write_text
-from vitexplore.scale import nearest
 from vitexplore.statistics.verdict import NOT_RUN
 from vitexplore.tools.report import LAB, snakemake_command
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from vitexplore.claims.decide import PAPER
-from vitexplore.claims.page import PAGE, RUN, claims_page
+from vitexplore.claims.page import PAGE, claims_page
 from vitexplore.claims.paper import CATALOGUE
 from vitexplore.claims.render import decisive
+from vitexplore.claims.run import RUN, no_rehearsal
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.data.downloads import MB, read_list
 from vitexplore.errors import InputError
@@ -166,9 +167,11 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, to ``out``. With
     ``pages`` also copy the benches and the calibration beside it, draw badges, and bring the generated blocks of these
-    files up to date. Raises InputError where the run is not finished, or a block of a page has no end."""
+    files up to date. Raises InputError where the run is not finished or is a rehearsal, and where a block of a page has
+    no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
+    no_rehearsal(finished)
     for folder in OF_PAPER:
         shutil.rmtree(out / folder, ignore_errors=True)
         for source in sorted((finished / folder).glob("[!.]*")):

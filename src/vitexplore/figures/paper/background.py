@@ -23,7 +23,7 @@ def data(graph: Graph) -> pd.DataFrame:
     k, classes = top_k(int(table["classes"].iloc[0])), int(table["classes"].iloc[0])
 
     def right(mine: pd.DataFrame, condition: str):
-        cut = mine["fill"].isin(["", FILLS[0]]) & mine["along"].isin(["", "boxes"])
+        cut = mine["fill"].isin(["", FILLS[0]]) & mine["along"].ne("pixels")
         return mine[cut & mine["condition"].eq(condition)].sort_values("image")["rank"].to_numpy() < k
 
     found = []
