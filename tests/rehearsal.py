@@ -1,8 +1,8 @@
 """A stand-in for all that the scale `hub` downloads: made photographs in the layouts of ImageNet-V2, the backgrounds
 challenge and COCO, and random weights in the form of the published ones, on a server of their own.
 
-As a program (``rehearsal.py PROJECT FILES``) it serves the folder FILES on loopback, makes that the list of public files
-of the copy PROJECT, and runs the workflow there."""
+As a program (``rehearsal.py PROJECT FILES``) it serves the folder FILES on loopback, makes that the list of public
+files of the copy PROJECT, and runs the workflow there."""
 
 import fcntl
 import hashlib

@@ -30,7 +30,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
         def of(found: dict[int, np.ndarray], k: int):
             if k not in found:
-                raise NotTested(f"needs the option joined of token_mixing with {k}, or without any")
+                raise NotTested(f"needs {k} among the blocks that the option joined of token_mixing names")
             return share(found[k], found[0], chance)
 
         each = of_each(isolated, lambda found: of(found, before(max(found))))

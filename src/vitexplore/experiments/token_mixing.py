@@ -1,6 +1,6 @@
 """CLS isolated up to each block, and the classifier on each patch (paper section 4, Table 1, Fig. 5)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import Field
@@ -13,12 +13,12 @@ BLOCKS = 12  # of a ViT, for the cost
 class TokenMixingOptions(Options):
     images: Images = 50_000
     joined: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...] | None,
-        Field(description="blocks before which CLS joins the patches, counted from 0; every block if left out"),
-    ] = None
+        tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"],
+        Field(description="blocks before which CLS joins the patches, counted from 0"),
+    ] = "all"
 
 
-def measure(model, loader, *, images: int, joined: tuple[int, ...] | None = None) -> dict[str, pd.DataFrame]:
+def measure(model, loader, *, images: int, joined: tuple[int, ...] | str = "all") -> dict[str, pd.DataFrame]:
     """``token_mixing``: a row for each surgery and place (``at``) with the class's ranks (``rank``: int16 [images], see
     measures/token_mixing.py), and the grid of the positions after the last block, which ``at`` counts row by row.
     ``token_mixing_images``: ``image``, the index of each image, in the order of ``rank``.
@@ -31,7 +31,7 @@ def measure(model, loader, *, images: int, joined: tuple[int, ...] | None = None
     from vitexplore.models.sites import Site, grid, sites
 
     classes, shown = loader.images.classes, loader.sample(images)
-    table = token_mixing_ranks(model, make_head(model, classes), shown, joined)
+    table = token_mixing_ranks(model, make_head(model, classes), shown, None if joined == "all" else joined)
     height, width = grid(model, Site("block", sites(model)["block"] - 1))
     return {
         "token_mixing": table.assign(classes=len(classes), grid_height=height, grid_width=width),
@@ -41,7 +41,7 @@ def measure(model, loader, *, images: int, joined: tuple[int, ...] | None = None
 
 def cost(options: TokenMixingOptions, family: str) -> Cost:
     # of isolated CLS the patches alone, and for each k what follows it; the whole model twice; exchanged patches
-    joined = {0, *(range(BLOCKS) if options.joined is None else options.joined)}
+    joined = {0, *(range(BLOCKS) if options.joined == "all" else options.joined)}
     after = sum(BLOCKS - k for k in joined if k < BLOCKS) / BLOCKS
     return Cost((2.5 + after) * options.images, options.images)
 
