@@ -65,7 +65,7 @@ def check(project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    return rehearsed(tmp_path_factory.mktemp("small"), rehearsal.SMALL, 72, 24, 4, 160, experiments=SMALL)
+    return rehearsed(tmp_path_factory.mktemp("small"), rehearsal.SMALL, 72, 24, 4, 240, experiments=SMALL)
 
 
 @pytest.mark.slow
@@ -94,5 +94,5 @@ def test_a_rehearsal_is_never_kept_nor_promoted(small, tmp_path):
 def test_all_models_at_full_size_on_a_few_pictures(tmp_path):
     few = {"locality": {"images": 3}, "localization": {"images": 3}}
     few |= {"visualize": {"images": 20, "features": 2, "recipes": [{"name": "paper", "steps": 1, "copies": 1}]}}
-    few |= {"features": {"words": 20}, "concepts": {"images": 160}}
-    check(rehearsed(tmp_path, rehearsal.FULL, 400, 20, 1, 160, experiments=few))
+    few |= {"features": {"words": 20}, "token_mixing": {"images": 6}, "low_pass": {"images": 6}}
+    check(rehearsed(tmp_path, rehearsal.FULL, 400, 20, 1, 216, experiments=few))

@@ -125,6 +125,8 @@ def object_data(graph: Graph) -> Tiles:
             mask = Image.fromarray(mine.images.mask(image).astype(np.uint8) * 255).convert("RGB")
             outline = ({**found[0][0], "kind": "object"}, seen(mask, boxed["crop"].iloc[0], mine.side))
             cells += [found[0], outline, found[1]]
+    if not cells:
+        raise Missing("the images that activate features most have no objects' places")
     return Tiles.of(cells, mine.side)
 
 
