@@ -284,3 +284,35 @@ def test_language_concepts_shows_models_of_any_name():
     figure = run_analysis(claim_of("language_concepts"), table).figures["language_concepts"]
     shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert {"clip_shuffled", "vit", "clip_rn50"} <= set(shown)
+
+
+def test_a_filter_that_was_not_tried_leaves_its_statement_undecided():
+    table = low_pass_table((0.3, 0.6, 0.9, 0.98), (0.1, 0.2, 0.5, 0.9))
+    words = words_of("low_pass", table[table["filter"] != "gaussian"])
+    assert (words["ideal"], words["gaussian"], words[""]) == ("seen", "undecided", "seen")
+
+
+def test_pictures_that_are_published_as_cut_decide_on_the_background_in_black_alone():
+    table = background_table((0.95, 0.9, 0.6), (0.95, 0.6, 0.2))
+    published = table[table["fill"].isin(["", "black"])].assign(cropped=np.nan)
+    published["along"] = published["along"].mask(published["fill"] == "black", "published")
+    words = words_of("background", published)
+    assert (words["background_alone"], words["foreground_alone"], words[""]) == ("seen", "seen", "seen")
+    assert words["background_other_fills"] == "undecided"
+
+
+def test_cls_that_joins_before_three_blocks_decides_and_before_fewer_does_not():
+    table = token_table((0.9, 0.9, 0.9, 0.88, 0.0625), 0.5, 0.5, 0.06)
+    words = words_of("isolated_cls", table)
+    few = table[(table["surgery"] != "isolated_cls") | table["at"].isin([0, 2, 3, 4])]
+    assert words_of("isolated_cls", few) == words
+    with pytest.raises(NotTested, match="needs 3 among the blocks that the option joined"):
+        words_of("isolated_cls", table[(table["surgery"] != "isolated_cls") | table["at"].isin([0, 2, 4])])
+
+
+def test_weights_that_saw_labels_of_categories_are_no_label_model():
+    table = concept_table(0.9, 0.7, 0.6)
+    other = table[table["model"] == "vit"].assign(model="vit_b16", architecture="timm/vit_base.orig_in21k_ft_in1k")
+    assert rows_of("language_concepts", pd.concat([table, other]))[1]["model"] == "clip vit"
+    with pytest.raises(NotTested, match="needs models of these families"):
+        words_of("language_concepts", pd.concat([table[table["model"] != "vit"], other]))

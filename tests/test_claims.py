@@ -12,7 +12,7 @@ from pages import lead_nowhere
 
 from vitexplore.claims import text as texts  # pytest would take its function `tested` for a test
 from vitexplore.claims.check import check
-from vitexplore.claims.decide import COLUMNS, claim_rows, not_run, pooled, run_analysis
+from vitexplore.claims.decide import COLUMNS, UNKNOWN, claim_rows, not_run, pooled, run_analysis
 from vitexplore.claims.join import write_claims
 from vitexplore.claims.render import claims_table, to_caption, to_markdown
 from vitexplore.claims.text import ORDER, Claim, claims_in_order, read_claim
@@ -52,7 +52,7 @@ def test_the_table_opens_with_what_was_seen_and_then_has_the_numbers(tmp_path):
     assert list(table["word"]) == ["seen", "seen", "seen", "not run"]
     assert list(table["role"].dropna()) == ["paper", "extension"]
     lines = to_markdown(table, claims).splitlines()
-    assert lines[4] == (f"| maps_localize | {claim.text['title']} | not validated | **seen** | run the scale `paper` |")
+    assert lines[4] == (f"| maps_localize | {claim.text['title']} | not validated | **seen** | {UNKNOWN} |")
     assert "**not run** (not at this scale)" in lines[5]
     assert "1 statements are the paper's and decide; 1 are extensions" in lines[-1]
     caption = to_caption(claim, rows)

@@ -42,6 +42,11 @@ class Curves:
         return mean_of(resampled_means(self.whole - self.chance))
 
 
+def filters_of(table: pd.DataFrame) -> dict[str, str]:
+    """Those of FILTERS that were tried, by statement."""
+    return {name: filter for name, filter in FILTERS.items() if filter in set(table["filter"])}
+
+
 def at_one_size(table: pd.DataFrame) -> pd.DataFrame:
     """Each model's rows at the common input size, or at its own where that is the common one: a cut-off is a share of
     the input's own Nyquist, and a larger input would keep more of the picture under the same share."""
@@ -61,11 +66,8 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
     families = [[Curves(rows, "disc", chance).above_chance() for rows in pair] for pair in seeds.values()]
     gate = [mean_of(family).estimate() for family in zip(*families, strict=True)]
-    statements = {}
-    for name, filter in FILTERS.items():
-        if filter not in set(table["filter"]):
-            statements[name] = Measured({}, models, gate)
-            continue
+    statements = {name: Measured({}, models, gate) for name in FILTERS}
+    for name, filter in filters_of(table).items():
         each = {seed: difference(pair, filter) for seed, pair in seeds.items()}
         control = difference(next(iter(seeds.values())), filter, "rank_permuted")
         statements[name] = Measured.one(each, control, models, gate)
@@ -87,7 +89,7 @@ def panels(rows: pd.DataFrame) -> Figure:
     """One panel a filter, one line a model, training seeds together."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     labels = {"disc": "cut-off, of Nyquist", "gaussian": "sigma, pixels of a 224 px image"}
-    labels = {filter: label for filter, label in labels.items() if filter in set(rows["filter"])}
+    labels = {filter: labels[filter] for filter in filters_of(rows).values()}
     axes = figure.subplots(1, len(labels), squeeze=False)[0]
     for axis, (filter, label) in zip(axes, labels.items(), strict=True):
         mine = rows[rows["filter"] == filter]

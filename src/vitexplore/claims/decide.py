@@ -58,7 +58,7 @@ COLUMNS = [
 PAPER, EXTENSION = "paper", "extension"  # roles: what the paper says decides a claim, what we add does not
 PAPER_WEIGHTS, OTHER_WEIGHTS = "the paper's weights", "other weights"  # scopes
 NOT_VALIDATED = "not validated"  # an instrument that was not tried on networks that are built to have the property
-UNKNOWN = "run the scale `paper`"  # what is known of the paper's models from a run of others
+UNKNOWN = "run the scale `hub` or `paper`"  # what is known of the paper's models from a run of others
 NOTHING = Estimate(nan, nan, nan, "0")  # of a statement without comparisons
 SUCH = 3  # models from which on an interval for others like them is given
 
