@@ -12,11 +12,13 @@ import torch
 
 from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, check, compare
 from vitexplore.claims.decide import not_run
+from vitexplore.claims.run import no_rehearsal
 from vitexplore.cli import commands
 from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
 from vitexplore.provenance import versions
 from vitexplore.registry import shipped
+from vitexplore.tools.promote import promote
 from vitexplore.tools.reference import bench_table, keep, results_table, up_to_date, with_table
 
 EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]
@@ -277,3 +279,23 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text()  # of isolated_cls
     with pytest.raises(InputError, match="no claims"):
         keep(tmp_path, kept)
+
+
+@pytest.mark.parametrize("place", ["", "train/lab_vit_s0"])
+def test_what_lies_in_a_rehearsal_is_neither_kept_nor_promoted(tmp_path, place):
+    run = tmp_path / "results/rehearsal"
+    (run / place).mkdir(parents=True)
+    (run / place / "claims.csv").write_text("claim\n")
+    (run / "run.json").write_text(json.dumps({"scale": "rehearsal", "rehearsal": True}))
+    for refused in (lambda: keep(run / place, tmp_path / "kept"), lambda: promote([run / place])):
+        with pytest.raises(
+            InputError, match=r"rehearsal is a rehearsal, on made pictures and weights; take a real run"
+        ):
+            refused()
+    assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("record", [{"scale": "lab", "rehearsal": False}, {"scale": "lab"}])
+def test_a_real_run_is_no_rehearsal(tmp_path, record):
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    no_rehearsal(tmp_path)

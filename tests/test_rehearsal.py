@@ -57,6 +57,7 @@ def check(project: Path) -> None:
     run = json.loads((project / RESULTS / "run.json").read_text())
     assert run["rehearsal"] and {model["model"] for model in run["models"]} == set(read(ROOT / rehearsal.HUB).models)
     assert (project / RESULTS / "claims.md").read_text().startswith(f"**{REHEARSED}**")
+    assert REHEARSED in (project / RESULTS / "claims.html").read_text()
     records = {path.stem for path in (project / "downloads").glob("*.json")}
     assert records >= {"imagenetv2", "backgrounds_challenge", "coco_val2017", "coco_annotations2017"}
     again = snakemake(project, rehearsal.TARGET, "--configfile", *rehearsal.SCALES, "--dry-run")
