@@ -73,8 +73,9 @@ def small(tmp_path_factory) -> Path:
 def test_small_twins_of_the_models_go_from_download_to_claims_table(small):
     check(small)
     assert "not run" not in set(claims(small)["word"])
-    table = pd.read_parquet(small / RESULTS / "background/deit_b16.parquet")
+    table = pd.read_parquet(small / RESULTS / "background/vit_b16_224.parquet")
     assert set(table["along"]) == {"", "published"} and table["image"].nunique() == 36
+    assert set(table["model"]) == {"vit_b16_224", "deit_b16", "resnet50", "mobilenet_v2"}
     assert set(pd.read_parquet(small / RESULTS / "token_mixing/vit_b16.parquet")["classes"]) == {1000}
     isolated = pd.read_parquet(small / RESULTS / "token_mixing/vit_b16.parquet").query("surgery == 'isolated_cls'")
     assert isolated["at"].tolist() == [0, 6, 11, 12] and isolated["rank"].map(len).unique().tolist() == [24]
