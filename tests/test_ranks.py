@@ -1,8 +1,10 @@
 """The rank of the true class counts the classes before it, and says nothing good of a model that knows nothing."""
 
+import numpy as np
 import pytest
 import torch
 
+from vitexplore.measures.accuracy import share
 from vitexplore.measures.ranks import rank_of_truth
 
 
@@ -46,3 +48,10 @@ def test_logits_that_are_not_finite_are_refused(value):
     logits[1, 2] = value
     with pytest.raises(FloatingPointError):
         rank_of_truth(logits, torch.zeros(2, dtype=torch.int64))
+
+
+def test_the_share_that_is_kept_is_above_chance_and_no_number_where_the_whole_is_at_chance():
+    whole, part = np.arange(36) < 27, np.arange(36) < 18
+    assert share(part, whole, 0.25).value == pytest.approx((0.5 - 0.25) / (0.75 - 0.25))
+    at_chance = share(part, np.arange(36) < 8, 2 / 9).estimate()
+    assert np.isnan([at_chance.value, at_chance.low, at_chance.high]).all()

@@ -37,5 +37,11 @@ def hits(mine: pd.DataFrame, surgery: str, k: int = 1) -> np.ndarray:
 
 
 def share(found: np.ndarray, natural: np.ndarray, chance: float) -> Resampled:
-    """``found`` (float [images], a share of hits) above chance, over ``natural`` above chance."""
-    return combined(lambda part, whole: (part - chance) / (whole - chance), *resampled_means([found, natural]))
+    """``found`` (float [images], a share of hits) above chance, over ``natural`` above chance; not a number where
+    ``natural`` is at chance."""
+
+    def kept(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        above = np.subtract(whole, chance)
+        return np.divide(part - chance, above, out=np.full(np.shape(above), np.nan), where=above != 0)
+
+    return combined(kept, *resampled_means([found, natural]))
