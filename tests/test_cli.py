@@ -17,7 +17,8 @@ from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
 from vitexplore.provenance import versions
 from vitexplore.registry import shipped
-from vitexplore.tools.reference import bench_table, keep, results_table, up_to_date, with_table
+from vitexplore.tools.blocks import up_to_date, with_table
+from vitexplore.tools.reference import bench_table, keep, results_table
 
 EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]
 

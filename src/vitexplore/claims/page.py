@@ -63,7 +63,7 @@ def claims_page(folder: Path, root: Path) -> str:
     """The page of ``folder`` (results/<scale>, or a kept one), from the files there: claims.csv, run.json and
     figures/paper.csv where they are. Links to texts and code lead to the checkout ``root``."""
     run = json.loads((folder / RUN).read_text()) if (folder / RUN).exists() else None
-    template = _environment().get_template("page.html.jinja")
+    template = environment().get_template("page.html.jinja")
     claims = _claims(folder, root)
     counts = Counter(claim["head"]["word"] for claim in claims).most_common()
     return template.render(run=run, claims=claims, counts=counts, how=_sentences(HOW_TO_READ), width=WIDTH)
@@ -71,7 +71,7 @@ def claims_page(folder: Path, root: Path) -> str:
 
 def claims_fragment(folder: Path, root: Path) -> str:
     """The page's first table alone, as HTML to stand in another page of the same folder."""
-    return _environment().get_template("fragment.html.jinja").render(claims=_claims(folder, root), page=PAGE)
+    return environment().get_template("fragment.html.jinja").render(claims=_claims(folder, root), page=PAGE)
 
 
 def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
@@ -146,17 +146,18 @@ def _items(folder: Path, claim: str) -> list[tuple[str, str]]:
     return [(row.item, row.file) for row in drawn if claim in row.claim.split()]
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The pages' templates, with the filters ``kind``, of a word, and ``code``, of a text with backticks."""
+    found = Environment(
         loader=PackageLoader("vitexplore.claims", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["kind"] = lambda word: KINDS.get(word, OPEN)
-    environment.filters["code"] = _code
-    return environment
+    found.filters["kind"] = lambda word: KINDS.get(word, OPEN)
+    found.filters["code"] = _code
+    return found
 
 
 def _code(text: str) -> Markup:

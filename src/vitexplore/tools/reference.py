@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vitexplore.claims.decide import PAPER
+from vitexplore.claims.leaderboard import to_markdown
 from vitexplore.claims.page import PAGE, RUN, claims_page
 from vitexplore.claims.paper import CATALOGUE
 from vitexplore.claims.render import decisive
@@ -18,33 +19,12 @@ from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
+from vitexplore.tools import leaderboard
 from vitexplore.tools.badges import badges_line, write_badges
+from vitexplore.tools.blocks import up_to_date
 
 OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
-
-
-def with_table(page: str, name: str, table: str) -> str:
-    """``page`` with ``table`` between the two marks of ``name``. Raises InputError where they are missing."""
-    begin_mark, end_mark = _begin(name), f"<!-- end of {name} -->"
-    before, begin, rest = page.partition(begin_mark)
-    _, end, after = rest.partition(end_mark)
-    if not (begin and end):
-        raise InputError(f"the page lacks the marks {begin_mark!r} and {end_mark!r}")
-    return f"{before}{begin}\n\n{table.rstrip()}\n\n{end}{after}"
-
-
-def up_to_date(page: str, blocks: Mapping[str, str]) -> str:
-    """``page`` with those of ``blocks`` that it has a mark for; what stands between other marks stays. Raises
-    InputError where a block has no end."""
-    for name, text in blocks.items():
-        if _begin(name) in page:
-            page = with_table(page, name, text)
-    return page
-
-
-def _begin(name: str) -> str:
-    return f"<!-- {name}: generated, do not edit -->"
 
 
 def generated(reference: Path) -> dict[str, str]:
@@ -60,6 +40,7 @@ def generated(reference: Path) -> dict[str, str]:
         "experiments": experiments_table(claims.values()),
         "models": models_table(),
         "downloads": downloads_table(),
+        leaderboard.BLOCK: to_markdown(leaderboard.read_entries(leaderboard.KEPT).values()),
     }
     if list((reference / "bench").glob("*_bars.csv")):
         blocks["bench"] = bench_table(reference / "bench")
