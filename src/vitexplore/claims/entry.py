@@ -90,14 +90,16 @@ def shown_rows(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def problems(entry: Any, claims: Mapping[str, Claim], root: Path) -> list[str]:
     """What is wrong with an entry, a line each; none where nothing is. It has to be of the schema (in the checkout
-    ``root``), of a real run, and of one set of weights; each word has to follow, by the rule of statistics/verdict.py,
-    from its numbers and from what ``claims`` say today."""
+    ``root``), of a real run of committed code, and of one set of weights. Each word has to follow, by the rule of
+    statistics/verdict.py, from its numbers and from what ``claims`` say today."""
     schema = json.loads((root / SCHEMA).read_text())
     if errors := sorted(jsonschema.Draft202012Validator(schema).iter_errors(entry), key=lambda error: error.json_path):
         return [f"{error.json_path}: {error.message[:200]}" for error in errors]
     if entry["run"].get("rehearsal"):
         return ["run: a rehearsal, of random weights and made images, is no result"]
     found = list(_of_weights(entry))
+    if entry["run"]["code"].endswith("-dirty"):
+        found.append("run: the code was changed after its commit; assess the model on a clean checkout")
     for name, kept in entry["claims"].items():
         if name not in claims:
             found.append(f"{name}: no such claim")
@@ -158,12 +160,15 @@ def _of_words(kept: Mapping[str, Any], claim: Claim, architectures: Mapping[str,
 def _of_statement(
     mine: Mapping[str, Any], statement: Mapping[str, Any], architectures: Mapping[str, str]
 ) -> Iterator[str]:
-    for name in ("direction", "margin"):
+    for name in ("role", "direction", "margin"):
         if mine[name] != statement[name]:
             yield f"{name} {mine[name]}, but claim.yaml says {statement[name]}: assess the model again"
     numbers = mine["numbers"]
     if unknown := [model for model in numbers["models"] if model not in architectures]:
         yield f"run names no model {unknown[0]}"
+        return
+    if bool(numbers["gates"]) != ("gate" in statement):
+        yield "its gates are not those of claim.yaml"
         return
     whose = pd.Series([architectures[model] for model in numbers["models"]])
     scope = PAPER_WEIGHTS if own_weights(whose).all() else OTHER_WEIGHTS
