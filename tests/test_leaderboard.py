@@ -38,7 +38,7 @@ def test_the_table_has_claims_statements_own_terms_and_the_papers_numbers(entry)
     assert set(mine["weights_sha256"]) == {SHA256} and set(mine["data"]) == {"400 photographs (fedcba98)"}
     assert mine.loc[("isolated_cls", ""), "word"] == mine.loc[("isolated_cls", "last_block"), "word"] == "not seen"
     own = mine.loc[("background", "background_alone (own term)")]
-    assert own["word"] is None and own["low"] < own["value"] < own["high"]
+    assert pd.isna(own["word"]) and own["low"] < own["value"] < own["high"]
     assert ("background", "") not in mine.index and "low_pass" not in mine.index.get_level_values(0)
     printed = table[table["weights_sha256"] == ""].set_index(["model", "statement"])["value"]
     assert printed[PAPERS, "last_block"] == 0.934

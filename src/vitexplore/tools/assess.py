@@ -1,6 +1,7 @@
 """The paper's claims on one model: a scale made for it, its run, its rows, and a file of them for the leaderboard."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ CLASSIFIED = ("token_mixing", "background", "low_pass")  # experiments that ask 
 OF_TWINS = ("locality", "localization", "concepts")  # those in which random weights are a control
 LAB_JUDGE, LAB_CLIP = "cnn", "clip"  # of the lab's scale: it judges transformers' pictures; it names features
 IMAGENET = 1000  # classes
+WIDE = 160  # columns of a table that is not written to a terminal
 PACKAGE = "package:"  # how the weights of a package begin
 
 
@@ -120,11 +122,11 @@ def assess(asked: Asked, cores: str, template: Path | None = None) -> int:
     )
     path = ASSESSED / asked.name / "claims.json"
     write_json(path, entry)
-    console = Console(soft_wrap=True)
-    console.print(_printed(entry), width=console.width if console.is_terminal else 160)
+    console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console.print(_printed(entry))
     for name, why in left_out.items():
-        console.print(f"{name}: not run: {why}", highlight=False)
-    console.print(str(path), highlight=False)
+        console.print(f"{name}: not run: {why}")
+    console.print(str(path))
     return 0
 
 
