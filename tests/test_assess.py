@@ -16,6 +16,7 @@ from vitexplore.tools.assess import Asked, assess, scale_of, slug
 
 SMOKE = ROOT / "workflow/scales/smoke.yaml"
 IMAGES, BOXES = Path("my/images"), Path("my/boxes")
+COMPARED = {CLAIMS[name].experiment for name in ("background", "low_pass", "depth_progression", "language_concepts")}
 OF_VITS = {"maps_localize", "local_until_last", "learned_pooling"}
 
 
@@ -48,7 +49,7 @@ def test_a_cnn_is_asked_what_families_are_compared_by():
 def test_a_model_of_another_family_takes_part_in_comparisons_alone_and_judges():
     scale, left_out = made(Asked(named("lab/vit"), named("lab/cnn")))
     assert left_out == {} and scale.judges == {"lab_vit": "lab_cnn"}
-    assert set(scale.models["lab_cnn"].experiments) == {"background", "concepts", "low_pass"}
+    assert set(scale.models["lab_cnn"].experiments) == COMPARED
     scale, _ = made(Asked(named("lab/cnn"), named("lab/vit")))
     assert scale.taking_part("concepts") == ["lab_cnn", "lab_vit", "lab_vit_random"]
     assert scale.taking_part("locality") == []

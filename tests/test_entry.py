@@ -6,12 +6,10 @@ import json
 import numpy as np
 import pytest
 from claim_tables import (
-    GRADUAL,
     SUDDEN,
     background_table,
     depth_table,
     locality_table,
-    low_pass_table,
     pooling_table,
     token_table,
 )
@@ -22,8 +20,6 @@ from vitexplore.claims.decide import claim_rows, run_analysis
 from vitexplore.claims.entry import problems, shown_rows
 from vitexplore.claims.numbers import decision, numbers
 from vitexplore.statistics.verdict import ELSEWHERE
-
-FALLING = (0.9, 0.9, 0.9, 0.88, 0.06)
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +39,9 @@ def wrong(entry):
 TABLES = [
     ("background", background_table((0.98, 0.9, 0.2), (0.98, 0.7, 0.4))),
     ("background", background_table((0.98, 0.125, 0.125), (0.98, 0.125, 0.125))),  # no room
-    ("low_pass", low_pass_table((0.1, 0.3, 0.6, 0.9), (0.3, 0.6, 0.9, 0.98))),
     ("learned_pooling", pooling_table((0.2, 0.3, 0.3, 0.9), (0.2, 0.3, 0.3, 0.9))),  # random weights do it too
-    ("isolated_cls", token_table(FALLING, 0.5, 0.5, 0.06)),
-    ("head_on_patches", token_table(FALLING, 0.85, 0.85, 0.06)),
     ("local_until_last", locality_table(SUDDEN, np.full(8, 0.1))),
-    ("local_until_last", locality_table(GRADUAL, np.full(8, 0.1))),
+    ("isolated_cls", token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06)),
     ("depth_progression", depth_table(1.0, 0.0)),
 ]
 

@@ -35,7 +35,6 @@ from vitexplore.tools.report import LAB
 PHOTOS = CHECKOUT / "workflow/scales/photos.yaml"
 ASSESSED = Path("results/assess")
 CLASSIFIED = ("token_mixing", "background", "low_pass")  # experiments that ask a model for the class
-OF_TWINS = ("locality", "localization", "concepts")  # those in which random weights are a control
 LAB_JUDGE, LAB_CLIP = "cnn", "clip"  # of the lab's scale: it judges transformers' pictures; it names features
 IMAGENET = 1000  # classes
 WIDE = 160  # columns of a table that is not written to a terminal
@@ -168,7 +167,8 @@ def _models(asked: Asked, experiments: Mapping[str, set[str]]) -> Iterator[tuple
         yield name, _as_text(model) | {"experiments": takes_part}
         if model.family == "vit":
             twin = _as_text(replace(model, weights="random", key_map={}, match="name"))
-            yield f"{name}_random", twin | {"beside": name, "experiments": [x for x in takes_part if x in OF_TWINS]}
+            control = [x for x in takes_part if x not in (*CLASSIFIED, *DRAWN)]  # where no answers count
+            yield f"{name}_random", twin | {"beside": name, "experiments": control}
 
 
 def _judge(asked: Asked) -> str:
