@@ -119,13 +119,13 @@ def test_an_entry_without_a_statement_is_refused(entry):
 
 
 def test_a_name_of_the_labs_needs_the_labs_weights(tmp_path):
-    assert wrong(made_entry(tmp_path, "lab/lab_vit")) == [
+    assert wrong(made_entry(tmp_path, "lab/lab_vit", ["learned_pooling"])) == [
         "timm/vit_tiny: its weights are not those that ship with the lab"
     ]
 
 
 def test_on_the_papers_own_weights_the_words_are_those_of_a_reproduction(tmp_path):
-    entry = made_entry(tmp_path, "timm/vit_base_patch16_384.orig_in21k_ft_in1k")
+    entry = made_entry(tmp_path, "timm/vit_base_patch16_384.orig_in21k_ft_in1k", ["learned_pooling"])
     assert entry["claims"]["learned_pooling"]["word"] == "reproduced" and wrong(entry) == []
     entry["model"]["checkpoint"] = "mine.safetensors"
     assert wrong(entry) == ["timm/vit_tiny: mine.safetensors stands under the name of the paper's own weights"]
