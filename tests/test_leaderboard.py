@@ -64,7 +64,7 @@ def test_the_page_shows_every_word_sorts_by_itself_and_leads_to_the_entries(fold
 
 def test_the_list_says_what_is_seen_and_what_is_not(entry):
     *_, row = to_markdown([entry]).splitlines()
-    cells = "timm/vit_tiny", "400 photographs (fedcba98)", "learned_pooling", "isolated_cls", ""
+    cells = "timm/vit_tiny", "400 photographs (fedcba98)", "learned_pooling", "isolated_cls", "", "background"
     assert row == f"| {' | '.join(cells)} |"
 
 

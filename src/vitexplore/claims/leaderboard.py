@@ -86,13 +86,16 @@ def to_html(entries: Mapping[str, Mapping[str, Any]], claims: Mapping[str, Claim
 
 
 def to_markdown(entries: Iterable[Mapping[str, Any]]) -> str:
-    """A row a model: which claims are seen of it, which are not, and which are left open."""
-    lines = ["| model | images | seen | not seen | partly, or left open |", "| --- | --- | --- | --- | --- |"]
+    """A row a model: which claims are seen of it, which are not, which are left open, and of which there is its own
+    term alone."""
+    heads = ("model", "images", "seen", "not seen", "partly, or left open", "own term alone")
+    lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for entry in entries:
         words = {name: found["word"] for name, found in entry["claims"].items() if found["word"] not in (None, NOT_RUN)}
         fails = [name for name, word in words.items() if word.startswith("not ") and word.removeprefix("not ") in SEEN]
         holds = [name for name, word in words.items() if word in SEEN]
         others = [f"{name} ({word})" for name, word in words.items() if name not in (*holds, *fails)]
-        cells = [label(entry), data(entry), *(", ".join(names) for names in (holds, fails, others))]
+        alone = [name for name, found in entry["claims"].items() if found["word"] is None]
+        cells = [label(entry), data(entry), *(", ".join(names) for names in (holds, fails, others, alone))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
