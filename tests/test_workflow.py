@@ -200,6 +200,7 @@ def test_photographs_with_real_weights(tmp_path):
     folder = copy_of_project(tmp_path)
     quick = "experiments:\n  visualize: {features: 2, depths: [middle], recipes: [{name: fast, steps: 3, copies: 1}]}\n"
     quick += "  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
+    quick += "  low_pass: {images: 4}\n  locality: {images: 4}\n  localization: {images: 4}\n"
     quick += "claims: [ffn_over_qkv, background]\n"
     quick += "models: {efficientnet_lite1: {experiments: [low_pass]}, efficientnet_lite2: {experiments: [low_pass]}}\n"
     (folder / "quick.yaml").write_text(quick)
