@@ -26,7 +26,8 @@ rule emergence:
 
 rule emerge:
     input:
-        lambda w: multiext(str(GROWN_WEIGHTS[w.grown]), ".safetensors", ".json"),
+        weights=lambda w: f"{GROWN_WEIGHTS[w.grown]}.safetensors",
+        record=lambda w: f"{GROWN_WEIGHTS[w.grown]}.json",
     output:
         "results/emergence/{grown}.csv",
     log:
@@ -41,7 +42,7 @@ rule emerge:
         analyses=ROOT / "analyses",
         code=code("tools.emergence"),
     shell:
-        "python -m vitexplore --log {log:q} job emerge {input[0]:q} --analyses {params.analyses:q}"
+        "python -m vitexplore --log {log:q} job emerge {input.weights:q} --analyses {params.analyses:q}"
         " --threads {threads} --out {output:q}"
 
 
