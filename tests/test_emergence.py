@@ -19,13 +19,7 @@ from vitexplore.models.train import GROWN, RECIPES
 from vitexplore.planted.lab import Budget
 from vitexplore.tools.emergence import CLAIMS, measure
 
-SHAPES = {
-    "lab_vit": (8, 64),
-    "lab_vit_d4": (4, 64),
-    "lab_vit_d12": (12, 64),
-    "lab_vit_w32": (8, 32),
-    "lab_vit_w128": (8, 128),
-}
+SHAPES = {"": (8, 64), "_d4": (4, 64), "_d12": (12, 64), "_w32": (8, 32), "_w128": (8, 128)}  # depth, width
 
 
 @pytest.mark.parametrize("name", VITS)
