@@ -16,7 +16,7 @@ from vitexplore.tools.assess import Asked, assess, scale_of, slug
 
 IMAGES, BOXES = Path("my/images"), Path("my/boxes")
 COMPARED = {CLAIMS[name].experiment for name in ("background", "low_pass", "depth_progression", "language_concepts")}
-OF_VITS = {"maps_localize", "local_until_last", "learned_pooling"}
+OF_VITS = {"local_until_last", "learned_pooling"}
 
 
 def made(asked: Asked):
@@ -58,6 +58,7 @@ def test_a_model_without_a_classifier_and_a_judge_is_asked_about_its_maps():
     scale, left_out = made(Asked(named("packaged/vit_s_focus"), None, IMAGES, BOXES))
     assert set(scale.claims) == OF_VITS and scale.images == "my/images" and scale.boxes == "my/boxes"
     assert scale.models["packaged_vit_s_focus_random"].input_size == 168
+    assert "fine-tuned to find salient objects" in left_out["maps_localize"]
     assert left_out["isolated_cls"] == "packaged/vit_s_focus does not tell the images' classes"
     assert left_out["ffn_over_qkv"] == "needs a model that judges pictures: add --against MODEL"
     assert left_out["language_concepts"] == "concepts is not measured on photographs here"

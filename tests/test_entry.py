@@ -100,6 +100,11 @@ CHANGES = [
     (("model", "key"), "other", "timm/vit_tiny: run names no such model"),
     (("run", "rehearsal"), True, "run: a rehearsal"),
     (("run", "code"), "vitexplore 0.1.0, commit 0123456789ab-dirty", "run: the code was changed after its commit"),
+    (
+        ("claims", "maps_localize"),
+        {"word": "seen", "why": "", "statements": {}},
+        "maps_localize: the word 'seen' rests on",
+    ),
     (("version",), 2, "$.version: 1 was expected"),
     (("data", "place"), "/home", "$.data: Additional properties are not allowed"),
     ((*CLS, "word"), "good", "isolated_cls"),

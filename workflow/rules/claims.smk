@@ -46,6 +46,7 @@ rule claims:
         # read for where the numbers come from
         tables=[path for claim in TESTED for table in CLAIMS[claim].tables for path in GRAPH.tables(table)],
         templates=sorted((ROOT / "src/vitexplore/claims/templates").iterdir()),
+        twins=[kept for kept in [ROOT / claim_instruments.KEPT] if kept.exists()],
     output:
         csv=f"{OUT}/claims.csv",
         markdown=f"{OUT}/claims.md",

@@ -104,6 +104,8 @@ def problems(entry: Any, claims: Mapping[str, Claim], root: Path) -> list[str]:
         if name not in claims:
             found.append(f"{name}: no such claim")
             continue
+        if kept["word"] != NOT_RUN and (why := claims[name].text.get("left_out", {}).get(entry["model"]["name"])):
+            found.append(f"{name}: is not decided on this model: {why}")
         found += [f"{name}{wrong}" for wrong in _of_words(kept, claims[name], _architectures(entry))]
     return found
 

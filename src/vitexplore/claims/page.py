@@ -15,8 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from vitexplore.claims.decide import PAPER
+from vitexplore.claims.instrument import KEPT, VALID
 from vitexplore.claims.render import HOW_TO_READ, STATEMENTS, interval, statement_cells
 from vitexplore.claims.text import Claim, claims_in_order
+from vitexplore.claims.twins import twins_shown
 from vitexplore.statistics.verdict import ELSEWHERE, MIXED, ON_PAPER_MODELS, PARTLY
 
 PAGE, FRAGMENT = "claims.html", "claims/table.html"  # the fragment: the first table, for the report
@@ -61,7 +63,8 @@ def drawing(row: Mapping[str, Any]) -> Drawing | None:
 
 def claims_page(folder: Path, root: Path) -> str:
     """The page of ``folder`` (results/<scale>, or a kept one), from the files there: claims.csv, run.json and
-    figures/paper.csv where they are. Links to texts and code lead to the checkout ``root``."""
+    figures/paper.csv where they are; and from the kept table of twins. Links to texts and code lead to the checkout
+    ``root``, where that table lies too."""
     run = json.loads((folder / RUN).read_text()) if (folder / RUN).exists() else None
     template = environment().get_template("page.html.jinja")
     claims = _claims(folder, root)
@@ -87,6 +90,7 @@ def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
                 "text": claim.text if claim else {"title": ""},
                 "head": {key: "" if pd.isna(value) else value for key, value in head.items()},
                 "statements": _statements(rest, claim),
+                "twins": _twins(claim, root / KEPT) if claim else [],
                 "links": _links(folder, root, claim) if claim else {},
                 "items_drawn": _items(folder, name),
             }
@@ -111,6 +115,7 @@ def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]
                 "wanted": cells["wanted"],
                 "control": cells["control"],
                 "n": cells["n"],
+                "instrument": cells["instrument"],
                 "why": cells["word"].removeprefix(row["word"]).strip(" ()"),
                 "paper": f"{row['paper']:.3g}" if pd.notna(row["paper"]) else "",
                 "drawing": drawing(row),
@@ -121,6 +126,26 @@ def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]
     return found
 
 
+def _twins(claim: Claim, kept: Path) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What each statement says, and the rows of its twins as text."""
+    return [
+        (claim.statements[name]["says"], [_twin_cells(row) for row in rows])
+        for name, rows in twins_shown(claim, kept).items()
+    ]
+
+
+def _twin_cells(row: Mapping[str, Any]) -> dict[str, str]:
+    wrong = "" if row["instrument"] in ("", VALID) else f" ({row['instrument']})"
+    return {
+        "twin": row["twin"],
+        "kind": row["kind"],
+        "strength": f"{row['strength']:g}",
+        "wanted": row["wanted"],
+        "measured": interval(row),
+        "word": f"{row['word']}{wrong}",
+    }
+
+
 def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, str]]]:
     """What there is of it, by kind: the words and the address of each link."""
     up = Path(os.path.relpath(root.resolve(), folder.resolve()))
@@ -128,13 +153,19 @@ def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, 
         "figures": [(name, f"figures/{name}.png") for name in claim.figures],
         "table": [(f"claim_{claim.name}.csv", f"tables/claim_{claim.name}.csv")],
     }
-    there = [
-        ("claim.yaml", f"analyses/{claim.name}/claim.yaml"),
-        ("analysis.py", f"analyses/{claim.name}/analysis.py"),
-        (f"{claim.experiment}.py", f"src/vitexplore/experiments/{claim.experiment}.py"),
-    ]
+    there = {
+        "code": [
+            ("claim.yaml", f"analyses/{claim.name}/claim.yaml"),
+            ("analysis.py", f"analyses/{claim.name}/analysis.py"),
+            (f"{claim.experiment}.py", f"src/vitexplore/experiments/{claim.experiment}.py"),
+        ],
+        "instrument": [("instruments.md", "docs/instruments.md"), (KEPT.name, KEPT.as_posix())],
+    }
     found = {kind: [link for link in links if (folder / link[1]).exists()] for kind, links in here.items()}
-    return found | {"code": [(words, (up / path).as_posix()) for words, path in there if (root / path).exists()]}
+    return found | {
+        kind: [(words, (up / path).as_posix()) for words, path in links if (root / path).exists()]
+        for kind, links in there.items()
+    }
 
 
 def _items(folder: Path, claim: str) -> list[tuple[str, str]]:

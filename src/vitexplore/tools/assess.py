@@ -198,6 +198,8 @@ def _tells(model: ModelSpec, classes: int) -> bool:
 
 def _unsuited(asked: Asked, claim: Claim, template: Mapping[str, Any], tells: bool) -> str:
     """Why the claim does not suit; empty where it does."""
+    if asked.model.name in (reasons := claim.text.get("left_out", {})):
+        return reasons[asked.model.name]
     if claim.experiment not in template["experiments"]:
         return f"{claim.experiment} is not measured on {'photographs' if asked.images else 'scenes'} here"
     if asked.model.family != "vit" and not compares_families(claim):

@@ -1,6 +1,7 @@
 """Keep a finished run's claims, tables and figures in results/reference, and bring the generated blocks of README and
 docs/ up to date."""
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import dropwhile, takewhile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from vitexplore.claims.decide import PAPER
+from vitexplore.claims.instrument import KEPT, VALID
 from vitexplore.claims.leaderboard import to_markdown
 from vitexplore.claims.page import PAGE, RUN, claims_page
 from vitexplore.claims.paper import CATALOGUE
@@ -29,7 +31,7 @@ LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figur
 
 def generated(reference: Path) -> dict[str, str]:
     """By name, the blocks of README and docs/ in markdown, from what is kept in ``reference`` and from the project.
-    There is no block of benches where none is kept."""
+    There is no block of benches, or of twins, where none are kept."""
     claims = {name: claim for name, claim in claims_in_order(CHECKOUT / "analyses").items() if claim}
     table = pd.read_csv(reference / "claims.csv")
     blocks = {
@@ -42,6 +44,8 @@ def generated(reference: Path) -> dict[str, str]:
         "downloads": downloads_table(),
         leaderboard.BLOCK: to_markdown(leaderboard.read_entries(leaderboard.KEPT).values()),
     }
+    if (twins := reference / KEPT.name).exists():
+        blocks["twins"] = twins_block(pd.read_csv(twins), twins.with_suffix(".png"))
     if list((reference / "bench").glob("*_bars.csv")):
         blocks["bench"] = bench_table(reference / "bench")
     if (peers := reference / "bench" / "peers.csv").exists():
@@ -97,6 +101,18 @@ def deviations_list(claims: Iterable[Claim]) -> str:
     for claim in claims:
         lines += [f"**[{claim.name}](../analyses/{claim.name}/claim.yaml)** ({claim.text['paper']['where']})", ""]
         lines += [*(f"- {deviation}" for deviation in claim.text["deviations"]), ""]
+    return "\n".join(lines)
+
+
+def twins_block(table: pd.DataFrame, figure: Path) -> str:
+    """By claim how many twins came out as wanted (``table``: instrument.csv), in markdown for docs/; below it
+    ``figure``, where it is kept."""
+    lines = ["| claim | statements tried on a twin | as wanted |", "| --- | ---: | ---: |"]
+    for name, mine in table.dropna(subset="instrument").groupby("claim", sort=False):
+        lines.append(f"| {name} | {len(mine)} | {(mine['instrument'] == VALID).sum()} |")
+    if figure.exists():
+        path = Path(os.path.relpath(figure, CHECKOUT / "docs")).as_posix()
+        lines += ["", f"![What each claim's first statement measures on each of its twins, beside its margin]({path})"]
     return "\n".join(lines)
 
 
@@ -159,11 +175,12 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     tables = [*sorted(finished.glob("tables/*.csv")), *sorted(finished.glob("figures/*.csv"))]
     for source in (*texts, *tables, *figures):
         _copy(source, out / source.relative_to(finished))
+    if pages:  # the claims page shows the twins
+        for source in finished.parent.glob("instrument/instrument.*"):
+            _copy(source, out / source.name)
     write_text(out / PAGE, claims_page(out, CHECKOUT))
     if pages:
         beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
-        for source in finished.parent.glob("instrument/instrument.*"):
-            _copy(source, out / source.name)
         for source in sorted([*beside, *finished.parent.glob("calibration.csv")]):
             _copy(source, out / source.relative_to(finished.parent))
         write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
