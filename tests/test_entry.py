@@ -100,11 +100,6 @@ CHANGES = [
     (("model", "key"), "other", "timm/vit_tiny: run names no such model"),
     (("run", "rehearsal"), True, "run: a rehearsal"),
     (("run", "code"), "vitexplore 0.1.0, commit 0123456789ab-dirty", "run: the code was changed after its commit"),
-    (
-        ("claims", "maps_localize"),
-        {"word": "seen", "why": "", "statements": {}},
-        "maps_localize: the word 'seen' rests on",
-    ),
     (("version",), 2, "$.version: 1 was expected"),
     (("data", "place"), "/home", "$.data: Additional properties are not allowed"),
     ((*CLS, "word"), "good", "isolated_cls"),
@@ -121,6 +116,13 @@ def test_a_changed_entry_is_refused(entry, path, to, line):
 def test_an_entry_without_a_statement_is_refused(entry):
     del entry["claims"]["isolated_cls"]["statements"]["half_way"]
     assert wrong(entry) == ["isolated_cls: the statement half_way is missing"]
+
+
+def test_a_claim_that_is_left_out_for_a_model_has_no_word(entry):
+    entry["claims"]["maps_localize"] = {"word": None, "why": "", "statements": {}}
+    assert wrong(entry) == []
+    entry["model"]["name"] = "packaged/vit_s_focus"
+    assert [line[:50] for line in wrong(entry)] == ["maps_localize: is not decided on this model: its V"]
 
 
 def test_a_name_of_the_labs_needs_the_labs_weights(tmp_path):
