@@ -3,13 +3,10 @@
 import copy
 import json
 
-import numpy as np
 import pytest
 from claim_tables import (
-    SUDDEN,
     background_table,
     depth_table,
-    locality_table,
     pooling_table,
     token_table,
 )
@@ -40,7 +37,6 @@ TABLES = [
     ("background", background_table((0.98, 0.9, 0.2), (0.98, 0.7, 0.4))),
     ("background", background_table((0.98, 0.125, 0.125), (0.98, 0.125, 0.125))),  # no room
     ("learned_pooling", pooling_table((0.2, 0.3, 0.3, 0.9), (0.2, 0.3, 0.3, 0.9))),  # random weights do it too
-    ("local_until_last", locality_table(SUDDEN, np.full(8, 0.1))),
     ("isolated_cls", token_table((0.9, 0.9, 0.9, 0.88, 0.06), 0.5, 0.5, 0.06)),
     ("depth_progression", depth_table(1.0, 0.0)),
 ]
