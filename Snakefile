@@ -17,6 +17,7 @@ include: "workflow/rules/experiments.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/planted.smk"
+include: "workflow/rules/emergence.smk"
 include: "workflow/rules/bench.smk"
 
 

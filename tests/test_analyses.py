@@ -169,8 +169,8 @@ def test_a_site_without_room_is_not_drawn_and_the_others_are_compared(tmp_path):
     assert (words["over_key"], words["over_query"], words["over_value"]) == ("no room", "seen", "seen")
     assert words["high_frequency"] == "undecided"  # it is of all three
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    lines = to_markdown(claims_table([tmp_path / "rows.json"], []), {"ffn_over_qkv": claim_of("ffn_over_qkv")})
-    assert "| ffn_over_qkv | over_key | not measured | above 0.05 | not measured | 0 | no room |" in lines
+    text = to_markdown(claims_table([tmp_path / "rows.json"], []), {"ffn_over_qkv": claim_of("ffn_over_qkv")})
+    assert "| over_key | not measured | above 0.05 | not measured | 0 | not validated | no room |" in text
     summary = run_analysis(claim_of("ffn_over_qkv"), undrawn(table, table["site"] == "key")).table.set_index("site")
     assert summary.loc["key", ["dead", "identification", "beats_natural"]].isna().all(axis=None)
     assert (summary.loc["key", "ceiling"] == 0.9).all() and (summary.loc["ffn", "beats_natural"] == 1).all()

@@ -13,7 +13,7 @@ from pages import lead_nowhere
 from vitexplore.claims import text as texts  # pytest would take its function `tested` for a test
 from vitexplore.claims.check import check
 from vitexplore.claims.decide import COLUMNS, UNKNOWN, claim_rows, not_run, pooled, run_analysis
-from vitexplore.claims.join import write_claims
+from vitexplore.claims.join import why_not, write_claims
 from vitexplore.claims.render import claims_table, to_caption, to_markdown
 from vitexplore.claims.text import ORDER, Claim, claims_in_order, read_claim
 from vitexplore.claims.write import write_claim
@@ -45,15 +45,18 @@ def test_every_claim_has_statements_of_the_paper(name):
 def test_the_table_opens_with_what_was_seen_and_then_has_the_numbers(tmp_path):
     claims, tables = claims_in_order(ROOT / "analyses"), maps_tables(0.9)
     claim = claims["maps_localize"]
-    rows = claim_rows(claim, run_analysis(claim, *tables), tables[0])
+    words = {"": "valid", "best_maps": "valid", "all_maps": "insensitive"}
+    rows = claim_rows(claim, run_analysis(claim, *tables), tables[0], words)
     (tmp_path / "a.json").write_text(json.dumps(rows))
     table = claims_table([tmp_path / "a.json"], [not_run("variants", "not at this scale")])
     assert list(table.columns) == COLUMNS
     assert list(table["word"]) == ["seen", "seen", "seen", "not run"]
     assert list(table["role"].dropna()) == ["paper", "extension"]
     lines = to_markdown(table, claims).splitlines()
-    assert lines[4] == (f"| maps_localize | {claim.text['title']} | not validated | **seen** | {UNKNOWN} |")
+    assert lines[4] == (f"| maps_localize | {claim.text['title']} | valid | **seen** | {UNKNOWN} |")
     assert "**not run** (not at this scale)" in lines[5]
+    assert lines[7].endswith("| instrument | word |")
+    assert lines[9].endswith("| valid | seen |") and lines[10].endswith("| insensitive | seen |")
     assert "1 statements are the paper's and decide; 1 are extensions" in lines[-1]
     caption = to_caption(claim, rows)
     assert "Here: **seen** (other weights)" in caption and f"{rows[1]['measured']:.3f}" in caption
@@ -189,6 +192,20 @@ def test_a_claims_files_are_written(written):
     run = json.loads((written.out / "run.json").read_text())
     assert [model["weights"] for model in run["models"]] == ["hash_of_vit", "hash_of_vit_random"]
     assert run["scale"] == "made" and "hash_of_vit_random" in page
+
+
+def test_a_claim_that_a_scale_leaves_out_says_why():
+    claims = claims_in_order(ROOT / "analyses")
+    assert why_not(claims["maps_localize"], "photos").startswith("its ViT was fine-tuned to find salient objects")
+    assert why_not(claims["maps_localize"], "lab") == why_not(None, "photos") == "not at this scale"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("workflow/scales/*.yaml")), ids=lambda path: path.stem)
+def test_a_scale_does_not_test_what_it_leaves_out(path):
+    scale, claims = yaml.safe_load(path.read_text()), claims_in_order(ROOT / "analyses")
+    left_out = {name for name, claim in claims.items() if scale["scale"] in claim.text.get("left_out", {})}
+    assert not left_out & set(scale["claims"])
+    assert not {name for name in left_out if scale["scale"] in claims[name].text["expected"]}
 
 
 def test_a_claim_without_its_models_has_all_its_files(written):

@@ -1,5 +1,6 @@
 """The claims page: how an interval is drawn, what the kept pages show, and that all their links lead somewhere."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pandas as pd
 import pytest
 from pages import lead_nowhere
 
+from vitexplore.claims.instrument import KEPT as TWINS
+from vitexplore.claims.instrument import instrument_code
 from vitexplore.claims.page import WIDTH, claims_fragment, claims_page, drawing
 from vitexplore.claims.render import decisive, interval
 from vitexplore.claims.run import code_version
-from vitexplore.claims.text import ORDER
+from vitexplore.claims.text import ORDER, claims_in_order
 
 ROOT = Path(__file__).parent.parent
 KEPT = [ROOT / "results/reference", ROOT / "results/reference/photos"]
@@ -58,6 +61,54 @@ def test_the_fragment_is_the_first_table_alone():
     text = claims_fragment(KEPT[0], ROOT)
     assert all(f'href="claims.html#{name}"' in text for name in ORDER)
     assert "<section" not in text and text.count("<table") == 1
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout whose kept table is one of three twins of low_pass, of one of which nothing is wanted."""
+    for name in ("analyses", "workflow", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    code = instrument_code(claims_in_order(ROOT / "analyses")["low_pass"])
+    twins = [
+        ("coarse_vit", "has it", 0.25, "seen", 0.02, "undecided", "insensitive"),
+        ("coarse_vit", "ladder", 0.5, None, 0.004, "not seen", None),
+        ("same_network", "lacks it", 0, "not seen", None, "no room", "not validated"),
+        ("other", None, 1, None, 0.3, "seen", None),
+    ]
+    columns = ["twin", "kind", "strength", "wanted", "measured", "word", "instrument"]
+    table = pd.DataFrame(twins, columns=columns).assign(claim="low_pass", statement="ideal", code=code)
+    table = table.assign(low=table["measured"] - 0.01, high=table["measured"] + 0.01)
+    (tmp_path / TWINS).parent.mkdir(parents=True)
+    table.to_csv(tmp_path / TWINS, index=False)
+    pd.read_csv(KEPT[0] / "claims.csv").to_csv(tmp_path / TWINS.parent / "claims.csv", index=False)
+    return tmp_path
+
+
+def test_a_claim_leads_to_its_twins(checkout):
+    page = claims_page(checkout / TWINS.parent, checkout)
+    (checkout / TWINS.parent / "claims.html").write_text(page)
+    assert page.count('href="#low_pass-twins"') == 2 and page.count('-twins">') == 3  # in the table, above, and there
+    cells = "<td>has it</td><td>0.25</td><td>seen</td><td>0.020 (0.010 to 0.030)</td><td>undecided (insensitive)</td>"
+    assert f'<tr><th scope="row">coarse_vit</th>{cells}</tr>' in page
+    assert "<td>ladder</td><td>0.5</td><td></td><td>0.004 (-0.006 to 0.014)</td><td>not seen</td>" in page
+    assert "<td>not measured</td><td>no room (not validated)</td>" in page
+    assert '<th scope="row">other</th>' not in page
+    assert page.count('href="../../docs/instruments.md"') == page.count(f'href="../../{TWINS}"') == 2 * len(ORDER)
+    fragment = claims_fragment(checkout / TWINS.parent, checkout)
+    assert 'href="claims.html#low_pass-twins"' in fragment and fragment.count("-twins") == 1
+
+
+def test_twins_that_other_code_measured_are_not_shown(checkout):
+    table = pd.read_csv(checkout / TWINS).assign(code="other")
+    table.to_csv(checkout / TWINS, index=False)
+    assert "-twins" not in claims_page(checkout / TWINS.parent, checkout)
+
+
+def test_the_instrument_stands_beside_each_statements_word():
+    rows = decisive(pd.read_csv(KEPT[0] / "claims.csv"))
+    pair = r'<td data-label="instrument">([\w ]+)</td>\n<td><span class="word \w+">([\w ]+)<'
+    found = re.findall(pair, claims_page(KEPT[0], ROOT).partition("The statements</h2>")[2])
+    assert found == list(rows[["instrument", "word"]].itertuples(index=False, name=None))
 
 
 def test_the_papers_items_are_linked_by_claim(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -16,10 +17,12 @@ from vitexplore.claims.run import no_rehearsal
 from vitexplore.cli import commands
 from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
+from vitexplore.graph import CHECKOUT
 from vitexplore.provenance import versions
 from vitexplore.registry import shipped
+from vitexplore.tools.blocks import up_to_date, with_table
 from vitexplore.tools.promote import promote
-from vitexplore.tools.reference import bench_table, keep, results_table, up_to_date, with_table
+from vitexplore.tools.reference import bench_table, keep, results_table, twins_block
 
 EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]
 
@@ -236,6 +239,16 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
     bars.iloc[:1].to_csv(tmp_path / "a_bars.csv", index=False)
     bars.iloc[1:].to_csv(tmp_path / "b_bars.csv", index=False)
     assert bench_table(tmp_path).splitlines()[2:] == ["| a | 1.800 | 2.000 | yes |", "| b | 3.000 | 2.500 | no |"]
+
+
+def test_twins_are_counted_by_claim_and_their_figure_is_shown_where_it_is_kept(tmp_path):
+    rows = [("b", "valid"), ("b", "insensitive"), ("b", None), ("a", "valid")]
+    table, figure = pd.DataFrame(rows, columns=["claim", "instrument"]), tmp_path / "twins.png"
+    lines = twins_block(table, figure).splitlines()
+    assert lines[2:] == ["| b | 2 | 1 |", "| a | 1 | 1 |"]
+    figure.touch()
+    address = re.search(r"!\[.{20,}\]\((.*)\)$", twins_block(table, figure)).group(1)
+    assert (CHECKOUT / "docs" / address).resolve() == figure.resolve()
 
 
 def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):

@@ -84,6 +84,12 @@ def test_a_number_is_challenged_with_what_is_needed_to_measure_it_again():
     assert all(field["validations"]["required"] for field in found.values())
 
 
+def test_a_run_is_reported_with_its_claims_and_what_they_rest_on():
+    found = fields("run")
+    assert list(found) == ["scale", "claims", "record", "machine", "trouble"]
+    assert [name for name, field in found.items() if "validations" in field] == ["scale", "claims", "record", "machine"]
+
+
 def test_the_claims_on_offer_are_those_of_the_analyses():
     offered = fields("number")["claim"]["attributes"]["options"]
     assert offered == list(ORDER)

@@ -10,8 +10,9 @@ import yaml
 from documents import ADDING, DOCS, NOT_RUN, PAGES, README, blocks, commands, listed, way_to_run
 from project import ROOT
 
+from vitexplore.tools.blocks import up_to_date
 from vitexplore.tools.estimate import to_markdown
-from vitexplore.tools.reference import generated, up_to_date
+from vitexplore.tools.reference import generated
 
 REFERENCE = ROOT / "results/reference"
 

@@ -53,6 +53,8 @@ def project(tmp_path_factory) -> Path:
         shutil.copy(path, folder)
     (folder / "results/reference").mkdir(parents=True)
     shutil.copy(ROOT / "results/reference/claims.csv", folder / "results/reference")
+    for part in ("docs", "results/leaderboard"):
+        shutil.copytree(ROOT / part, folder / part)
     rng = np.random.default_rng(0)
     for wnid in CLASSES:
         images, boxes = (folder / "my_photos" / kind / wnid for kind in ("images", "boxes"))

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from test_figures import FEATURES as SHOWN
 from test_figures import grid, png, ranks, visualized
 from test_graph import WHOLE
 
@@ -19,6 +20,7 @@ from vitexplore.data.scene_sets import write_scenes
 from vitexplore.errors import InputError
 from vitexplore.figures.paper.depth import best_of_each_factor
 from vitexplore.figures.paper.draw import draw, draw_front, read
+from vitexplore.figures.paper.features import Features
 from vitexplore.figures.paper.items import ITEMS
 from vitexplore.figures.paper.maps import spreads
 from vitexplore.figures.paper.tiles import Tiles
@@ -230,6 +232,20 @@ def test_a_scale_without_clip_says_why_it_has_none(tmp_path):
 def test_of_a_depth_the_best_feature_of_each_factor_comes_first():
     drawn = pd.DataFrame({"feature": [5, 4, 3, 2], "explained_by": ["colour", "colour", "class", "class"]})
     assert best_of_each_factor(drawn)["feature"].tolist() == [5, 3, 4, 2]
+
+
+def test_of_several_recipes_the_last_at_which_a_feature_fires_is_shown(tmp_path, monkeypatch):
+    def twice() -> pd.DataFrame:
+        last = drawn().assign(variant="last")
+        return pd.concat([drawn(), last.assign(dead=last["feature"] == 1)], ignore_index=True)
+
+    models = {"vit": SPECS["vit"] | {"experiments": ["collect", "visualize"]}}
+    models["clip"] = SPECS["clip"] | {"experiments": []}
+    finished(tmp_path, models, {"top": top, "visualize": twice})
+    monkeypatch.chdir(tmp_path)
+    shown = Features(Graph(parse(scale(models))), "vit", None).drawn
+    found = list(shown[["block", "feature", "variant"]].itertuples(index=False, name=None))
+    assert found == [(block, at, "fast" if at == 1 else "last") for block in (1, 2) for at in range(SHOWN)]
 
 
 def test_without_a_feature_that_fires_there_are_maps_but_no_visualizations(tmp_path):

@@ -198,8 +198,9 @@ def test_paper_scale_builds_its_graph_and_says_what_is_missing(tmp_path):
 @pytest.mark.skipif(not PHOTOS.exists(), reason="the folder of photographs is not there")
 def test_photographs_with_real_weights(tmp_path):
     folder = copy_of_project(tmp_path)
-    quick = "experiments:\n  visualize: {features: 2, depths: [middle], recipes: [{name: fast, steps: 3, copies: 1}]}\n"
-    quick += "  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
+    quick = "experiments:\n  visualize: {features: 2, depths: [middle], images: 60, recipes: [{name: fast, steps: 3}]}"
+    quick += "\n  ablation: {images: 60}\n  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
+    quick += "  low_pass: {images: 4}\n  locality: {images: 4}\n  localization: {images: 4}\n"
     quick += "claims: [ffn_over_qkv, background]\n"
     quick += "models: {efficientnet_lite1: {experiments: [low_pass]}, efficientnet_lite2: {experiments: [low_pass]}}\n"
     (folder / "quick.yaml").write_text(quick)

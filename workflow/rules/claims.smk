@@ -6,13 +6,14 @@ for _claim in TESTED:
             f"claim_{_claim}"
         input:
             tables=[path for table in CLAIMS[_claim].tables for path in GRAPH.tables(table)],
-            # what the paper says, prints and its weights; the analysis itself is known by its meaning, below
+            # what the paper says, prints and its weights; the code beside it is known by its meaning, below
             yaml=ROOT / f"analyses/{_claim}/claim.yaml",
             printed=sorted((ROOT / f"analyses/{_claim}").glob("*.csv")),
             whose=ROOT / "src/vitexplore/models/catalogue.csv",
             schema=ROOT / "workflow/schemas/claim.schema.yaml",
         output:
             rows=f"{OUT}/claims/{_claim}.json",
+            numbers=f"{OUT}/claims/{_claim}_numbers.json",
             table=f"{OUT}/tables/claim_{_claim}.csv",
             caption=f"{OUT}/claims/{_claim}.rst",
             figures=[GRAPH.figure(figure) for figure in CLAIMS[_claim].figures],
@@ -30,7 +31,7 @@ for _claim in TESTED:
         params:
             scale=scale_file,
             claim=_claim,
-            code=[code("claims.write"), code(ROOT / f"analyses/{_claim}/analysis.py")],
+            code=[code("claims.write"), *map(code, sorted((ROOT / f"analyses/{_claim}").glob("*.py")))],
             instrument=claim_instruments.instruments(CLAIMS[_claim], ROOT / claim_instruments.KEPT),
         shell:
             "python -m vitexplore --log {log:q} job claim {params.claim} --scale {params.scale:q}"
@@ -45,6 +46,7 @@ rule claims:
         # read for where the numbers come from
         tables=[path for claim in TESTED for table in CLAIMS[claim].tables for path in GRAPH.tables(table)],
         templates=sorted((ROOT / "src/vitexplore/claims/templates").iterdir()),
+        twins=[kept for kept in [ROOT / claim_instruments.KEPT] if kept.exists()],
     output:
         csv=f"{OUT}/claims.csv",
         markdown=f"{OUT}/claims.md",

@@ -45,7 +45,7 @@ WEIGHTS = GRAPH.shipped_weights
 wildcard_constraints:
     model="[a-z0-9_]+",
     group="[a-z0-9_]+",
-    recipe="lab_[a-z_]+",
+    recipe="lab_[a-z0-9_]+",
     seed="[0-9]+",
 
 

@@ -4,7 +4,7 @@ from vitexplore.claims.decide import not_run
 from vitexplore.claims.page import FRAGMENT, PAGE, claims_fragment, claims_page
 from vitexplore.claims.render import claims_table, to_markdown
 from vitexplore.claims.run import REHEARSED, RUN, run_record
-from vitexplore.claims.text import claims_in_order, tested
+from vitexplore.claims.text import Claim, claims_in_order, tested
 from vitexplore.graph import Graph
 from vitexplore.io import write_atomically, write_json, write_text
 
@@ -15,7 +15,7 @@ def write_claims(graph: Graph) -> None:
     what they rest on."""
     claims = claims_in_order(graph.root / "analyses")
     run = tested(graph, claims)
-    others = [not_run(name, "not at this scale") for name in claims if name not in run]
+    others = [not_run(name, why_not(claim, graph.scale.scale)) for name, claim in claims.items() if name not in run]
     table = claims_table([graph.out / "claims" / f"{name}.json" for name in run], others)
     csv = graph.out / "claims.csv"
     write_atomically(csv, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
@@ -25,3 +25,9 @@ def write_claims(graph: Graph) -> None:
     write_json(graph.out / RUN, run_record(graph.scale.scale, sorted(read), graph.root, graph.scale.rehearsal))
     write_text(graph.out / PAGE, claims_page(graph.out, graph.root))
     write_text(graph.out / FRAGMENT, claims_fragment(graph.out, graph.root))
+
+
+def why_not(claim: Claim | None, scale: str) -> str:
+    """Why a claim that ``scale`` does not test is left out: what its claim.yaml says of that scale, if anything."""
+    reasons = claim.text.get("left_out", {}) if claim else {}
+    return reasons.get(scale, "not at this scale")

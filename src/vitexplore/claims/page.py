@@ -15,9 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from vitexplore.claims.decide import PAPER
+from vitexplore.claims.instrument import KEPT, VALID
 from vitexplore.claims.render import HOW_TO_READ, STATEMENTS, interval, statement_cells
 from vitexplore.claims.run import REHEARSED, RUN
 from vitexplore.claims.text import Claim, claims_in_order
+from vitexplore.claims.twins import twins_shown
 from vitexplore.statistics.verdict import ELSEWHERE, MIXED, ON_PAPER_MODELS, PARTLY
 
 PAGE, FRAGMENT = "claims.html", "claims/table.html"  # the fragment: the first table, for the report
@@ -61,9 +63,10 @@ def drawing(row: Mapping[str, Any]) -> Drawing | None:
 
 def claims_page(folder: Path, root: Path) -> str:
     """The page of ``folder`` (results/<scale>, or a kept one), from the files there: claims.csv, run.json and
-    figures/paper.csv where they are. Links to texts and code lead to the checkout ``root``."""
+    figures/paper.csv where they are; and from the kept table of twins. Links to texts and code lead to the checkout
+    ``root``, where that table lies too."""
     run = json.loads((folder / RUN).read_text()) if (folder / RUN).exists() else None
-    template = _environment().get_template("page.html.jinja")
+    template = environment().get_template("page.html.jinja")
     claims = _claims(folder, root)
     counts = Counter(claim["head"]["word"] for claim in claims).most_common()
     rehearsed = REHEARSED if run and run.get("rehearsal") else ""
@@ -73,7 +76,7 @@ def claims_page(folder: Path, root: Path) -> str:
 
 def claims_fragment(folder: Path, root: Path) -> str:
     """The page's first table alone, as HTML to stand in another page of the same folder."""
-    return _environment().get_template("fragment.html.jinja").render(claims=_claims(folder, root), page=PAGE)
+    return environment().get_template("fragment.html.jinja").render(claims=_claims(folder, root), page=PAGE)
 
 
 def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
@@ -89,6 +92,7 @@ def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
                 "text": claim.text if claim else {"title": ""},
                 "head": {key: "" if pd.isna(value) else value for key, value in head.items()},
                 "statements": _statements(rest, claim),
+                "twins": _twins(claim, root / KEPT) if claim else [],
                 "links": _links(folder, root, claim) if claim else {},
                 "items_drawn": _items(folder, name),
             }
@@ -113,6 +117,7 @@ def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]
                 "wanted": cells["wanted"],
                 "control": cells["control"],
                 "n": cells["n"],
+                "instrument": cells["instrument"],
                 "why": cells["word"].removeprefix(row["word"]).strip(" ()"),
                 "paper": f"{row['paper']:.3g}" if pd.notna(row["paper"]) else "",
                 "drawing": drawing(row),
@@ -123,6 +128,26 @@ def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]
     return found
 
 
+def _twins(claim: Claim, kept: Path) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What each statement says, and the rows of its twins as text."""
+    return [
+        (claim.statements[name]["says"], [_twin_cells(row) for row in rows])
+        for name, rows in twins_shown(claim, kept).items()
+    ]
+
+
+def _twin_cells(row: Mapping[str, Any]) -> dict[str, str]:
+    wrong = "" if row["instrument"] in ("", VALID) else f" ({row['instrument']})"
+    return {
+        "twin": row["twin"],
+        "kind": row["kind"],
+        "strength": f"{row['strength']:g}",
+        "wanted": row["wanted"],
+        "measured": interval(row),
+        "word": f"{row['word']}{wrong}",
+    }
+
+
 def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, str]]]:
     """What there is of it, by kind: the words and the address of each link."""
     up = Path(os.path.relpath(root.resolve(), folder.resolve()))
@@ -130,13 +155,19 @@ def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, 
         "figures": [(name, f"figures/{name}.png") for name in claim.figures],
         "table": [(f"claim_{claim.name}.csv", f"tables/claim_{claim.name}.csv")],
     }
-    there = [
-        ("claim.yaml", f"analyses/{claim.name}/claim.yaml"),
-        ("analysis.py", f"analyses/{claim.name}/analysis.py"),
-        (f"{claim.experiment}.py", f"src/vitexplore/experiments/{claim.experiment}.py"),
-    ]
+    there = {
+        "code": [
+            ("claim.yaml", f"analyses/{claim.name}/claim.yaml"),
+            ("analysis.py", f"analyses/{claim.name}/analysis.py"),
+            (f"{claim.experiment}.py", f"src/vitexplore/experiments/{claim.experiment}.py"),
+        ],
+        "instrument": [("instruments.md", "docs/instruments.md"), (KEPT.name, KEPT.as_posix())],
+    }
     found = {kind: [link for link in links if (folder / link[1]).exists()] for kind, links in here.items()}
-    return found | {"code": [(words, (up / path).as_posix()) for words, path in there if (root / path).exists()]}
+    return found | {
+        kind: [(words, (up / path).as_posix()) for words, path in links if (root / path).exists()]
+        for kind, links in there.items()
+    }
 
 
 def _items(folder: Path, claim: str) -> list[tuple[str, str]]:
@@ -148,17 +179,18 @@ def _items(folder: Path, claim: str) -> list[tuple[str, str]]:
     return [(row.item, row.file) for row in drawn if claim in row.claim.split()]
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The pages' templates, with the filters ``kind``, of a word, and ``code``, of a text with backticks."""
+    found = Environment(
         loader=PackageLoader("vitexplore.claims", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["kind"] = lambda word: KINDS.get(word, OPEN)
-    environment.filters["code"] = _code
-    return environment
+    found.filters["kind"] = lambda word: KINDS.get(word, OPEN)
+    found.filters["code"] = _code
+    return found
 
 
 def _code(text: str) -> Markup:

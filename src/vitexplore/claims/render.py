@@ -18,7 +18,7 @@ HOW_TO_READ = (
     " worth its word only once it was tried on networks that are built to have the property."
 )
 SHOWN = 100  # times as many images or features as there are: more are not worth saying
-STATEMENTS = ["claim", "statement", "measured (95% interval)", "wanted", "control", "n", "word"]
+STATEMENTS = ["claim", "statement", "measured (95% interval)", "wanted", "control", "n", "instrument", "word"]
 
 
 def claims_table(files: Sequence[Path], others: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -62,7 +62,8 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
         "",
         f"The paper ({claim.text['paper']['where']}): {claim.text['paper']['says']}",
         "",
-        f"Here: **{first['word']}** ({first['scope']}). The paper's models: {first['on_paper_models']}.",
+        f"Here: **{first['word']}** ({first['scope']}). Instrument: {first['instrument']}. The paper's models:"
+        f" {first['on_paper_models']}.",
         "",
     ]
     for row in rest:
@@ -72,7 +73,7 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
         statement = claim.statements[row["statement"]]
         lines += [
             f"- {statement['says']} ({row['role']}): {interval(row)}, wanted {row['direction']} {row['margin']:g};"
-            f" control {of_control(row)}; {row['n']}: **{row['word']}**"
+            f" control {of_control(row)}; {row['n']}; instrument {row['instrument']}: **{row['word']}**"
         ]
     if first["values"]:
         lines += ["", f"{first['values']} values agree with the paper's (tables/claim_{claim.name}.csv)."]
@@ -96,6 +97,7 @@ def statement_cells(row: Mapping[str, Any]) -> list[str]:
         wanted,
         of_control(row),
         row["n"],
+        row["instrument"],
         f"{row['word']}{needed}",
     ]
 

@@ -4,6 +4,7 @@ import pandas as pd
 
 from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysis
 from vitexplore.claims.instrument import KEPT, instruments
+from vitexplore.claims.numbers import numbers
 from vitexplore.claims.render import to_caption
 from vitexplore.claims.text import SCHEMA, read_claim
 from vitexplore.figures import plots
@@ -15,8 +16,8 @@ from vitexplore.statistics.verdict import NOT_RUN
 
 def write_claim(graph: Graph, name: str) -> None:
     """Decide a claim from its table: writes ``claims/<name>.json`` (its rows of the claims table),
-    ``claims/<name>.rst`` (the caption for the report), ``tables/claim_<name>.csv`` and the claim's figures. Raises
-    InputError for a claim that does not exist."""
+    ``claims/<name>_numbers.json`` (what its words follow from), ``claims/<name>.rst`` (the caption for the report),
+    ``tables/claim_<name>.csv`` and the claim's figures. Raises InputError for a claim that does not exist."""
     claim = read_claim(graph.root / "analyses" / name, graph.root / SCHEMA)
     measured = [read_tables(graph.tables(table)) for table in claim.tables]
     try:
@@ -25,6 +26,7 @@ def write_claim(graph: Graph, name: str) -> None:
         rows = claim_rows(claim, analysis, measured[0], instruments(claim, graph.root / KEPT))
         table, figures = analysis.table, analysis.figures
     except NotTested as reason:
+        analysis = None
         rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
     for figure in claim.figures:
         why = rows[0]["scope"] if rows[0]["word"] == NOT_RUN else f"nothing of {figure} to draw at this scale"
@@ -33,4 +35,5 @@ def write_claim(graph: Graph, name: str) -> None:
     path = graph.summary(f"claim_{name}")
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
     write_text(graph.out / "claims" / f"{name}.rst", to_caption(claim, rows))
+    write_json(graph.out / "claims" / f"{name}_numbers.json", numbers(claim, analysis, measured[0]))
     write_json(graph.out / "claims" / f"{name}.json", rows)

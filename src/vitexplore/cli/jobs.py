@@ -116,6 +116,24 @@ def instruments(*parts: Path, analyses: Path, out: Path, figure: Path) -> None:
     join(claims, parts, out, figure)
 
 
+def emerge(weights: Path, /, *, analyses: Path, out: Path, threads: Threads = 1) -> None:
+    """Measure the claims on tokens on a ViT of the lab of any size."""
+    from vitexplore.claims.text import claims_in_order
+    from vitexplore.threads import use_threads
+    from vitexplore.tools.emergence import write
+
+    use_threads(threads)
+    write(weights, claims_in_order(analyses), out)
+
+
+def emerged(*parts: Path, analyses: Path, out: Path, figure: Path) -> None:
+    """Join what ViTs of all sizes showed to one table, and draw it."""
+    from vitexplore.claims.text import claims_in_order
+    from vitexplore.tools.emergence import join
+
+    join(claims_in_order(analyses), parts, out, figure)
+
+
 def promote(*folders: Path) -> None:
     """Ship trained lab models with the package."""
     from vitexplore.tools.promote import promote
@@ -197,6 +215,8 @@ JOBS = (
     twin,
     instrument,
     instruments,
+    emerge,
+    emerged,
     promote,
     prefetch,
     download,

@@ -199,6 +199,50 @@ def instrument(
     sys.stdout.write(f"{table.to_string(index=False, float_format='%.3g')}\n")
 
 
+def assess(
+    model: ModelName,
+    /,
+    *,
+    against: Annotated[
+        str, Parameter(show_default=False, help="a model of another family, for the claims that compare families")
+    ] = "",
+    images: Annotated[
+        Path | None, Parameter(help="folder of photographs as <WordNet id>/*.JPEG; the lab's models need none")
+    ] = None,
+    boxes: Annotated[Path | None, Parameter(help="their objects' boxes; claims about objects need them")] = None,
+    checkpoint: Annotated[
+        str, Parameter(show_default=False, help="MODEL's weights: a safetensors file, or a plain state dict")
+    ] = "",
+    size: Annotated[int, Parameter(show_default=False, help="MODEL's pixels of a side; its own if left out")] = 0,
+    cores: Annotated[int, Parameter(show_default=False, help="how many; all if left out")] = CORES,
+) -> int:
+    """Decide the paper's claims on any model: those that suit it.
+
+    Prints a row for each statement and writes results/assess/MODEL/claims.json, an entry for the leaderboard. A claim
+    that compares families gives a model by itself a number and no word. A run that was interrupted goes on when it is
+    started again in the same way.
+    """
+    from vitexplore.models.catalogue import named
+    from vitexplore.tools.assess import Asked, assess
+
+    given = {key: value for key, value in (("weights", checkpoint), ("input_size", size)) if value}
+    other = named(against) if against else None
+    return assess(Asked(named(model, **given), other, images, boxes), str(cores))
+
+
+def leaderboard(
+    *,
+    check: Annotated[bool, Parameter(negative="", help="write nothing; say what is not as it must be")] = False,
+) -> int:
+    """Check the leaderboard's entries, results/leaderboard/entries/*.json, and bring its table and pages up to date.
+
+    Exits with 1 when an entry is wrong or, with --check, when a file is not what the entries say.
+    """
+    from vitexplore.tools.leaderboard import KEPT, PAGE, update
+
+    return update(KEPT, (PAGE,), check)
+
+
 def keep(
     finished: Annotated[Path, Parameter(help="results/SCALE of a finished run")],
     /,
@@ -300,8 +344,8 @@ def estimate(
     """Estimate what a scale asks of a machine; nothing is run."""
     from vitexplore.io import write_atomically, write_text
     from vitexplore.scale import read
+    from vitexplore.tools.blocks import with_table
     from vitexplore.tools.estimate import estimate, to_markdown
-    from vitexplore.tools.reference import with_table
 
     table = estimate(read(scale))
     if out:
@@ -322,6 +366,8 @@ COMMANDS = {
         report: "report --configfile workflow/scales/photos.yaml --config images=photos",
         check: "check results/lab/claims.csv --scale lab",
         instrument: "instrument --checkpoint mine.safetensors --claims local_until_last learned_pooling",
+        assess: "assess resnet50 --against deit_small_patch16_224 --images photos/images --boxes photos/boxes",
+        leaderboard: "leaderboard --check",
         keep: "keep results/lab --out results/reference --pages README.md docs/benches.md",
         figures: "figures results/reference",
         convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",

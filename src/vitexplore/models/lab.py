@@ -1,7 +1,7 @@
 """The lab's architectures, built from timm's and open_clip's own classes.
 
-Importing this module registers ``lab_vit`` and ``lab_cnn`` with timm, so that they are created by name
-like any other model; the lab's CLIP is open_clip's ``CLIP`` with ``lab_vit`` as its image tower.
+Importing this module registers ``lab_vit``, its smaller and larger kin, and ``lab_cnn`` with timm, so that they are
+created by name like any other model; the lab's CLIP is open_clip's ``CLIP`` with ``lab_vit`` as its image tower.
 """
 
 from math import sqrt
@@ -20,6 +20,7 @@ from vitexplore.data.scenes import SIZE
 from vitexplore.data.shapes import CLASSES
 
 MEAN = STD = (0.5, 0.5, 0.5)
+VITS = ("lab_vit", "lab_vit_d4", "lab_vit_d12", "lab_vit_w32", "lab_vit_w128")  # d: depth, w: width
 EMBEDDING = 64  # width of CLIP's joint space
 CONTEXT = 24  # tokens of a caption, start and end included
 CLIPS = ("lab_clip", "lab_clip_shuffled")  # one architecture; the other was trained on other images' captions
@@ -38,16 +39,44 @@ def config(first_conv: str, classifier: str) -> dict[str, Any]:
     }
 
 
-@register_model
-def lab_vit(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """ViT of 0.42 M weights: 8 blocks, 64 channels, 4 heads, patch 8, CLS token."""
-    shape = {"img_size": SIZE, "patch_size": 8, "embed_dim": 64, "depth": 8, "num_heads": 4}
-    defaults = config("patch_embed.proj", "head")
-    options = {"num_classes": len(CLASSES), **kwargs}
-    options["pretrained_cfg"] = options.get("pretrained_cfg") or defaults
-    model = build_model_with_cfg(VisionTransformer, "lab_vit", False, **shape, **options)
+def _vit(name: str, depth: int, width: int, given: dict[str, Any]) -> VisionTransformer:
+    """A ViT of 16 channels a head, with patches of 8 pixels and a CLS token."""
+    shape = {"img_size": SIZE, "patch_size": 8, "embed_dim": width, "depth": depth, "num_heads": width // 16}
+    options = {"num_classes": len(CLASSES), **given}
+    options["pretrained_cfg"] = options.get("pretrained_cfg") or config("patch_embed.proj", "head")
+    model = build_model_with_cfg(VisionTransformer, name, False, **shape, **options)
     init_vit(model)
     return model
+
+
+@register_model
+def lab_vit(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """ViT of 0.42 M weights: 8 blocks, 64 channels."""
+    return _vit("lab_vit", 8, 64, kwargs)
+
+
+@register_model
+def lab_vit_d4(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """lab_vit with 4 blocks."""
+    return _vit("lab_vit_d4", 4, 64, kwargs)
+
+
+@register_model
+def lab_vit_d12(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """lab_vit with 12 blocks."""
+    return _vit("lab_vit_d12", 12, 64, kwargs)
+
+
+@register_model
+def lab_vit_w32(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """lab_vit with 32 channels."""
+    return _vit("lab_vit_w32", 8, 32, kwargs)
+
+
+@register_model
+def lab_vit_w128(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """lab_vit with 128 channels."""
+    return _vit("lab_vit_w128", 8, 128, kwargs)
 
 
 @register_model

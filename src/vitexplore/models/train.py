@@ -91,6 +91,20 @@ RECIPES = {
 }
 
 
+def grown(architecture: str, epochs: int) -> Recipe:
+    """The same for a ViT of another size or training: ``epochs`` over the train split, the schedule stretched with the
+    steps as it is for the other families."""
+    stages = (EASY, Stage("train", 24_576, epochs))[: 2 if epochs else 1]
+    steps = sum(stage.images // Recipe.batch * stage.epochs for stage in stages)
+    return Recipe(architecture, stages, horizon=steps * 5 // 3, cooldown=steps // 3)
+
+
+# for `snakemake emergence`; named by the images that they see
+GROWN = {f"{name}_75k": grown(name, 2) for name in lab.VITS} | {
+    f"lab_vit_{seen}": grown("lab_vit", epochs) for seen, epochs in (("25k", 0), ("300k", 11))
+}
+
+
 def state_of(folder: Path) -> dict[str, Any]:
     """The checkpoint in ``folder``; its ``code`` lists the hashes of all revisions of the training code that ran."""
     return torch.load(folder / CHECKPOINT, weights_only=True)

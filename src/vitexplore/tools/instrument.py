@@ -1,6 +1,5 @@
 """The claims on a network of one's own, which takes the place of the lab's model of its architecture."""
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from vitexplore.claims.text import ORDER
 from vitexplore.errors import InputError, nearest
 from vitexplore.io import write_text
 from vitexplore.statistics.verdict import NOT_RUN
-from vitexplore.tools.report import LAB, snakemake_command
+from vitexplore.tools.replicate import run_claims
+from vitexplore.tools.report import LAB
 
 
 def on_checkpoint(checkpoint: Path, architecture: str, claims: Sequence[str], cores: str) -> pd.DataFrame:
@@ -30,9 +30,7 @@ def on_checkpoint(checkpoint: Path, architecture: str, claims: Sequence[str], co
     folder = Path("results") / changes["scale"]
     own = folder / "scale.yaml"
     write_text(own, yaml.safe_dump(changes, sort_keys=False))
-    command = [*snakemake_command([LAB, own], []), "--cores", cores, "--rerun-incomplete"]
-    command += [str(folder / f"claims/{claim}.json") for claim in claims]
-    if subprocess.run(command, check=False).returncode:
+    if run_claims([LAB, own], folder, claims, cores):
         raise InputError(f"the run failed; its first error stands above, the logs are in {folder / 'logs'}")
     rows = claims_table([folder / f"claims/{claim}.json" for claim in claims], [])
     if (missing := rows[rows["word"] == NOT_RUN]).size:

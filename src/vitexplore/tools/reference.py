@@ -1,6 +1,7 @@
 """Keep a finished run's claims, tables and figures in results/reference, and bring the generated blocks of README and
 docs/ up to date."""
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import dropwhile, takewhile
@@ -9,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from vitexplore.claims.decide import PAPER
+from vitexplore.claims.instrument import KEPT, VALID
+from vitexplore.claims.leaderboard import to_markdown
 from vitexplore.claims.page import PAGE, claims_page
 from vitexplore.claims.paper import CATALOGUE
 from vitexplore.claims.render import decisive
@@ -19,38 +22,17 @@ from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
+from vitexplore.tools import leaderboard
 from vitexplore.tools.badges import badges_line, write_badges
+from vitexplore.tools.blocks import up_to_date
 
 OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
 
-def with_table(page: str, name: str, table: str) -> str:
-    """``page`` with ``table`` between the two marks of ``name``. Raises InputError where they are missing."""
-    begin_mark, end_mark = _begin(name), f"<!-- end of {name} -->"
-    before, begin, rest = page.partition(begin_mark)
-    _, end, after = rest.partition(end_mark)
-    if not (begin and end):
-        raise InputError(f"the page lacks the marks {begin_mark!r} and {end_mark!r}")
-    return f"{before}{begin}\n\n{table.rstrip()}\n\n{end}{after}"
-
-
-def up_to_date(page: str, blocks: Mapping[str, str]) -> str:
-    """``page`` with those of ``blocks`` that it has a mark for; what stands between other marks stays. Raises
-    InputError where a block has no end."""
-    for name, text in blocks.items():
-        if _begin(name) in page:
-            page = with_table(page, name, text)
-    return page
-
-
-def _begin(name: str) -> str:
-    return f"<!-- {name}: generated, do not edit -->"
-
-
 def generated(reference: Path) -> dict[str, str]:
     """By name, the blocks of README and docs/ in markdown, from what is kept in ``reference`` and from the project.
-    There is no block of benches where none is kept."""
+    There is no block of benches, or of twins, where none are kept."""
     claims = {name: claim for name, claim in claims_in_order(CHECKOUT / "analyses").items() if claim}
     table = pd.read_csv(reference / "claims.csv")
     blocks = {
@@ -61,7 +43,10 @@ def generated(reference: Path) -> dict[str, str]:
         "experiments": experiments_table(claims.values()),
         "models": models_table(),
         "downloads": downloads_table(),
+        leaderboard.BLOCK: to_markdown(leaderboard.read_entries(leaderboard.KEPT).values()),
     }
+    if (twins := reference / KEPT.name).exists():
+        blocks["twins"] = twins_block(pd.read_csv(twins), twins.with_suffix(".png"))
     if list((reference / "bench").glob("*_bars.csv")):
         blocks["bench"] = bench_table(reference / "bench")
     if (peers := reference / "bench" / "peers.csv").exists():
@@ -117,6 +102,18 @@ def deviations_list(claims: Iterable[Claim]) -> str:
     for claim in claims:
         lines += [f"**[{claim.name}](../analyses/{claim.name}/claim.yaml)** ({claim.text['paper']['where']})", ""]
         lines += [*(f"- {deviation}" for deviation in claim.text["deviations"]), ""]
+    return "\n".join(lines)
+
+
+def twins_block(table: pd.DataFrame, figure: Path) -> str:
+    """By claim how many twins came out as wanted (``table``: instrument.csv), in markdown for docs/; below it
+    ``figure``, where it is kept."""
+    lines = ["| claim | statements tried on a twin | as wanted |", "| --- | ---: | ---: |"]
+    for name, mine in table.dropna(subset="instrument").groupby("claim", sort=False):
+        lines.append(f"| {name} | {len(mine)} | {(mine['instrument'] == VALID).sum()} |")
+    if figure.exists():
+        path = Path(os.path.relpath(figure, CHECKOUT / "docs")).as_posix()
+        lines += ["", f"![What each claim's first statement measures on each of its twins, beside its margin]({path})"]
     return "\n".join(lines)
 
 
@@ -181,11 +178,12 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     tables = [*sorted(finished.glob("tables/*.csv")), *sorted(finished.glob("figures/*.csv"))]
     for source in (*texts, *tables, *figures):
         _copy(source, out / source.relative_to(finished))
+    if pages:  # the claims page shows the twins
+        for source in finished.parent.glob("instrument/instrument.*"):
+            _copy(source, out / source.name)
     write_text(out / PAGE, claims_page(out, CHECKOUT))
     if pages:
         beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
-        for source in finished.parent.glob("instrument/instrument.*"):
-            _copy(source, out / source.name)
         for source in sorted([*beside, *finished.parent.glob("calibration.csv")]):
             _copy(source, out / source.relative_to(finished.parent))
         write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)

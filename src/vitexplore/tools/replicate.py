@@ -21,6 +21,7 @@ from vitexplore.tools.report import results_folder, snakemake_command, write_rep
 
 LAST = 6  # lines of Snakemake's output that say why it did not start
 STATE = Path(".snakemake")
+ALWAYS = ("--rerun-incomplete", "--scheduler", "greedy")
 PAUSE = 0.2  # seconds between looks at Snakemake
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
@@ -33,24 +34,40 @@ def replicate(
     the folder."""
     console, began = Console(soft_wrap=True, highlight=False), time.time()
     command, folder = snakemake_command(configfiles, config), results_folder(configfiles, config)
-    words = [*command, "--rerun-incomplete", "--scheduler", "greedy"]
-    words += ["--profile", str(profile)] if profile else []
+    words = ["--profile", str(profile)] if profile else []
     words += ["--cores", cores or "all"] if cores or not profile else []
-    try:
-        with held(STATE / "vitexplore"), _ended_by_signals():
-            recover(command)
-            code, last = _run(words, console)
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on from here")
-        return INTERRUPTED
-    if code:
-        console.print(first_error(folder / "logs", began) or "".join(last).rstrip(), markup=False)
+    if code := run_workflow(command, words, folder, console):
         return code
     report = write_report(configfiles, config)
     console.print(Markdown((folder / "claims.md").read_text()))
     console.print(f"Done in {(time.time() - began) / 60:.1f} minutes. Report: {report}")
     console.print(f"Claims: {folder / 'claims.html'}")
     return 0
+
+
+def run_workflow(command: Sequence[str], words: Sequence[str], folder: Path, console: Console) -> int:
+    """Run Snakemake in the current folder and show its progress, or its first error. ``command``: the start of a
+    Snakemake command; ``words``: what follows it, targets too; ``folder``: where the results go. The exit code is that
+    of `replicate`, and so is what it raises."""
+    began = time.time()
+    try:
+        with held(STATE / "vitexplore"), _ended_by_signals():
+            recover(command)
+            code, last = _run([*command, *ALWAYS, *words], console)
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on from here")
+        return INTERRUPTED
+    if code:
+        console.print(first_error(folder / "logs", began) or "".join(last).rstrip(), markup=False)
+    return code
+
+
+def run_claims(files: Sequence[Path], folder: Path, claims: Sequence[str], cores: str) -> int:
+    """Run the workflow of the scale of ``files``, whose results go to ``folder``, until ``claims`` are decided; the
+    exit code."""
+    targets = [str(folder / "claims" / f"{claim}.json") for claim in claims]
+    command = snakemake_command(files, [])
+    return run_workflow(command, ["--cores", cores, *targets], folder, Console(soft_wrap=True, highlight=False))
 
 
 def recover(command: Sequence[str]) -> None:

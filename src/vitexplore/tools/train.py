@@ -12,7 +12,7 @@ from vitexplore.code_hash import code_hash
 from vitexplore.data.scenes import WORLD, draw_split, sample
 from vitexplore.errors import InputError
 from vitexplore.io import sha256, write_atomically, write_json
-from vitexplore.models.train import RECIPES, accuracy, plain, state_of, train
+from vitexplore.models.train import GROWN, RECIPES, accuracy, plain, state_of, train
 from vitexplore.provenance import versions
 from vitexplore.threads import use_threads
 
@@ -32,9 +32,10 @@ def train_recipe(recipe: str, seed: int, workers: int, out: Path) -> None:
     """Train by a recipe of the lab; ``seed`` is of the initial weights and of the order of the images. Weights, record,
     curve and checkpoint go to the folder ``out``. Raises InputError for an unknown recipe, and where ``out`` holds a
     training by another."""
-    if recipe not in RECIPES:
-        raise InputError(f"no training recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    wanted = replace(RECIPES[recipe], seed=seed)
+    known = RECIPES | GROWN
+    if recipe not in known:
+        raise InputError(f"no training recipe {recipe!r}; there are {', '.join(known)}")
+    wanted = replace(known[recipe], seed=seed)
     use_threads(workers)
     set_fused_attn(False)  # at 16 channels a head the plain attention is a tenth faster on a CPU
     scenes = out.parent / "scenes"

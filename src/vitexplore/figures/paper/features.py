@@ -38,19 +38,23 @@ class Features:
 
     @cached_property
     def visualized(self) -> pd.DataFrame:
-        """The features of which there are visualizations at which they fire: block, feature, picture."""
+        """The features of which there are visualizations at which they fire: block, feature, picture. Of several
+        recipes' the last one at which the feature fires."""
         table = "portraits" if self.model in self.graph.models("portraits") else "visualize"
         rows = drawn(rows_of(self.graph.table(table, self.model), self.model))
         own = rows["site"].isin(OWN_SITES) if "site" in rows else True
-        return rows[own & ~rows["dead"].astype(bool)].reset_index(drop=True)
+        rows = rows[own & ~rows["dead"].astype(bool)]
+        if "variant" in rows:  # the first recipe decides a claim, the last one is for looking
+            rows = rows.drop_duplicates(["block", "feature"], keep="last").sort_values(["block", "feature"])
+        return rows.reset_index(drop=True)
 
     @cached_property
     def drawn(self) -> pd.DataFrame:
         """Those of them that stand for their block. Where it is known what features tell of, the ones that tell most,
-        with ``explained_by`` and ``value``, what their top images share; else all, each once."""
+        with ``explained_by`` and ``value``, what their top images share; else all."""
         if "chosen_for" in self.visualized:
             return self.visualized[self.visualized["chosen_for"] == "depth"]
-        return self.visualized.assign(value="").drop_duplicates(["block", "feature"])
+        return self.visualized.assign(value="")
 
     def firing(self, table: pd.DataFrame, count: int) -> pd.DataFrame:
         """The rows of ``table`` (columns block, feature) whose features fire in each of their ``count`` top images."""
