@@ -33,6 +33,7 @@ SCALE = {
     "experiments": {
         "collect": {"images": IMAGES, "k": 6, "shards": 2},
         "embed": {"images": IMAGES},
+        "responses": {"images": IMAGES, "views": 4},
         "visualize": DRAWN,
         "variants": DRAWN,
         "ablation": {**DRAWN, "sites": ["ffn"], "left_out": ["tv", "jitter", "noise_alone"]},
