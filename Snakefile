@@ -19,6 +19,7 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/planted.smk"
 include: "workflow/rules/emergence.smk"
 include: "workflow/rules/bench.smk"
+include: "workflow/rules/atlas.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -28,3 +29,4 @@ rule all:
     default_target: True
     input:
         GRAPH.results(),
+        ATLAS,

@@ -10,7 +10,7 @@ from pages import lead_nowhere
 
 from vitexplore.claims.instrument import KEPT as TWINS
 from vitexplore.claims.instrument import instrument_code
-from vitexplore.claims.page import WIDTH, claims_fragment, claims_page, drawing
+from vitexplore.claims.page import ATLAS, WIDTH, claims_fragment, claims_page, drawing
 from vitexplore.claims.render import decisive, interval
 from vitexplore.claims.run import code_version
 from vitexplore.claims.text import ORDER, claims_in_order
@@ -55,6 +55,12 @@ def test_a_kept_page_shows_the_kept_rows(folder):
     assert [name for name in ORDER if f'<section id="{name}"' not in page] == []
     assert page.count("<svg viewBox") == len(rows)
     assert "<script" not in page
+
+
+def test_a_page_beside_an_atlas_leads_to_the_features_of_each_claim():
+    page = claims_page(KEPT[0], ROOT, atlas=True)
+    assert all(page.count(f'href="{ATLAS}#claims/{name}"') == 2 for name in ORDER)  # in the table and below
+    assert ATLAS not in claims_page(KEPT[0], ROOT)
 
 
 def test_the_fragment_is_the_first_table_alone():

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from markupsafe import escape
+from pages import lead_nowhere
 from project import ROOT, SMOKE, copy_of_project, environment, said, snakemake
 
 from vitexplore.claims.render import decisive
@@ -38,6 +39,12 @@ def test_every_claim_of_the_paper_is_listed(finished):
     assert "not run" not in set(words)
     decided = decisive(table)
     assert decided[["measured", "low", "high", "control", "n", "weights_sha256"]].notna().all(axis=None)
+
+
+def test_claims_and_atlas_lead_to_each_other(finished):
+    page = finished / "results/smoke/claims.html"
+    assert 'href="atlas/index.html#claims/low_pass"' in page.read_text() and lead_nowhere(page) == []
+    assert '"../claims.html#low_pass"' in (finished / "results/smoke/atlas/catalog.js").read_text()
 
 
 def test_rows_carry_where_they_come_from(finished):
@@ -101,19 +108,28 @@ def test_a_legend_reruns_nothing_that_runs_a_model(pending):
 
 def test_a_changed_constant_reruns_just_what_reads_it(pending):
     rules = pending("src/vitexplore/measures/background.py", '"mean_image"', '"mean_picture"')
-    assert rules == {"background", "accuracy_tables", "claim_background", "claims", "paper_data", "paper_figures"}
+    assert rules == {
+        "background",
+        "accuracy_tables",
+        "claim_background",
+        "claims",
+        "paper_data",
+        "paper_figures",
+        "atlas",
+    }
 
 
 def test_a_changed_analysis_reruns_its_claim_alone(pending):
     assert pending("analyses/low_pass/analysis.py", "/ (x[-1] - x[0])", "/ (x[-1] - x[0]) * 1.0") == {
         "claim_low_pass",
         "claims",
+        "atlas",
     }
 
 
 def test_a_changed_budget_reruns_that_experiment_and_no_other(pending):
     rules = pending("workflow/scales/smoke.yaml", "low_pass: {images: 160}", "low_pass: {images: 150}")
-    assert rules == {"low_pass", "accuracy_tables", "claim_low_pass", "claims", "paper_data", "paper_figures"}
+    assert rules == {"low_pass", "accuracy_tables", "claim_low_pass", "claims", "paper_data", "paper_figures", "atlas"}
 
 
 def test_what_files_and_command_line_say_together_reaches_the_jobs(finished, tmp_path):

@@ -15,6 +15,7 @@ sys.path.insert(0, SOURCE)
 # jobs run in the environment that Snakemake runs in, whether or not it is activated, and on this checkout
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]), PYTHONPATH=SOURCE)
 
+from vitexplore.atlas import tables as atlas_tables
 from vitexplore.claims import instrument as claim_instruments
 from vitexplore.claims import text as claim_texts
 from vitexplore.code_hash import code_hash
@@ -39,6 +40,7 @@ if not SCALE.exists():
     write_text(SCALE, _merged)
 
 OUT = str(GRAPH.out)
+ATLAS = [atlas_tables.folder(GRAPH)] if atlas_tables.models(GRAPH) else []
 WEIGHTS = GRAPH.shipped_weights
 
 

@@ -23,7 +23,7 @@ def write_claims(graph: Graph) -> None:
     write_text(graph.out / "claims.md", first + to_markdown(table, claims))
     read = {path for name in run for of in claims[name].tables for path in graph.tables(of)}
     write_json(graph.out / RUN, run_record(graph.scale.scale, sorted(read), graph.root, graph.scale.rehearsal))
-    write_text(graph.out / PAGE, claims_page(graph.out, graph.root))
+    write_text(graph.out / PAGE, claims_page(graph.out, graph.root, atlas=bool(graph.models("responses"))))
     write_text(graph.out / FRAGMENT, claims_fragment(graph.out, graph.root))
 
 

@@ -23,6 +23,7 @@ from vitexplore.claims.twins import twins_shown
 from vitexplore.statistics.verdict import ELSEWHERE, MIXED, ON_PAPER_MODELS, PARTLY
 
 PAGE, FRAGMENT = "claims.html", "claims/table.html"  # the fragment: the first table, for the report
+ATLAS = "atlas/index.html"  # beside the page, where the scale makes one
 ITEMS = "figures/paper.csv"  # the paper's figures and tables as drawn here
 WIDTH, EDGE = 280, 12  # of a drawn interval, in SVG units
 # what each word says; each kind has a mark and a colour
@@ -61,13 +62,13 @@ def drawing(row: Mapping[str, Any]) -> Drawing | None:
     return Drawing(tuple(map(at, measured)), tuple(map(at, control)), margin, wanted, at(0), own_paper)
 
 
-def claims_page(folder: Path, root: Path) -> str:
+def claims_page(folder: Path, root: Path, atlas: bool = False) -> str:
     """The page of ``folder`` (results/<scale>, or a kept one), from the files there: claims.csv, run.json and
     figures/paper.csv where they are; and from the kept table of twins. Links to texts and code lead to the checkout
-    ``root``, where that table lies too."""
+    ``root``, where that table lies too; with ``atlas``, others to the features that decide a claim."""
     run = json.loads((folder / RUN).read_text()) if (folder / RUN).exists() else None
     template = environment().get_template("page.html.jinja")
-    claims = _claims(folder, root)
+    claims = _claims(folder, root, atlas)
     counts = Counter(claim["head"]["word"] for claim in claims).most_common()
     rehearsed = REHEARSED if run and run.get("rehearsal") else ""
     how = _sentences(HOW_TO_READ)
@@ -79,7 +80,7 @@ def claims_fragment(folder: Path, root: Path) -> str:
     return environment().get_template("fragment.html.jinja").render(claims=_claims(folder, root), page=PAGE)
 
 
-def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
+def _claims(folder: Path, root: Path, atlas: bool = False) -> list[dict[str, Any]]:
     table = pd.read_csv(folder / "claims.csv")
     texts = claims_in_order(root / "analyses")
     found = []
@@ -93,7 +94,7 @@ def _claims(folder: Path, root: Path) -> list[dict[str, Any]]:
                 "head": {key: "" if pd.isna(value) else value for key, value in head.items()},
                 "statements": _statements(rest, claim),
                 "twins": _twins(claim, root / KEPT) if claim else [],
-                "links": _links(folder, root, claim) if claim else {},
+                "links": _links(folder, root, claim, atlas) if claim else {},
                 "items_drawn": _items(folder, name),
             }
         )
@@ -148,7 +149,7 @@ def _twin_cells(row: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, str]]]:
+def _links(folder: Path, root: Path, claim: Claim, atlas: bool) -> dict[str, list[tuple[str, str]]]:
     """What there is of it, by kind: the words and the address of each link."""
     up = Path(os.path.relpath(root.resolve(), folder.resolve()))
     here = {
@@ -164,6 +165,8 @@ def _links(folder: Path, root: Path, claim: Claim) -> dict[str, list[tuple[str, 
         "instrument": [("instruments.md", "docs/instruments.md"), (KEPT.name, KEPT.as_posix())],
     }
     found = {kind: [link for link in links if (folder / link[1]).exists()] for kind, links in here.items()}
+    if atlas:
+        found["atlas"] = [("features that decide it", f"{ATLAS}#claims/{claim.name}")]
     return found | {
         kind: [(words, (up / path).as_posix()) for words, path in links if (root / path).exists()]
         for kind, links in there.items()

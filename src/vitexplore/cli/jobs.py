@@ -81,6 +81,13 @@ def claims(*, scale: ScaleFile) -> None:
     write_claims(Graph(read(scale)))
 
 
+def atlas(*, scale: ScaleFile) -> None:
+    """Write the pages on which a person walks through a finished run's features."""
+    from vitexplore.atlas.write import write_atlas
+
+    write_atlas(Graph(read(scale)))
+
+
 def train(recipe: str, seed: int, /, *, out: Path, workers: Workers = 1) -> None:
     """Train a model of the lab; goes on from its last epoch when it was interrupted."""
     from vitexplore.tools.train import train_recipe
@@ -211,6 +218,7 @@ JOBS = (
     index,
     claim,
     claims,
+    atlas,
     train,
     twin,
     instrument,

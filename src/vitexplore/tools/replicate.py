@@ -14,6 +14,7 @@ import psutil
 from rich.console import Console
 from rich.markdown import Markdown
 
+from vitexplore.claims.page import ATLAS
 from vitexplore.errors import InputError
 from vitexplore.folder_lock import held
 from vitexplore.tools.orphans import end, end_orphans, recorded, refuse_beside_another
@@ -42,6 +43,8 @@ def replicate(
     console.print(Markdown((folder / "claims.md").read_text()))
     console.print(f"Done in {(time.time() - began) / 60:.1f} minutes. Report: {report}")
     console.print(f"Claims: {folder / 'claims.html'}")
+    if (folder / ATLAS).exists():
+        console.print(f"Atlas: {folder / ATLAS}")
     return 0
 
 

@@ -1,0 +1,58 @@
+"""What is said of the images that an atlas shows."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from timm.data import ImageNetInfo
+
+from vitexplore.data.images import ImageSet
+from vitexplore.measures.factors import factors_of, has_factors
+
+SHARED = 0.8  # of a feature's top images: what as many have in common, it is found by
+SHORTEST = 4  # letters of a word of a caption that says something
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """``images``: the set among which the most activating ones were found."""
+
+    images: ImageSet
+
+    def told(self, index: int) -> dict[str, str]:
+        """``name``, ``class`` and ``caption`` of an image, those that it has."""
+        row = self.images.table.iloc[index]
+        texts = {"name": str(row["name"]), "class": self._class(index), "caption": self.images.caption(index)}
+        return {key: text for key, text in texts.items() if text}
+
+    def shared(self, indices: Iterable[int]) -> str:
+        """What at least SHARED of these images have in common: class, factors of a scene, words of captions."""
+        every = [self._words(int(index)) for index in indices]
+        counts = Counter(word for words in every for word in words)
+        return ", ".join(word for word, count in counts.most_common() if count >= SHARED * len(every))
+
+    @cache  # noqa: B019  (of one atlas, each image is asked for by many features)
+    def _words(self, index: int) -> set[str]:
+        words = {self._class(index) or "", *(values[index] for values in self._factors.values())} - {""}
+        if not self._factors:  # captions of scenes say the same
+            words |= set(re.findall(rf"[a-z]{{{SHORTEST},}}", (self.images.caption(index) or "").lower()))
+        return words
+
+    def _class(self, index: int) -> str | None:
+        if "label" not in self.images.table:
+            return None
+        name = self.images.classes[self.images.table["label"].iloc[index]]
+        return self._names.get(name, name)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        """What the WordNet ids of ImageNet's classes stand for, the first name of each."""
+        named = ImageNetInfo("imagenet-1k").label_descriptions(as_dict=True)
+        return {wnid: names.partition(",")[0] for wnid, names in named.items()}
+
+    @cached_property
+    def _factors(self) -> dict[str, np.ndarray]:
+        return factors_of(self.images, np.arange(len(self.images))) if has_factors(self.images) else {}
