@@ -42,7 +42,7 @@ def rows(graph: Graph, table: str, model: str) -> pd.DataFrame:
     """A model's rows of a table; no rows and no columns where it has none."""
     if model not in graph.models(graph.source(table)):
         return pd.DataFrame()
-    whole = _table(graph.table(table, model))
+    whole = _table(graph.table(table, model).resolve())
     return whole[whole["model"] == model].reset_index(drop=True)
 
 

@@ -117,7 +117,6 @@ class _Part:
         return {
             "name": spec.name,
             "architecture": f"{spec.source}/{spec.architecture}",
-            "family": spec.family,
             "crop": self.mine.crop,
             "views": self.mine.viewed.tolist(),
             "blocks": self.blocks,
