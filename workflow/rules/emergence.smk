@@ -1,6 +1,10 @@
-# Does the paper's picture come with size and training? Lab ViTs, trained once and kept; their shapes differ from the lab's.
+# Does the paper's picture come with size and training? Lab ViTs of other shapes, trained once.
 GROWN = [f"lab_vit_{size}_s0" for size in ("d4_75k", "75k", "d12_75k", "w32_75k", "w128_75k", "25k", "300k")]
-GROWN_WEIGHTS = {name: ROOT / f"results/reference/emergence/{name}" for name in GROWN}
+KEPT_GROWN = ROOT / "results/reference/emergence"
+GROWN_WEIGHTS = {  # where each lies that is kept; the others are trained
+    name: KEPT_GROWN / name if (KEPT_GROWN / f"{name}.json").exists() else f"results/train/{name}/{name}"
+    for name in GROWN
+}
 GROWN_WEIGHTS |= {f"lab_vit_s{seed}": f"{WEIGHTS}/lab_vit_s{seed}" for seed in (0, 1, 2)}  # the lab's own
 
 
