@@ -20,6 +20,7 @@ check: .venv/run
 	$(BIN)/snakemake check --cores all --configfile workflow/scales/$(SCALE).yaml
 
 test: .venv/test
+	command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } || echo "no Chromium: the atlas's pages are not tried"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
