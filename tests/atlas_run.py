@@ -97,7 +97,7 @@ def _told(graph: Graph, model: str, draw: np.random.Generator) -> None:
     every = pd.MultiIndex.from_product([range(BLOCKS[model]), range(WIDTH[model])], names=["block", "feature"])
     table = every.to_frame(index=False)
     striped = (table["block"] == STRIPED[2]) & (table["feature"] == STRIPED[3]) & (model == "vit")
-    words = {f"word_{n}": [f"{word}{n}" for word in ("thing",) * len(table)] for n in (1, 2, 3)}
+    words = {f"word_{n}": f"thing{n}" for n in (1, 2, 3)}
     told = table.assign(
         **words, score_1=0.5, score_2=0.4, score_3=0.3, explained_by="", value="", bits=0.01, purity=0.2
     )
@@ -109,7 +109,6 @@ def _told(graph: Graph, model: str, draw: np.random.Generator) -> None:
     _write(graph, "concepts", model, pd.DataFrame([{"concept": "striped", "block": 1, "best": best, "held_out": 0.95}]))
     aurocs = list(draw.uniform(0.4, 0.6, (len(table), 10)))
     _write(graph, "localization", model, table.assign(auroc=aurocs))
-    _write(graph, "trivial_maps", model, pd.DataFrame([{"map": "variance", "auroc": 0.5}]))
     if model == "vit":
         drawn = [(STRIPED, "paper"), (STRIPED, "fast"), (DEAD, "paper")]
         rows = [

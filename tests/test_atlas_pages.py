@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from atlas_run import DEAD, STRIPED, TWIN, made_run
+from atlas_run import DEAD, STRIPED, TWIN, WIDTH, made_run
 from PIL import Image
 
 from vitexplore.atlas.write import write_atlas
@@ -269,6 +269,8 @@ def test_two_models_are_compared_under_the_same_image(open_page):
     assert again.locator(".columns h3").count() == 2
     page.click("text=Unpin cnn channel 0.2")
     page.wait_for_selector("text=1 pinned so far")
+    page.click("text=Back to the features")
+    page.wait_for_selector(".card")
 
 
 def test_four_pins_are_the_most(open_page):
@@ -296,8 +298,10 @@ def test_an_image_tells_what_fires_where_one_points(open_page):
     held = page.evaluate("location.hash")
     page.keyboard.press("ArrowRight")
     page.wait_for_function("before => location.hash !== before", arg=held)
+    place = page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('at')")
     page.select_option("select[name=model]", "cnn")
-    page.wait_for_selector(".firing h3")
+    page.wait_for_selector(".firing a[href^='#/cnn/']")
+    assert page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('at')") == place
     page.locator(".choices a").nth(1).click()
     page.wait_for_function("document.querySelector('.choices a:nth-child(2)')?.getAttribute('aria-current') === 'true'")
     page.locator(".firing .feature").first.click()
@@ -357,8 +361,24 @@ def test_what_is_shown_is_taken_along(open_page, tmp_path):
     assert found["features"][0]["near"]["cnn"][0][:3] == list(TWIN[1:])
 
 
-def test_a_feature_that_is_not_there_leads_to_the_first(open_page):
-    page = open_page("#/vit/ffn/1/999")
+@pytest.mark.parametrize("view", ["images", "claims"])
+def test_in_views_of_no_feature_the_last_one_is_taken_along(open_page, tmp_path, view):
+    page = open_page(FIRST)
+    page.click(f"nav a[data-view={view}]")
+    page.wait_for_selector(f"nav a[data-view={view}][aria-current]")
+    for kind, rows in (("csv", WIDTH["vit"] + 1), ("json", None)):
+        with page.expect_download() as taken:
+            page.click(f"#{kind}")
+        taken.value.save_as(tmp_path / f"taken.{kind}")
+        if rows:
+            assert len((tmp_path / "taken.csv").read_text().splitlines()) == rows
+    found = json.loads((tmp_path / "taken.json").read_text())
+    assert [(each["model"], each["feature"]) for each in found["features"]] == [("vit", 3)]
+
+
+@pytest.mark.parametrize("address", ["#/vit/ffn/1/999", "#/vit/ffn/1/3.5", "#/vit/ffn/1/%"])
+def test_a_feature_that_is_not_there_leads_to_the_first(open_page, address):
+    page = open_page(address)
     assert title(page) == "vit · ffn · block 1 · feature 3"
     assert "no such feature" in page.locator("#said").inner_text()
 

@@ -10,7 +10,7 @@ import yaml
 from claim_tables import GRADUAL, SUDDEN, locality_table, maps_tables
 from pages import lead_nowhere
 
-from vitexplore.claims import text as texts  # pytest would take its function `tested` for a test
+from vitexplore.claims import tested as scope  # pytest would take its function `tested` for a test
 from vitexplore.claims.check import check
 from vitexplore.claims.decide import COLUMNS, UNKNOWN, claim_rows, not_run, pooled, run_analysis
 from vitexplore.claims.join import why_not, write_claims
@@ -139,14 +139,14 @@ def test_a_claim_that_awaits_its_analysis_is_listed_and_others_follow(tmp_path):
 def test_a_claim_is_tested_where_the_scale_names_it_and_makes_its_table():
     claims = claims_in_order(ROOT / "analyses")
     named = ["low_pass", "local_until_last", "isolated_cls"]
-    assert texts.tested(graph_of(named, locality={}, low_pass={}), claims) == ["local_until_last", "low_pass"]
-    assert texts.tested(graph_of(["low_pass"], locality={}, low_pass={}), claims) == ["low_pass"]
+    assert scope.tested(graph_of(named, locality={}, low_pass={}), claims) == ["local_until_last", "low_pass"]
+    assert scope.tested(graph_of(["low_pass"], locality={}, low_pass={}), claims) == ["low_pass"]
 
 
 def test_a_claim_that_does_not_exist_is_refused():
     graph = graph_of(["low_pass", "low_pas"], low_pass={})
     with pytest.raises(InputError, match=r"claims\.1: 'low_pas' is not one of analyses/\*; did you mean low_pass\?"):
-        texts.tested(graph, claims_in_order(ROOT / "analyses"))
+        scope.tested(graph, claims_in_order(ROOT / "analyses"))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_claim_that_does_not_exist_is_refused():
 )
 def test_a_claim_about_a_table_that_is_not_made_is_refused(text, message):
     with pytest.raises(InputError, match=message):
-        texts.tested(graph_of(["mine"], locality={}), {"mine": Claim(ROOT / "analyses/mine", text)})
+        scope.tested(graph_of(["mine"], locality={}), {"mine": Claim(ROOT / "analyses/mine", text)})
 
 
 @pytest.fixture

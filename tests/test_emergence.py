@@ -13,7 +13,7 @@ from vitexplore.claims.text import claims_in_order
 from vitexplore.errors import InputError
 from vitexplore.figures.emergence import drawn
 from vitexplore.graph import CHECKOUT
-from vitexplore.models.lab import VITS
+from vitexplore.models.lab import SIZES
 from vitexplore.models.registry import lab_folder
 from vitexplore.models.train import GROWN, RECIPES
 from vitexplore.planted.lab import Budget
@@ -22,7 +22,7 @@ from vitexplore.tools.emergence import CLAIMS, measure
 SHAPES = {"": (8, 64), "_d4": (4, 64), "_d12": (12, 64), "_w32": (8, 32), "_w128": (8, 128)}  # depth, width
 
 
-@pytest.mark.parametrize("name", VITS)
+@pytest.mark.parametrize("name", ["lab_vit", *SIZES])
 def test_a_vit_has_the_shape_that_it_is_named_after(name):
     model = timm.create_model(name)
     assert (len(model.blocks), model.embed_dim) == SHAPES[name.removeprefix("lab_vit")]

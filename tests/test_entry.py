@@ -98,7 +98,7 @@ CHANGES = [
     (("run", "code"), "vitexplore 0.1.0, commit 0123456789ab-dirty", "run: the code was changed after its commit"),
     (("version",), 2, "$.version: 1 was expected"),
     (("data", "place"), "/home", "$.data: Additional properties are not allowed"),
-    ((*CLS, "word"), "good", "isolated_cls"),
+    ((*CLS, "word"), "good", "$.claims.isolated_cls.statements.last_block"),
     (("claims", "nonsense"), {"word": None, "why": "", "statements": {}}, "nonsense: no such claim"),
 ]
 

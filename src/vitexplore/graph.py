@@ -11,7 +11,8 @@ from vitexplore.data.downloads import Download, read_list
 from vitexplore.errors import InputError, nearest
 from vitexplore.experiments import Experiment
 from vitexplore.models.spec import ModelSpec
-from vitexplore.scale import DATA, OTHERS, VALIDATION, Scale
+from vitexplore.scale import OTHERS, Scale
+from vitexplore.scale_data import DATA, VALIDATION
 
 SHIPPED = Path(__file__).parent / "experiments"
 OF_PAPER = ("top", "maps", "visualize", "portraits", "concepts", "localization", "trivial_maps")

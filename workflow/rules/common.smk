@@ -18,6 +18,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 from vitexplore.atlas import tables as atlas_tables
 from vitexplore.claims import instrument as claim_instruments
 from vitexplore.claims import text as claim_texts
+from vitexplore.claims.tested import tested
 from vitexplore.code_hash import code_hash
 from vitexplore.data.layouts import folder_state
 from vitexplore.errors import InputError
@@ -29,7 +30,7 @@ try:
     GRAPH = Graph(parse_scale(config, [Path(path) for path in workflow.config_settings.configfiles]), ROOT)
     DOWNLOADS = GRAPH.downloads
     CLAIMS = claim_texts.claims_in_order(ROOT / "analyses")
-    TESTED = claim_texts.tested(GRAPH, CLAIMS)
+    TESTED = tested(GRAPH, CLAIMS)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

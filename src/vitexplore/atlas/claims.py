@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from vitexplore.atlas.tables import KEY, rows
-from vitexplore.claims.text import Claim, claims_in_order, tested
+from vitexplore.claims.tested import tested
+from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.graph import Graph
 
 # by table, the score of atlas/features.py that comes nearest to what a claim on it is decided by

@@ -34,6 +34,7 @@ SCORES = {
 TEXTS = ("words", "explained", "value", "concepts", "seen")  # what it is searched by
 OF_PICTURE = ("identification", "interpretability", "ratio", "high_frequency", "identification_natural", "percentile")
 OF_PICTURE += ("seed_agreement", "transferability", "kernel_distance")
+PICTURES = [*KEY, "variant", "recipe", "picture", "dead", *OF_PICTURE]
 NEAREST = 5  # features of each model
 LOWEST = 5  # images
 QUANTILES = (0.99, 0.9, 0.75, 0.5, 0.25, 0.1)
@@ -77,10 +78,8 @@ class Features:
             if len(mine):
                 mine = mine[mine["picture"].notna()]
                 told = mine if "site" in mine else mine.assign(site=self.site, variant="portrait", recipe="")
-                found.append(told.reindex(columns=[*KEY, "variant", "recipe", "picture", "dead", *OF_PICTURE]))
-        every = [table for table in found if len(table)]
-        if not every:
-            return pd.DataFrame(columns=[*KEY, "variant", "recipe", "picture", "dead", *OF_PICTURE])
+                found.append(told.reindex(columns=PICTURES))
+        every = [table for table in found if len(table)] or [pd.DataFrame(columns=PICTURES)]
         return pd.concat(every, ignore_index=True).drop_duplicates([*KEY, "variant"])
 
     def pictures_of(self, site: str, block: int) -> pd.DataFrame:
@@ -148,10 +147,10 @@ class Features:
 
     def _told(self, block: int) -> pd.DataFrame:
         """What the table `features` says."""
-        found = rows(self.graph, "features", self.model)
-        if found.empty:
+        mine = self._own("features", block)
+        if mine.empty:
             return pd.DataFrame()
-        mine = found[found["block"] == block].set_index("feature")
+        mine = mine.set_index("feature")
         words = mine[["word_1", "word_2", "word_3"]].agg(" ".join, axis=1)
         told = mine[["bits", "purity", "purity_class", "value"]].assign(explained=mine["explained_by"])
         for name in ("bits", "purity"):  # of what chance tells as much, they say nothing
@@ -160,8 +159,7 @@ class Features:
 
     def _concepts(self, block: int) -> pd.DataFrame:
         """The concepts that a feature was found for, by the table `concepts`."""
-        found = rows(self.graph, "concepts", self.model)
-        mine = found[found["block"] == block] if len(found) else found
+        mine = self._own("concepts", block)
         if mine.empty:
             return pd.DataFrame()
         by_feature = mine.groupby("best")
@@ -169,11 +167,15 @@ class Features:
         return pd.DataFrame({"concept": by_feature["held_out"].max(), "concepts": concepts})
 
     def _object(self, block: int) -> pd.DataFrame:
-        found = rows(self.graph, "localization", self.model)
-        mine = found[found["block"] == block].set_index("feature") if len(found) else found
+        mine = self._own("localization", block)
         if mine.empty:
             return pd.DataFrame()
-        return pd.DataFrame({"object": mine["auroc"].map(np.nanmean)})
+        return pd.DataFrame({"object": mine.set_index("feature")["auroc"].map(np.nanmean)})
+
+    def _own(self, table: str, block: int) -> pd.DataFrame:
+        """The rows of a block of a table on the model's own site; none where there is none."""
+        found = rows(self.graph, table, self.model)
+        return found[found["block"] == block] if len(found) else found
 
     def records(
         self, site: str, block: int, near: Mapping[tuple[str, int, int], dict[str, Any]]
@@ -181,8 +183,8 @@ class Features:
         """What the page of each feature of a block shows beside ``table``, in the order of features."""
         at = (site, block)
         statistics = _of(rows(self.graph, "statistics", self.model), at).set_index("feature").to_dict("index")
-        told = rows(self.graph, "features", self.model) if site == self.site else pd.DataFrame()
-        told = told[told["block"] == block].set_index("feature").to_dict("index") if len(told) else {}
+        told = self._own("features", block) if site == self.site else pd.DataFrame()
+        told = told.set_index("feature").to_dict("index") if len(told) else {}
         drawn = dict(tuple(_of(self.pictures, at).groupby("feature")))
         for feature, best in _of(self.top, at).groupby("feature"):
             row = statistics[feature]
@@ -196,7 +198,7 @@ class Features:
                 record |= self._spread(self.acts[at][:, feature])
                 record["near"] = near[*at, feature]
             if feature in told:
-                record |= _told(told[feature])
+                record |= _words_and_bits(told[feature])
             if feature in drawn:
                 record["pictures"] = [_of_picture(row) for row in drawn[feature].itertuples()]
             yield record
@@ -223,7 +225,7 @@ def _key(name: str) -> tuple[str, int]:
     return site, int(block)
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
+def _words_and_bits(row: dict[str, Any]) -> dict[str, Any]:
     """Words and information of a row of the table `features`."""
     factors = {name.partition("_")[2]: short(bits) for name, bits in row.items() if name.startswith("information_")}
     return {"words": [[row[f"word_{n}"], short(row[f"score_{n}"])] for n in (1, 2, 3)], "information": factors}

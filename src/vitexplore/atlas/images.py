@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-from timm.data import ImageNetInfo
 
 from vitexplore.data.images import ImageSet
+from vitexplore.data.photos import first_names
 from vitexplore.measures.factors import factors_of, has_factors
 
 SHARED = 0.8  # of a feature's top images: what as many have in common, it is found by
@@ -45,13 +45,7 @@ class Images:
         if "label" not in self.images.table:
             return None
         name = self.images.classes[self.images.table["label"].iloc[index]]
-        return self._names.get(name, name)
-
-    @cached_property
-    def _names(self) -> Mapping[str, str]:
-        """What the WordNet ids of ImageNet's classes stand for, the first name of each."""
-        named = ImageNetInfo("imagenet-1k").label_descriptions(as_dict=True)
-        return {wnid: names.partition(",")[0] for wnid, names in named.items()}
+        return first_names().get(name, name)
 
     @cached_property
     def _factors(self) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vitexplore.claims.page import ATLAS
 from vitexplore.graph import Graph
-from vitexplore.io import read_tables
+from vitexplore.io import rows_of
 
 KEY = ("site", "block", "feature")  # of a model
 DRAWN = ("visualize", "variants", "ablation", "portraits")  # tables of pictures, the first one counts
@@ -33,17 +33,14 @@ def inputs(graph: Graph) -> list[Path]:
     return [graph.image_index("collect"), *(path for table in tables for path in graph.tables(table))]
 
 
-@cache
-def _table(path: Path) -> pd.DataFrame:
-    return read_tables([path])
+_rows = cache(rows_of)  # of one atlas, each is asked for by many blocks
 
 
 def rows(graph: Graph, table: str, model: str) -> pd.DataFrame:
     """A model's rows of a table; no rows and no columns where it has none."""
     if model not in graph.models(graph.source(table)):
         return pd.DataFrame()
-    whole = _table(graph.table(table, model).resolve())
-    return whole[whole["model"] == model].reset_index(drop=True)
+    return _rows(graph.table(table, model).resolve(), model)
 
 
 def arrays(graph: Graph, table: str, model: str) -> Iterator[tuple[str, np.ndarray]]:

@@ -24,7 +24,7 @@ from vitexplore.atlas.numbers import short
 from vitexplore.atlas.sprites import shares, write_maps, write_sheet, write_thumbnail
 from vitexplore.atlas.tables import arrays, folder, models
 from vitexplore.errors import InputError
-from vitexplore.figures.tables import collected_images
+from vitexplore.figures.tables import collected_images, maps_of
 from vitexplore.graph import Graph
 from vitexplore.io import write_text
 from vitexplore.png import decode
@@ -51,31 +51,34 @@ def write_atlas(graph: Graph) -> None:
 
 @dataclass
 class _Part:
-    """One model's part of the folder ``out``. Writing it fills in ``blocks``, what the catalog says of them, and
-    ``shown``, the images on its pages."""
+    """One model's part of the folder ``out``. Writing it fills in ``blocks``, what the catalog says of them, ``shown``,
+    the images on its pages, and the ``scores`` and ``factors`` that some feature has."""
 
     out: Path
     mine: Features
     claims: Sequence[Decided]
     blocks: list[dict[str, Any]] = field(default_factory=list)
     shown: set[int] = field(default_factory=set)
+    scores: set[str] = field(default_factory=set)
+    factors: set[str] = field(default_factory=set)
 
     def write(self, every: Mapping[str, Features], images: Images) -> None:
         mine, name = self.mine, self.mine.model
         near = mine.near(every)
         deciding = {each.claim.name: each.features(mine.graph, name, mine.site) for each in self.claims}
-        maps, views = (dict(arrays(mine.graph, table, name)) for table in ("maps", "views"))
+        views = dict(arrays(mine.graph, "views", name))
         fires: dict[int, dict[str, Any]] = {int(image): {} for image in mine.viewed}
         self.shown |= set(fires)
         for site, block in mine.blocks:
             key = f"{site}_{block}"
             table, records = mine.table(site, block, images), list(mine.records(site, block, near))
-            most_f = maps[key].reshape(len(table), -1).max(1).astype(np.float32)
+            maps_fkhw = maps_of(mine.graph, name, site, block)
+            most_f = maps_fkhw.reshape(len(table), -1).max(1).astype(np.float32)
             for record, most in zip(records, most_f, strict=True):
                 record["most"] = short(most)
                 self.shown |= _images_of(record)
             sheets = self._pictures(key, mine.pictures_of(site, block), records)
-            self._maps("maps", key, shares(maps[key], most_f))
+            self._maps("maps", key, shares(maps_fkhw, most_f))
             if key in views:
                 shares_fnhw = shares(views[key].swapaxes(0, 1), most_f)
                 self._maps("views", key, shares_fnhw)
@@ -85,10 +88,10 @@ class _Part:
                 _register(self.out, f"features/{name}/{key}_{start // SHARD}", records[start : start + SHARD])
             mine_decide = _deciding(deciding, site, block, len(table))
             _register(self.out, f"lists/{name}/{key}", _listed(table, records, mine_decide))
-            about = {"site": site, "block": block, "features": len(table), "top": maps[key].shape[1]}
-            scored = [score for score in SCORES if table[score].notna().any()]
-            about |= {"scores": scored, "factors": sorted(set(table["explained"]) - {""})}
+            about = {"site": site, "block": block, "features": len(table), "top": maps_fkhw.shape[1]}
             self.blocks.append(about | {"drawn": sheets, "claims": list(mine_decide)})
+            self.scores |= _scored(table)
+            self.factors |= set(table["explained"]) - {""}
         for image, grids in fires.items():
             _register(self.out, f"firing/{name}/{image}", grids)
 
@@ -132,15 +135,14 @@ def _images_of(record: Mapping[str, Any]) -> set[int]:
 
 def _catalog(graph: Graph, parts: Sequence[_Part], claims: Sequence[Decided]) -> dict[str, Any]:
     """What all pages need: models and their blocks, scores, claims, how data and pictures are cut."""
-    blocks = [block for part in parts for block in part.blocks]
-    scored = {score for block in blocks for score in block.pop("scores")}
+    scored = set().union(*(part.scores for part in parts))
     return {
         "scale": graph.scale.scale,
         "models": [part.told() for part in parts],
         "scores": [
             {"name": name, "label": SCORES[name][0], "says": SCORES[name][1]} for name in SCORES if name in scored
         ],
-        "factors": sorted({factor for block in blocks for factor in block.pop("factors")}),
+        "factors": sorted(set().union(*(part.factors for part in parts))),
         "claims": [claim.told() for claim in claims],
         "first": _first(parts[0]),
         "shard": SHARD,
@@ -175,13 +177,18 @@ def _listed(
     """By column, a value for each feature: what lists are searched, filtered and sorted by, and drawn with."""
     first = [record["pictures"][0] if "pictures" in record else None for record in records]
     return {
-        "scores": {name: [short(value) for value in table[name]] for name in SCORES if table[name].notna().any()},
+        "scores": {name: [short(value) for value in table[name]] for name in SCORES if name in _scored(table)},
         "texts": {name: list(table[name]) for name in TEXTS if (table[name] != "").any()},
         "drawn": [[picture["variant"], picture["at"]] if picture else 0 for picture in first],
         "best": [record["top"][0][0] for record in records],
         "dead": np.flatnonzero(table["dead"]).tolist(),
         "claims": claims,
     }
+
+
+def _scored(table: pd.DataFrame) -> set[str]:
+    """The scores that some feature of a block has."""
+    return {name for name in SCORES if table[name].notna().any()}
 
 
 def _write_images(out: Path, images: Images, shown: Sequence[int]) -> None:

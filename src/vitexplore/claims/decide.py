@@ -200,18 +200,20 @@ def claim_rows(
     of_paper = any(statement["role"] == PAPER for statement in claim.statements.values())  # else they all decide
     for name, statement in claim.statements.items():
         found = analysis.statements[name]
+        if bool(found.gate) != ("gate" in statement):
+            raise InputError(f"statement {name}: analysis.py and claim.yaml do not agree on its gate")
         decided = {
             what: one.decide(statement["direction"], statement["margin"]) for what, one in found.comparisons.items()
         }
-        decision = of_statement(list(decided.values()), _room(found, statement), found.one_control)
-        scope = _scope(identities.loc[list(found.models)])
+        decision = of_statement(list(decided.values()), room(found.gate, statement), found.one_control)
+        scope = scope_of(identities.loc[list(found.models), "architecture"])
         first, *others = _statement_rows(name, statement, found, decided, decision, scope, identities)
         statements += [first | {"instrument": instruments.get(name, NOT_VALIDATED)}, *others]
         if statement["role"] == PAPER or not of_paper:
             decisions.append(decision)
             scopes.append(scope)
     scope = PAPER_WEIGHTS if set(scopes) == {PAPER_WEIGHTS} else OTHER_WEIGHTS
-    word = _word(of_claim(decisions), scope)
+    word = in_words(of_claim(decisions), scope)
     first = {
         "scope": scope,
         "word": word,
@@ -260,8 +262,8 @@ def _statement_rows(
         "control_high": control.high,
         "gate": statement["gate"]["margin"] if "gate" in statement else None,
         "gate_value": min(gate.low for gate in found.gate) if found.gate else None,
-        "word": _word(decision, scope),
-        "on_paper_models": _word(decision, scope) if scope == PAPER_WEIGHTS else UNKNOWN,
+        "word": in_words(decision, scope),
+        "on_paper_models": in_words(decision, scope) if scope == PAPER_WEIGHTS else UNKNOWN,
     }
     each = {of: statistic.estimate() for of, statistic in comparison.each.items()} if comparison else {}
     rows = [row]
@@ -277,17 +279,16 @@ def _numbers(estimate: Estimate) -> dict[str, Any]:
     return {"measured": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
-def _room(found: Measured, statement: Mapping[str, Any]) -> bool:
-    """Raises InputError where a gate is measured that claim.yaml does not set, or the other way round."""
-    gate = statement.get("gate")
-    if bool(gate) != bool(found.gate):
-        raise InputError(f"statement {statement['id']}: analysis.py and claim.yaml do not agree on its gate")
-    return not gate or all(beyond(one, "above", gate["margin"]) for one in found.gate)
+def room(gates: Sequence[Estimate], statement: Mapping[str, Any]) -> bool:
+    """Whether all ``gates`` lie beyond that of ``statement``, if there are any."""
+    return all(beyond(one, "above", statement["gate"]["margin"]) for one in gates)
 
 
-def _scope(identities: pd.DataFrame) -> str:
-    return PAPER_WEIGHTS if own_weights(identities["architecture"]).all() else OTHER_WEIGHTS
+def scope_of(architectures: pd.Series) -> str:
+    """Of what models of these architectures, as tables name them, speak."""
+    return PAPER_WEIGHTS if own_weights(architectures).all() else OTHER_WEIGHTS
 
 
-def _word(decision: str, scope: str) -> str:
+def in_words(decision: str, scope: str) -> str:
+    """The word for a decision: *reproduced* is said of the paper's weights alone."""
     return (ON_PAPER_MODELS if scope == PAPER_WEIGHTS else ELSEWHERE).get(decision, decision)

@@ -11,16 +11,17 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from vitexplore.claims.decide import OTHER_WEIGHTS, PAPER, PAPER_WEIGHTS
+from vitexplore.claims.decide import OTHER_WEIGHTS, PAPER, PAPER_WEIGHTS, in_words, scope_of
 from vitexplore.claims.numbers import decision
 from vitexplore.claims.paper import own_weights
 from vitexplore.claims.text import Claim
-from vitexplore.statistics.verdict import ELSEWHERE, NOT_RUN, ON_PAPER_MODELS, of_claim
+from vitexplore.code_hash import PACKAGE
+from vitexplore.statistics.verdict import NOT_RUN, of_claim
 
 SCHEMA = Path("workflow/schemas/entry.schema.json")  # in the checkout
 VERSION = 1
 SHOWN = ("value", "low", "high")  # of a statement
-LAB = Path(__file__).parents[1] / "models" / "weights"  # records of the lab's shipped weights
+LAB = PACKAGE / "models" / "weights"  # records of the lab's shipped weights
 SAME = 1e-9  # numbers that differ by less are the same but for rounding
 
 
@@ -154,7 +155,7 @@ def _of_words(kept: Mapping[str, Any], claim: Claim, architectures: Mapping[str,
     if missing := [name for name in claim.statements if name not in decided]:
         yield f": the statement {missing[0]} is missing"
         return
-    word = _word(of_claim(deciding), scopes)
+    word = in_words(of_claim(deciding), PAPER_WEIGHTS if scopes == {PAPER_WEIGHTS} else OTHER_WEIGHTS)
     if word != kept["word"]:
         yield f": the word is {kept['word']!r}, from the statements follows {word!r}"
 
@@ -173,8 +174,8 @@ def _of_statement(
         yield "its gates are not those of claim.yaml"
         return
     whose = pd.Series([architectures[model] for model in numbers["models"]])
-    scope = PAPER_WEIGHTS if own_weights(whose).all() else OTHER_WEIGHTS
-    word = _word(decision(numbers, statement), {scope})
+    scope = scope_of(whose)
+    word = in_words(decision(numbers, statement), scope)
     if scope != mine["scope"]:
         yield f"the scope is {mine['scope']!r}, by the models it is {scope!r}"
     if word != mine["word"]:
@@ -196,7 +197,3 @@ def _fits(comparison: Mapping[str, Any]) -> bool:
         return True
     mean = sum(each) / len(each)
     return isclose(measured, mean, abs_tol=SAME) and isclose(lead, measured - control, abs_tol=SAME)
-
-
-def _word(decided: str, scopes: set[str]) -> str:
-    return (ON_PAPER_MODELS if scopes == {PAPER_WEIGHTS} else ELSEWHERE).get(decided, decided)

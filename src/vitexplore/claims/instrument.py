@@ -52,19 +52,26 @@ def instrument_code(claim: Claim) -> str:
     return "-".join([*(code_hash(part)[:8] for part in code), text[:8]])
 
 
+def kept_rows(claim: Claim, kept: Path) -> pd.DataFrame:
+    """The rows of ``claim`` in the table ``kept``; none where there is no such table, or it was made of other code,
+    weights or words."""
+    if not kept.exists():
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = pd.read_csv(kept).fillna(dict.fromkeys(("kind", "wanted", "instrument", "code"), ""))
+    mine = table[table["claim"] == claim.name]
+    return mine if set(mine["code"]) == {instrument_code(claim)} else mine[:0]
+
+
 def instruments(claim: Claim, kept: Path) -> dict[str, str]:
     """By statement of ``claim``, and for the claim under "", the word for its instrument from the table ``kept``:
     INSENSITIVE where a twin that has the property is not seen to, NOT_SPECIFIC where one that lacks it is, VALID where
     twins of both kinds are right; of the claim by the statements that decide it. NOT_VALIDATED where the table has no
     such rows, or was made of other code, weights or words."""
     found = dict.fromkeys(["", *claim.statements], NOT_VALIDATED)
-    if not (claim.twins and kept.exists()):
+    mine = kept_rows(claim, kept)
+    if mine.empty:
         return found
-    table = pd.read_csv(kept, keep_default_na=False)
-    mine = table[(table["claim"] == claim.name) & (table["instrument"] != "")]
-    if mine.empty or set(mine["code"]) != {instrument_code(claim)}:
-        return found
-    for statement, rows in mine.groupby("statement"):
+    for statement, rows in mine[mine["instrument"] != ""].groupby("statement"):
         if set(rows["kind"]) == {HAS_IT, LACKS_IT}:
             found[statement] = worst(rows["instrument"])
     deciding = [found[name] for name, statement in claim.statements.items() if statement["role"] == PAPER]

@@ -4,7 +4,8 @@ from vitexplore.claims.decide import not_run
 from vitexplore.claims.page import FRAGMENT, PAGE, claims_fragment, claims_page
 from vitexplore.claims.render import claims_table, to_markdown
 from vitexplore.claims.run import REHEARSED, RUN, run_record
-from vitexplore.claims.text import Claim, claims_in_order, tested
+from vitexplore.claims.tested import tested
+from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.graph import Graph
 from vitexplore.io import write_atomically, write_json, write_text
 

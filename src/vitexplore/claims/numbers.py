@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from vitexplore.claims.alone import own_terms
-from vitexplore.claims.decide import Analysis, Measured
+from vitexplore.claims.decide import Analysis, Measured, room
 from vitexplore.claims.text import Claim
 from vitexplore.statistics.intervals import Estimate
-from vitexplore.statistics.verdict import NO_ROOM, Comparison, beyond, of_statement
+from vitexplore.statistics.verdict import Comparison, of_statement
 
 
 def numbers(claim: Claim, analysis: Analysis | None, table: pd.DataFrame) -> dict[str, Any]:
@@ -55,11 +55,9 @@ def _finite(value: Any) -> Any:
 def decision(kept: Mapping[str, Any], statement: Mapping[str, Any]) -> str:
     """What follows for ``statement`` (of claim.yaml) from its kept numbers, by the rule of statistics/verdict.py."""
     gates = [_estimate(gate) for gate in kept["gates"]]
-    if gates and not all(beyond(gate, "above", statement["gate"]["margin"]) for gate in gates):
-        return NO_ROOM
     compared = [_comparison(one) for one in kept["comparisons"].values()]
     decided = [one.decide(statement["direction"], statement["margin"]) for one in compared]
-    return of_statement(decided, True, kept["one_control"])
+    return of_statement(decided, room(gates, statement), kept["one_control"])
 
 
 def _estimate(plain: Mapping[str, Any]) -> Estimate:

@@ -1,17 +1,13 @@
 """What a claim says: ``analyses/<claim>/claim.yaml``, read and checked, and which claims a scale tests."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
 import yaml
 
-from vitexplore.errors import InputError, nearest
-
-if TYPE_CHECKING:
-    from vitexplore.graph import Graph
+from vitexplore.errors import InputError
 
 SCHEMA = Path("workflow/schemas/claim.schema.yaml")  # in the checkout
 # the paper's claims in its order
@@ -88,18 +84,3 @@ def claims_in_order(analyses: Path) -> dict[str, Claim | None]:
     schema = analyses.parent / SCHEMA
     found = {path.parent.name: read_claim(path.parent, schema) for path in sorted(analyses.glob("*/claim.yaml"))}
     return dict.fromkeys(ORDER) | found
-
-
-def tested(graph: "Graph", claims: Mapping[str, Claim | None]) -> list[str]:
-    """Those of ``claims``, in their order, that the scale names and of whose table it makes some part. Raises
-    InputError for a claim of the scale that is none of them, and for a table that its experiment does not make."""
-    known = [name for name, claim in claims.items() if claim]
-    for number, name in enumerate(graph.scale.claims):
-        if name not in known:
-            wrong = f"claims.{number}: {name!r} is not one of analyses/*"
-            raise InputError(f"{wrong}; did you mean {nearest(name, known)}?")
-        claim = claims[name]
-        for table in claim.tables:
-            if (maker := graph.source(table)) != claim.experiment:
-                raise InputError(f"{claim.folder}: the table {table!r} is made by {maker}, not {claim.experiment}")
-    return [name for name in known if name in graph.scale.claims and graph.tables(claims[name].tables[0])]

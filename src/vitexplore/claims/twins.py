@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from vitexplore.claims.instrument import instrument_code
+from vitexplore.claims.instrument import kept_rows
 from vitexplore.claims.text import Claim
 
 
@@ -13,11 +11,6 @@ def twins_shown(claim: Claim, kept: Path) -> dict[str, list[dict[str, Any]]]:
     """By statement of ``claim`` of which a word is wanted of some twin, the rows of these twins in the table ``kept``,
     with the steps of their ladders. Empty where there is no such table, or it was made of other code, weights or
     words."""
-    if not kept.exists():
-        return {}
-    table = pd.read_csv(kept).fillna({"kind": "", "wanted": "", "instrument": "", "code": ""})
-    mine = table[table["claim"] == claim.name]
-    if set(mine["code"]) != {instrument_code(claim)}:
-        return {}
+    mine = kept_rows(claim, kept)
     told = mine[mine["statement"].isin(mine.loc[mine["wanted"] != "", "statement"]) & (mine["kind"] != "")]
     return {name: rows.to_dict("records") for name, rows in told.groupby("statement", sort=False)}

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from vitexplore.cli.options import Device, Threads
 from vitexplore.errors import InputError
 from vitexplore.graph import Graph
-from vitexplore.scale import Split, read
+from vitexplore.scale import read
+from vitexplore.scale_data import Split
 
 ScaleFile = Annotated[Path, Parameter(help="a scale file")]
 Workers = Annotated[int, Parameter(help="processes that read or render images; 0 for none beside the job itself")]

@@ -20,7 +20,7 @@ from vitexplore.data.scenes import SIZE
 from vitexplore.data.shapes import CLASSES
 
 MEAN = STD = (0.5, 0.5, 0.5)
-VITS = ("lab_vit", "lab_vit_d4", "lab_vit_d12", "lab_vit_w32", "lab_vit_w128")  # d: depth, w: width
+SIZES = ("lab_vit_d4", "lab_vit_d12", "lab_vit_w32", "lab_vit_w128")  # of lab_vit; d: depth, w: width
 EMBEDDING = 64  # width of CLIP's joint space
 CONTEXT = 24  # tokens of a caption, start and end included
 CLIPS = ("lab_clip", "lab_clip_shuffled")  # one architecture; the other was trained on other images' captions

@@ -135,7 +135,7 @@ def _build_timm(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def _build_lab(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
-    names = (lab.VITS[0], "lab_cnn", *lab.CLIPS, *variants.NAMES, *lab.VITS[1:])
+    names = ("lab_vit", "lab_cnn", *lab.CLIPS, *variants.NAMES, *lab.SIZES)
     if spec.architecture not in names:
         raise InputError(f"model {spec.name}: the lab has no {spec.architecture!r}; it has {', '.join(names)}")
     module = lab.lab_clip() if spec.architecture in lab.CLIPS else timm.create_model(spec.architecture)

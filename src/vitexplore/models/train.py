@@ -100,7 +100,7 @@ def grown(architecture: str, epochs: int) -> Recipe:
 
 
 # for `snakemake emergence`; named by the images that they see
-GROWN = {f"{name}_75k": grown(name, 2) for name in lab.VITS} | {
+GROWN = {f"{name}_75k": grown(name, 2) for name in ("lab_vit", *lab.SIZES)} | {
     f"lab_vit_{seen}": grown("lab_vit", epochs) for seen, epochs in (("25k", 0), ("300k", 11))
 }
 

@@ -29,7 +29,13 @@ atlas.address = {
     const given = Object.fromEntries(new URLSearchParams(query ?? ""));
     const state = { ...this.DEFAULTS };
     for (const name of Object.keys(this.DEFAULTS)) if (name in given) state[name] = given[name];
-    const parts = path.split("/").map(decodeURIComponent);
+    const parts = path.split("/").map((part) => {
+      try {
+        return decodeURIComponent(part);
+      } catch {
+        return part; // no address that the atlas wrote
+      }
+    });
     if (path.startsWith("/") || path === "") {
       const [, model = "", site = "", block = "", feature = ""] = parts;
       return { ...state, view: "features", model, site, block: Number(block), feature: Number(feature) };
@@ -66,7 +72,7 @@ atlas.address = {
 
   /** The address of a feature, with what is looked for left as it is. */
   ofFeature: (at) =>
-    atlas.address.with({ view: "features", model: at.model, site: at.site, block: at.block, feature: at.feature, recipe: "" }),
+    atlas.address.with({ view: "features", ...atlas.at(at), recipe: "" }),
 
   /** Pinned features, each as model:site:block:feature. */
   pins: () =>

@@ -4,7 +4,7 @@
 atlas.card = {
   async panel(state) {
     const { h } = atlas;
-    const at = { model: state.model, site: state.site, block: state.block, feature: state.feature };
+    const at = atlas.at(state);
     const [record, list] = await Promise.all([atlas.record(at), atlas.listOf(at)]);
     return h(
       "article",
@@ -142,11 +142,7 @@ atlas.card = {
     return counts.map((_, bin) => weights.reduce((sum, weight, place) => sum + weight * (counts[bin + place - 2] ?? 0), 0));
   },
 
-  label(x, y, anchor, text) {
-    const label = atlas.svg("text", { x, y: y + 13, "text-anchor": anchor });
-    label.textContent = text;
-    return label;
-  },
+  label: (x, y, anchor, text) => atlas.svg("text", { x, y: y + 13, "text-anchor": anchor }, text),
 
   /** Bits on each factor. */
   information(record, list, at) {

@@ -9,7 +9,7 @@ atlas.claims = {
       return h("section", { class: "empty" }, h("h2", {}, "Claims"), h("p", {}, "What the paper says, and the features that decide whether it is seen here."), h("ul", { class: "claims" }, atlas.catalog.claims.map((each) => this.item(each))));
     }
     const label = atlas.catalog.scores.find(({ name }) => name === claim.sort)?.label ?? claim.sort;
-    const blocks = atlas.catalog.models.flatMap((model) => model.blocks.filter((block) => block.claims.includes(claim.name)).map((block) => ({ model: model.name, ...block })));
+    const blocks = atlas.search.blocks({ in: "all" }).filter((block) => block.claims.includes(claim.name));
     const parts = await Promise.all(blocks.map((block) => this.block(claim, block)));
     const figures = claim.figures.map((path) => h("figure", {}, h("a", { href: path }, h("img", { class: "figure", src: path, alt: `Figure of the claim: ${claim.title}` }))));
     return h(

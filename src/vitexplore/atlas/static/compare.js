@@ -6,7 +6,7 @@ atlas.compare = {
     const { h } = atlas;
     const pins = atlas.address.pins();
     if (pins.length < 2) {
-      return h("section", { class: "empty" }, h("h2", {}, "Compare features"), h("p", {}, `Pin two to four features of any models with “Pin” or the key c; ${pins.length} pinned so far.`), pins.map((at) => this.unpin(at)), h("p", {}, h("a", { href: atlas.address.with({ view: "features" }) }, "Back to the features")));
+      return h("section", { class: "empty" }, h("h2", {}, "Compare features"), h("p", {}, `Pin two to four features of any models with “Pin” or the key c; ${pins.length} pinned so far.`), pins.map((at) => this.unpin(at)), h("p", {}, h("a", { href: atlas.address.ofFeature(atlas.feature) }, "Back to the features")));
     }
     const views = atlas.model(pins[0].model).views;
     const image = views.includes(Number(state.image)) ? Number(state.image) : views[0];
@@ -16,7 +16,7 @@ atlas.compare = {
     );
     return h(
       "section",
-      { class: "compare", "aria-label": "Comparison" },
+      { "aria-label": "Comparison" },
       h("h2", {}, "Side by side"),
       h("p", { class: "soft" }, "The same image under all:"),
       h("div", { class: "choices" }, choices),

@@ -41,10 +41,14 @@ atlas.images = {
       const rows = await Promise.all(Object.entries(firing).map(([key, { grid, at }]) => this.block(model, key, at[this.cell(grid, x, y)], lay)));
       if (turn === asked) features.replaceChildren(...rows);
     };
-    const keep = () => history.replaceState(null, "", atlas.address.with({ model: model.name, of: String(image), at: place.join(":") }));
+    const keep = () => {
+      atlas.state = { ...atlas.state, model: model.name, of: String(image), at: place.join(":") };
+      history.replaceState(null, "", atlas.address.write(atlas.state));
+    };
+    const inside = (percent) => Math.min(99.9, Math.max(0, percent));
     const pointed = (event) => {
       const box = inner.getBoundingClientRect();
-      const share = (value, low, size) => Math.min(99.9, Math.max(0, Math.round((1000 * (value - low)) / size) / 10));
+      const share = (value, low, size) => inside(Math.round((1000 * (value - low)) / size) / 10);
       return [share(event.clientX, box.left, box.width), share(event.clientY, box.top, box.height)];
     };
     const step = 100 / Math.max(...Object.values(firing).map(({ grid }) => grid[0]));
@@ -64,7 +68,7 @@ atlas.images = {
           if (!by) return;
           event.preventDefault();
           event.stopPropagation();
-          show(place.map((value, axis) => Math.min(99.9, Math.max(0, value + by[axis])))).then(keep);
+          show(place.map((value, axis) => inside(value + by[axis]))).then(keep);
         },
       },
       h("img", { class: "large", src: `images/${image}.webp`, alt: text }),

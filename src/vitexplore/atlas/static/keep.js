@@ -11,24 +11,24 @@ atlas.keep = {
     }
   },
 
-  /** The rows of what is shown: the features found, or those that are pinned. */
+  /** Pinned features where they are compared, else the one that was looked at last. */
+  features: () => (atlas.state.view === "compare" ? atlas.address.pins() : [atlas.feature]),
+
+  /** A row for each pinned feature, or for each one that the list beside the last one has. */
   async rows() {
-    const state = atlas.state;
-    const found = state.view === "compare" ? atlas.address.pins() : await atlas.list.found(state);
+    const found = atlas.state.view === "compare" ? this.features() : await atlas.list.found({ ...atlas.state, ...atlas.feature });
     return Promise.all(
       found.map(async (at) => {
         const list = at.list ?? (await atlas.listOf(at));
         const of = (columns) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[at.feature]]));
-        return { model: at.model, site: at.site, block: at.block, feature: at.feature, ...of(list.texts), ...of(list.scores), dead: list.dead.includes(at.feature) };
+        return { ...atlas.at(at), ...of(list.texts), ...of(list.scores), dead: list.dead.includes(at.feature) };
       }),
     );
   },
 
   async json() {
-    const state = atlas.state;
-    const pins = state.view === "compare" ? atlas.address.pins() : [state];
-    const of = async (at) => ({ model: at.model, site: at.site, block: at.block, ...(await atlas.record(at)) });
-    const features = await Promise.all(pins.map(of));
+    const of = async (at) => ({ ...atlas.at(at), ...(await atlas.record(at)) });
+    const features = await Promise.all(this.features().map(of));
     this.file("json", JSON.stringify({ address: location.hash, features, found: await this.rows() }, null, 1));
   },
 

@@ -16,9 +16,9 @@ atlas.deeper = (by) => {
   if (block !== undefined) atlas.goTo({ ...atlas.state, block });
 };
 
-/** Go to one of the features found. */
+/** Go to another one of the features found. */
 atlas.random = async () => {
-  const found = await atlas.list.found(atlas.state);
+  const found = (await atlas.list.found(atlas.state)).filter((each) => !atlas.list.same(each, atlas.state));
   if (found.length) location.hash = atlas.address.ofFeature(found[Math.floor(Math.random() * found.length)]);
 };
 

@@ -15,9 +15,9 @@ atlas.PANELS = {
 atlas.asked = () => {
   const state = atlas.address.read(location.hash);
   if (state.view in atlas.PANELS) {
-    if (state.view !== "features") return { ...atlas.feature, ...state, model: state.model };
+    if (state.view !== "features") return { ...atlas.feature, ...state };
     const block = atlas.block(state);
-    if (block && state.feature >= 0 && state.feature < block.features) return state;
+    if (block && Number.isInteger(state.feature) && state.feature >= 0 && state.feature < block.features) return state;
     if (location.hash.replace(/^#\/?/, "")) atlas.say("There is no such feature; this is the first one");
   }
   return { ...atlas.address.read(""), ...atlas.catalog.first };
@@ -26,10 +26,7 @@ atlas.asked = () => {
 atlas.show = async () => {
   const state = atlas.asked();
   atlas.state = state;
-  if (state.view === "features") {
-    const { model, site, block, feature } = state;
-    atlas.feature = { model, site, block, feature };
-  }
+  if (state.view === "features") atlas.feature = atlas.at(state);
   const turn = (atlas.turn = (atlas.turn ?? 0) + 1);
   atlas.opacity(state.map);
   const scrolled = document.querySelector(".list .grid")?.scrollTop ?? 0;
@@ -68,10 +65,9 @@ atlas.frame = (state) => {
     const { view } = link.dataset;
     if (view === state.view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-    const feature = atlas.feature ?? atlas.catalog.first;
-    link.href = view === "features" ? atlas.address.ofFeature(feature) : atlas.address.with({ view, of: "", model: "" });
+    link.href = view === "features" ? atlas.address.ofFeature(atlas.feature) : atlas.address.with({ view, of: "", model: "" });
   }
-  document.documentElement.dataset.shown = location.hash;
+  document.documentElement.dataset.shown = location.hash; // what tests wait for
 };
 
 atlas.theme = (name) => {
@@ -85,8 +81,13 @@ atlas.theme = (name) => {
 
 const start = async () => {
   atlas.catalog = await atlas.load("catalog");
-  const kept = localStorage.getItem("atlas-theme");
-  if (kept) atlas.theme(kept);
+  atlas.feature = atlas.catalog.first; // the one that was looked at last
+  try {
+    const kept = localStorage.getItem("atlas-theme");
+    if (kept) atlas.theme(kept);
+  } catch {
+    // private windows keep nothing
+  }
   document.getElementById("scale").textContent = `of ${atlas.catalog.scale}`;
   const on = (id, event, listener) => document.getElementById(id).addEventListener(event, listener);
   on("copy", "click", () => atlas.keep.link());
@@ -104,7 +105,7 @@ const start = async () => {
     const from = { ...atlas.asked(), ...atlas.feature, view: "features", q, in: "" };
     const [best] = await atlas.list.found({ ...from, sort: "" });
     document.getElementById("search").blur();
-    location.hash = atlas.address.write({ ...from, ...(q && best ? { model: best.model, site: best.site, block: best.block, feature: best.feature } : {}), sort: q ? "" : from.sort });
+    location.hash = atlas.address.write({ ...from, ...(q && best ? atlas.at(best) : {}), sort: q ? "" : from.sort });
   });
   const { h } = atlas;
   document.querySelector("#keys dl").append(...Object.values(atlas.KEYS).map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))));

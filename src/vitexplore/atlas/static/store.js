@@ -23,6 +23,9 @@ atlas.load = (name) => {
   return atlas.loading.get(name);
 };
 
+/** Which feature an entry or a state is of. */
+atlas.at = ({ model, site, block, feature }) => ({ model, site, block, feature });
+
 /** By name: the catalog's entry of a model. */
 atlas.model = (name) => atlas.catalog.models.find((model) => model.name === name);
 
