@@ -237,8 +237,11 @@ def test_results_are_counted_and_shown_claim_by_claim():
 def test_bench_table_says_which_bars_were_missed(tmp_path):
     bars = pd.DataFrame([("a", 1.8, 2.0, True), ("b", 3.0, 2.5, False)], columns=["what", "bar", "measured", "reached"])
     bars.iloc[:1].to_csv(tmp_path / "a_bars.csv", index=False)
-    bars.iloc[1:].to_csv(tmp_path / "b_bars.csv", index=False)
-    assert bench_table(tmp_path).splitlines()[2:] == ["| a | 1.800 | 2.000 | yes |", "| b | 3.000 | 2.500 | no |"]
+    bars.iloc[1:].to_csv(tmp_path / "b_gpu_bars.csv", index=False)
+    assert bench_table(tmp_path).splitlines()[2:] == [
+        "| a | 1.800 | 2.000 | yes |",
+        "| on a GPU: b | 3.000 | 2.500 | no |",
+    ]
 
 
 def test_twins_are_counted_by_claim_and_their_figure_is_shown_where_it_is_kept(tmp_path):

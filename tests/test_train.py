@@ -75,5 +75,5 @@ def test_lab_vit_starts_with_weights_at_one_over_root_fan_in():
 
 def test_unknown_recipe_is_refused_with_those_there_are(tmp_path):
     with pytest.raises(InputError, match=r"^no training recipe 'lab_vti'; there are lab_vit, "):
-        train_recipe("lab_vti", seed=0, workers=1, out=tmp_path / "out")
+        train_recipe("lab_vti", seed=0, workers=1, out=tmp_path / "out", device=torch.device("cpu"))
     assert not (tmp_path / "out").exists()

@@ -89,11 +89,12 @@ def atlas(*, scale: ScaleFile) -> None:
     write_atlas(Graph(read(scale)))
 
 
-def train(recipe: str, seed: int, /, *, out: Path, workers: Workers = 1) -> None:
+def train(recipe: str, seed: int, /, *, out: Path, workers: Workers = 1, device: Device = "cpu") -> None:
     """Train a model of the lab; goes on from its last epoch when it was interrupted."""
+    from vitexplore.models.registry import pick_device
     from vitexplore.tools.train import train_recipe
 
-    train_recipe(recipe, seed, workers, out)
+    train_recipe(recipe, seed, workers, out, pick_device(device))
 
 
 def twin(name: str, /, *, out: Path, workers: Workers = 1) -> None:

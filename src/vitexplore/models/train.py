@@ -107,7 +107,7 @@ GROWN = {f"{name}_75k": grown(name, 2) for name in ("lab_vit", *lab.SIZES)} | {
 
 def state_of(folder: Path) -> dict[str, Any]:
     """The checkpoint in ``folder``; its ``code`` lists the hashes of all revisions of the training code that ran."""
-    return torch.load(folder / CHECKPOINT, weights_only=True)
+    return torch.load(folder / CHECKPOINT, "cpu", weights_only=True)
 
 
 def build(architecture: str) -> nn.Module:
@@ -144,16 +144,17 @@ def augment(images: Tensor, generator: torch.Generator, colours: bool) -> Tensor
 def accuracy(model: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> float:
     """Top-1 accuracy, 0 to 1, on images uint8 [n, h, w, 3]; CLIP by its zero-shot prompts."""
     model.eval()
+    device = next(model.parameters()).device
     if isinstance(model, open_clip.CLIP):
         head = zero_shot(model, lab.Tokenizer(), [class_prompts(name) for name in CLASSES])
         logits_of: Callable[[Tensor], Tensor] = lambda x: model.encode_image(x, normalize=True) @ head  # noqa: E731
     else:
         logits_of = model
-    hits = [
-        (logits_of(normalise(pixels[start : start + 250])).argmax(1).numpy() == labels[start : start + 250])
+    found = [
+        logits_of(normalise(pixels[start : start + 250]).to(device)).argmax(1).cpu()
         for start in range(0, len(pixels), 250)
     ]
-    return float(np.concatenate(hits).mean())
+    return float((torch.cat(found).numpy() == labels).mean())
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -162,12 +163,15 @@ def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.nda
         yield order[start : start + size]
 
 
-def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[nn.Module, pd.DataFrame]:
-    """Train by ``recipe``, or go on from the checkpoint in ``folder``. ``pixels``: uint8 [n, h, w, 3] of each
-    split that the recipe names, and of ``validation``. Returns the model and its curve: epoch, split,
-    images_seen, loss, validation_top1, seconds."""
+def train(
+    recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray], device: torch.device | str = "cpu"
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train by ``recipe`` on ``device``, or go on from the checkpoint in ``folder``. ``pixels``: uint8 [n, h, w, 3] of
+    each split that the recipe names, and of ``validation``. Weights and images are drawn on the processor: another
+    device changes the arithmetic alone. Returns the model and its curve: epoch, split, images_seen, loss,
+    validation_top1, seconds."""
     torch.manual_seed(recipe.seed)
-    model = build(recipe.architecture)
+    model = build(recipe.architecture).to(device)
     is_clip = recipe.architecture == "lab_clip"
     optimizer = create_optimizer_v2(model, recipe.optimizer, recipe.learning_rate, recipe.weight_decay)
     steps = sum(stage.images // recipe.batch * stage.epochs for stage in recipe.stages)
@@ -199,7 +203,7 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
             epoch += stage.epochs
             continue
         scenes = [sample(stage.split, index) for index in range(stage.images)]
-        labels = torch.tensor([scene.label for scene in scenes])
+        labels = torch.tensor([scene.label for scene in scenes], device=device)
         for _ in range(stage.epochs):
             epoch += 1
             if epoch <= len(curve):
@@ -211,10 +215,10 @@ def train(recipe: Recipe, folder: Path, pixels: dict[str, np.ndarray]) -> tuple[
             model.train()
             losses = []
             for index in _batches(stage.images, recipe.batch, rng):
-                images = augment(normalise(pixels[stage.split][index]), generator, colours=not is_clip)
+                images = augment(normalise(pixels[stage.split][index]), generator, colours=not is_clip).to(device)
                 if is_clip:
                     captions = [short_caption(scenes[i], rng, recipe.caption_keep) for i in partner[index]]
-                    loss = ClipLoss()(*model(images, lab.Tokenizer()(captions))[:3])
+                    loss = ClipLoss()(*model(images, lab.Tokenizer()(captions).to(device))[:3])
                 else:
                     loss = cross_entropy(model(images), labels[index], label_smoothing=recipe.smoothing)
                 optimizer.zero_grad()

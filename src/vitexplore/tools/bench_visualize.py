@@ -8,6 +8,7 @@ naive way's).
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -48,8 +49,9 @@ def large_rows(device: torch.device, tell: Callable[[float], None]) -> list[dict
         naive = NaiveRun(model, model.trunk.blocks[block].mlp.act, model.trunk.num_prefix_tokens, 0)
         objective = Channels(Site("ffn", block), tuple(range(LARGE_FEATURES)))
         engine = Engine(model, RELEASED, 0)
-        now, value = engine.start(objective), objective.bind(model)
-        ways = {"naive": (naive.step, 1), "batched": (lambda e=engine, n=now, v=value: e.step(n, v), LARGE_FEATURES)}
+        now = engine.start(objective)
+        update = engine.update(now, objective.bind(model))
+        ways = {"naive": (naive.step, 1), "batched": (partial(engine.step, now, update), LARGE_FEATURES)}
         found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for _ in range(LARGE_STEPS + 1):
             for way, (step, _) in ways.items():

@@ -118,10 +118,14 @@ def twins_block(table: pd.DataFrame, figure: Path) -> str:
 
 
 def bench_table(bench: Path) -> str:
-    """What the benches measured against their bars (``*_bars.csv`` of the folder ``bench``), in markdown."""
+    """What the benches measured against their bars (``*_bars.csv`` of the folder ``bench``), in markdown; rows of
+    ``*_gpu_bars.csv`` say so."""
     lines = ["| what | bar | measured | reached |", "| --- | --- | --- | --- |"]
-    for row in pd.concat([pd.read_csv(path) for path in sorted(bench.glob("*_bars.csv"))]).itertuples():
-        lines.append(f"| {row.what} | {row.bar:.3f} | {row.measured:.3f} | {'yes' if row.reached else 'no'} |")
+    for path in sorted(bench.glob("*_bars.csv")):
+        where = "on a GPU: " if path.stem.endswith("_gpu_bars") else ""
+        for row in pd.read_csv(path).itertuples():
+            reached = "yes" if row.reached else "no"
+            lines.append(f"| {where}{row.what} | {row.bar:.3f} | {row.measured:.3f} | {reached} |")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.torch import save_file
 from timm.layers import set_fused_attn
 
@@ -28,7 +29,7 @@ def pixels_of(split: str, count: int, workers: int, folder: Path) -> np.ndarray:
     return np.load(path)
 
 
-def train_recipe(recipe: str, seed: int, workers: int, out: Path) -> None:
+def train_recipe(recipe: str, seed: int, workers: int, out: Path, device: torch.device) -> None:
     """Train by a recipe of the lab; ``seed`` is of the initial weights and of the order of the images. Weights, record,
     curve and checkpoint go to the folder ``out``. Raises InputError for an unknown recipe, and where ``out`` holds a
     training by another."""
@@ -41,10 +42,10 @@ def train_recipe(recipe: str, seed: int, workers: int, out: Path) -> None:
     scenes = out.parent / "scenes"
     needed = {stage.split: stage.images for stage in wanted.stages} | {"validation": VALIDATION, "test": TEST}
     pixels = {split: pixels_of(split, count, workers, scenes) for split, count in needed.items()}
-    model, curve = train(wanted, out, pixels)
+    model, curve = train(wanted, out, pixels, device)
     weights = out / f"{recipe}_s{seed}.safetensors"
     # CoaT's blocks share encodings, which stand in a state dict once for each block: safetensors wants copies
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     write_atomically(weights, lambda path: save_file(state, path))
     write_atomically(weights.with_suffix(".csv"), lambda path: curve.to_csv(path, index=False, float_format="%.4f"))
     test_labels = np.array([sample("test", index).label for index in range(TEST)])
@@ -58,6 +59,7 @@ def train_recipe(recipe: str, seed: int, workers: int, out: Path) -> None:
         "sha256": sha256(weights),
         "data_sha256": {split: hashlib.sha256(found.tobytes()).hexdigest() for split, found in pixels.items()},
         "training_code": state_of(out)["code"],
+        "device": device.type,
         "libraries": versions(),
     }
     write_json(weights.with_suffix(".json"), record)

@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from vitexplore.io import write_atomically, write_json
 from vitexplore.models.registry import Model
 from vitexplore.visualize.accentuate import Near
 from vitexplore.visualize.augment import AUGMENTATIONS
+from vitexplore.visualize.captured import Captured
 from vitexplore.visualize.fold import faster
 from vitexplore.visualize.memory import fitting_batch, is_out_of_memory
 from vitexplore.visualize.objective import Objective, Value, site_name
@@ -148,6 +150,7 @@ class Engine:
             raise InputError(f"no parametrization {recipe.parametrization!r}; there are {', '.join(PARAMETRIZATIONS)}")
         self.model, self.recipe, self.seed = faster(model), recipe, seed
         self.near, self.transparency = near, transparency
+        self.on_gpu = model.device.type == "cuda"
         self.layout = torch.contiguous_format if model.is_vit else torch.channels_last
         self.augmentations = [AUGMENTATIONS[name] for name in recipe.augmentations]
         self.normalise = normaliser(model)
@@ -161,7 +164,7 @@ class Engine:
             parameters = parametrization.start(generators, size)
         else:
             parametrization, parameters = parametrization.of(images.to(device))
-        optimizer = torch.optim.Adam([parameters.requires_grad_()], self.recipe.learning_rate, self.recipe.betas)
+        optimizer = torch.optim.Adam([parameters.requires_grad_()], betas=self.recipe.betas, capturable=self.on_gpu)
         state = {
             "labels": list(objective.labels),
             "parametrization": parametrization,
@@ -171,22 +174,38 @@ class Engine:
             "loss": torch.zeros(self.recipe.steps, count, device=device),
             "step": 0,
         }
+        if self.on_gpu:
+            state["progress"], state["rate"] = torch.zeros((), device=device), torch.zeros((), device=device)
         if self.near:
             state["distance"] = self.near.bind(self.model, self.normalise(images.to(device)))
         if self.transparency:
             state["pull"] = torch.zeros(count, size, size, device=device)
         return state
 
-    def step(self, now: dict[str, Any], value: Value) -> None:
+    def update(self, now: dict[str, Any], value: Value) -> Callable[[], Tensor]:
+        """What moves the parameters of ``now`` at each step and returns the loss [f]; on a GPU it is recorded once."""
+        update = partial(self._update, now, value)
+        return Captured(update, now["generators"]) if self.on_gpu else update
+
+    def step(self, now: dict[str, Any], update: Callable[[], Tensor]) -> None:
         """One step of all features of a batch; nothing here waits for the device."""
-        recipe, step = self.recipe, now["step"]
-        progress = step / recipe.steps
+        progress = now["step"] / self.recipe.steps
+        rate = self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        if self.on_gpu:  # a recorded step reads them where they lie
+            now["progress"].fill_(progress)
+            now["rate"].fill_(rate)
+        else:
+            now["progress"], now["rate"] = progress, rate
+        now["loss"][now["step"]] = update()
+        now["step"] += 1
+
+    def _update(self, now: dict[str, Any], value: Value) -> Tensor:
+        recipe, device = self.recipe, self.model.device.type
         images = now["parametrization"].images(now["parameters"])
         copies = images[:, None].expand(-1, recipe.copies, -1, -1, -1)
         for augmentation in self.augmentations:
-            copies = augmentation(copies, now["generators"], progress)
-        device = self.model.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            copies = augmentation(copies, now["generators"], now["progress"])
+        with torch.autocast(device, torch.bfloat16, enabled=self.on_gpu):
             inputs = self.normalise(copies.flatten(0, 1)).contiguous(memory_format=self.layout)
             if self.transparency:
                 inputs.retain_grad()
@@ -195,7 +214,7 @@ class Engine:
         if self.near:
             loss = loss + now["distance"](self.normalise(images))
         optimizer = now["optimizer"]
-        optimizer.param_groups[0]["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        optimizer.param_groups[0]["lr"] = now["rate"]
         optimizer.zero_grad()
         loss.sum().backward(retain_graph=self.transparency)
         if self.transparency:  # of the objective alone: total variation pulls at every pixel
@@ -204,12 +223,12 @@ class Engine:
         optimizer.step()
         with torch.no_grad():
             now["parametrization"].project_(now["parameters"])
-        now["loss"][step] = loss.detach()
-        now["step"] = step + 1
+        return loss.detach()
 
     def trial(self, objective: Objective, start: Tensor | None = None) -> None:
         """One step and no more: what it allocates tells how many features fit."""
-        self.step(self.start(objective, start), objective.bind(self.model, self.recipe.leak))
+        now = self.start(objective, start)
+        self.step(now, self.update(now, objective.bind(self.model, self.recipe.leak)))
 
     def run(
         self, objective: Objective, store: "_Store", report: Report, start: Tensor | None = None
@@ -219,10 +238,10 @@ class Engine:
         if kept := store.running(objective.labels):
             _restore(now, kept)
         value = objective.bind(self.model, self.recipe.leak)
-        share = len(objective.labels) / self.recipe.steps
+        update, share = self.update(now, value), len(objective.labels) / self.recipe.steps
         report(share * now["step"])
         while now["step"] < self.recipe.steps:
-            self.step(now, value)
+            self.step(now, update)
             report(share)
             store.keep(now)
         with torch.no_grad():
