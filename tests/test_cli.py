@@ -231,7 +231,10 @@ def test_results_are_counted_and_shown_claim_by_claim():
     words = ["seen", "not seen", "not seen"]
     table = pd.DataFrame({"claim": ["a", "b", "c"], "statement": [None] * 3, "word": words})
     page = "How to read.\n\n| claim |\n| --- |\n| a |\n\n| statement |\n"
-    assert results_table(table, page) == "Of 3 claims: 2 not seen, 1 seen.\n\n| claim |\n| --- |\n| a |"
+    assert (
+        results_table(table, page, "lab")
+        == "Of 3 claims at the scale `lab`: 2 not seen, 1 seen.\n\n| claim |\n| --- |\n| a |"
+    )
 
 
 def test_bench_table_says_which_bars_were_missed(tmp_path):
@@ -293,6 +296,9 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     assert page.read_text().startswith("before\n") and "old" not in page.read_text()
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text()  # of isolated_cls
+    keep(run, tmp_path / "numbers", figures=False)
+    assert (tmp_path / "numbers/tables/background.csv").exists() and (tmp_path / "numbers/claims.html").exists()
+    assert not (tmp_path / "numbers/figures").exists()
     with pytest.raises(InputError, match="no claims"):
         keep(tmp_path, kept)
 

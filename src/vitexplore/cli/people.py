@@ -257,11 +257,12 @@ def keep(
             help="bring the generated blocks of these files up to date; none if left out",
         ),
     ] = (),
+    figures: Annotated[bool, Parameter(help="the figures too")] = True,
 ) -> None:
     """Copy a finished run's claims, tables and figures to a folder."""
     from vitexplore.tools.reference import keep
 
-    keep(finished, out, pages)
+    keep(finished, out, pages, figures)
 
 
 def figures(

@@ -1,6 +1,7 @@
 """Keep a finished run's claims, tables and figures in results/reference, and bring the generated blocks of README and
 docs/ up to date."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,9 +36,10 @@ def generated(reference: Path) -> dict[str, str]:
     There is no block of benches, or of twins, where none are kept."""
     claims = {name: claim for name, claim in claims_in_order(CHECKOUT / "analyses").items() if claim}
     table = pd.read_csv(reference / "claims.csv")
+    scale = json.loads((reference / RUN).read_text())["scale"]
     blocks = {
         "badges": badges_line(reference / "badges", CHECKOUT / "README.md"),
-        "results": results_table(table, (reference / "claims.md").read_text()),
+        "results": results_table(table, (reference / "claims.md").read_text(), scale),
         "numbers": numbers_table(table, claims),
         "deviations": deviations_list(claims.values()),
         "experiments": experiments_table(claims.values()),
@@ -69,12 +71,13 @@ def peers_table(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def results_table(table: pd.DataFrame, page: str) -> str:
-    """How many claims of ``table`` (claims.csv) have which word, then the first table of ``page`` (claims.md)."""
+def results_table(table: pd.DataFrame, page: str, scale: str) -> str:
+    """How many claims of ``table`` (claims.csv of ``scale``) have which word, then the first table of ``page``
+    (claims.md)."""
     words = table.loc[table["statement"].isna(), "word"]
     counts = ", ".join(f"{count} {word}" for word, count in words.value_counts().items())
     rows = takewhile(_of_a_table, dropwhile(lambda line: not _of_a_table(line), page.splitlines()))
-    return "\n".join([f"Of {len(words)} claims: {counts}.", "", *rows])
+    return "\n".join([f"Of {len(words)} claims at the scale `{scale}`: {counts}.", "", *rows])
 
 
 def _of_a_table(line: str) -> bool:
@@ -165,8 +168,8 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
     return f"| {claim} | {experiment} | {module} | {', '.join(f'`{table}/`' for table in tables)} |"
 
 
-def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
-    """Copy the claims, tables and figures of ``finished``, results/<scale> of a finished run, to ``out``. With
+def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = True) -> None:
+    """Copy the claims, tables and ``figures`` of ``finished``, results/<scale> of a finished run, to ``out``. With
     ``pages`` also copy the benches and the calibration beside it, draw badges, and bring the generated blocks of these
     files up to date. Raises InputError where the run is not finished or is a rehearsal, and where a block of a page has
     no end."""
@@ -175,12 +178,13 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = ()) -> None:
     no_rehearsal(finished)
     for folder in OF_PAPER:
         shutil.rmtree(out / folder, ignore_errors=True)
-        for source in sorted((finished / folder).glob("[!.]*")):
+        kept = sorted((finished / folder).glob("[!.]*")) if figures else []
+        for source in kept:
             _copy(source, out / folder / source.name)
-    figures = [path for path in sorted(finished.glob("figures/*.png")) if not path.name.startswith(LARGE)]
     texts = [finished / name for name in ("claims.csv", "claims.md", RUN)]
-    tables = [*sorted(finished.glob("tables/*.csv")), *sorted(finished.glob("figures/*.csv"))]
-    for source in (*texts, *tables, *figures):
+    drawn = [*finished.glob("figures/*.png"), *finished.glob("figures/*.csv")] if figures else []
+    shown = [path for path in sorted(drawn) if not path.name.startswith(LARGE)]
+    for source in (*texts, *sorted(finished.glob("tables/*.csv")), *shown):
         _copy(source, out / source.relative_to(finished))
     if pages:  # the claims page shows the twins
         for source in finished.parent.glob("instrument/instrument.*"):
