@@ -208,7 +208,7 @@ def test_figures_and_claims_need_no_torch():
         "vitexplore.claims.write",
         "vitexplore.claims.join",
     ]
-    asks = f"import sys, {', '.join(modules)}; vitexplore.figures.portraits.class_names()"
+    asks = f"import sys, {', '.join(modules)}; vitexplore.figures.captions.class_names()"
     words = [sys.executable, "-c", f"{asks}; sys.exit('torch' in sys.modules)"]
     done = subprocess.run(words, cwd=Path(__file__).parent.parent, check=False)
     assert done.returncode == 0
