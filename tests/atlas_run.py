@@ -1,11 +1,18 @@
 """A made run for an atlas: tables with known answers, on rendered scenes; no model runs."""
 
 import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from vitexplore.atlas.write import write_atlas
 from vitexplore.data.scene_sets import write_scenes
 from vitexplore.graph import Graph, array_file, table_file
 from vitexplore.io import write_atomically, write_table
@@ -19,7 +26,10 @@ STRIPED = ("vit", "ffn", 1, 3)  # the feature that all tables know
 TWIN = ("cnn", "channel", 0, 2)  # does the same on all images
 DEAD = ("vit", "ffn", 1, 5)
 SILENT = ("vit", "ffn", 1, 6)  # never changes
+RESEEDED = ("vit", "ffn", 2, 0)  # drawn with two seeds
 RECIPE = {"name": "fast", "steps": 2}
+WORDS = {"ffn_over_qkv": "undecided", "maps_localize": "not seen", "local_until_last": "not seen"}
+WORDS |= {"isolated_cls": "seen", "background": "seen"}
 SCALE = {
     "scale": "made",
     "data": {"kind": "scenes", "split": "test", "count": SCENES},
@@ -35,11 +45,30 @@ SCALE = {
         "features": {"images": SCENES, "judge": "clip"},
         "concepts": {"images": SCENES, "judge": "clip"},
         "localization": {"images": 10},
-        "portraits": {"recipe": RECIPE},
+        "portraits": {"recipe": RECIPE, "seeds": 2},
         "token_mixing": {"images": SCENES},
+        "background": {"images": SCENES},
+        "locality": {"images": SCENES, "patch": 8},
     },
-    "claims": ["maps_localize", "ffn_over_qkv", "isolated_cls"],
+    "claims": list(WORDS),
 }
+
+
+@contextmanager
+def made_atlas(folder: Path) -> Iterator[tuple[Path, Graph]]:
+    """The results' folder of a made run with its atlas, and its graph; below ``folder``, which is the current one
+    meanwhile."""
+    with chdir(folder):
+        graph = made_run()
+        write_atlas(graph)
+        yield folder / graph.out, graph
+
+
+def held(atlas: Path, name: str) -> Any:
+    """What a script of an atlas registers."""
+    found = re.fullmatch(r'atlas\.add\("(.+?)",(.*)\);\n', (atlas / f"{name}.js").read_text(), re.DOTALL)
+    assert found[1] == name
+    return json.loads(found[2])
 
 
 def made_run() -> Graph:
@@ -60,8 +89,8 @@ def made_run() -> Graph:
             acts["query_1"] = draw.normal(size=(SCENES, 6))
         _collected(graph, model, acts, shown, draw)
         _told(graph, model, draw)
-    words = [("maps_localize", None, "not seen"), ("ffn_over_qkv", None, "undecided"), ("isolated_cls", None, "seen")]
-    claims = pd.DataFrame(words, columns=["claim", "statement", "word"])
+        _of_images(graph, model)
+    claims = pd.DataFrame({"claim": list(WORDS), "statement": None, "word": list(WORDS.values())})
     write_atomically(graph.out / "claims.csv", lambda path: claims.to_csv(path, index=False))
     return graph
 
@@ -82,8 +111,8 @@ def _collected(graph: Graph, model: str, acts: dict, shown: np.ndarray, draw: np
             tops.append(pd.DataFrame({**at, "rank": range(K), "image": images, "score": scores}))
             statistics.append({**at, "n": SCENES, "mean": acts_n.mean(), "variance": acts_n.var()})
         arrays["maps"][key] = draw.uniform(-1, 1, (features, K, GRID, GRID)).astype(np.float16)
+        arrays["responses"][key] = acts_nf.astype(np.float16)
         if site == SITE[model]:
-            arrays["responses"][key] = acts_nf.astype(np.float16)
             arrays["views"][key] = draw.uniform(-1, 1, (VIEWS, features, GRID, GRID)).astype(np.float16)
     _write(graph, "top", model, pd.concat(tops, ignore_index=True))
     _write(graph, "statistics", model, pd.DataFrame(statistics))
@@ -117,21 +146,34 @@ def _told(graph: Graph, model: str, draw: np.random.Generator) -> None:
             for at, variant in drawn
         ]
         _write(graph, "visualize", model, pd.DataFrame(rows))
-        _write(
-            graph,
-            "portraits",
-            model,
-            pd.DataFrame([{"block": 2, "feature": 0, "dead": False, "picture": _picture(draw)}]),
-        )
+        portrait = RESEEDED
     else:
         rows = [{"site": "channel", "block": 1, "feature": 1, "variant": "fast", "recipe": "{}", "dead": False}]
         _write(graph, "visualize", model, pd.DataFrame(rows).assign(picture=[_picture(draw)]))
-        _write(
-            graph,
-            "portraits",
-            model,
-            pd.DataFrame([{"block": 0, "feature": 2, "dead": False, "picture": _picture(draw)}]),
-        )
+        portrait = TWIN
+    drawn = [{"block": portrait[2], "feature": portrait[3], "dead": seed > 0, "picture_seed": seed} for seed in (0, 1)]
+    pictures = pd.DataFrame(drawn).assign(picture=[_picture(draw) for _ in drawn])
+    _write(graph, "portraits", model, pictures[:1].drop(columns="picture_seed"))
+    _write(graph, "reseeded", model, pictures[1:])
+
+
+def _of_images(graph: Graph, model: str) -> None:
+    """Tables with a row for each image."""
+    draw, images = np.random.default_rng(len(model)), np.arange(SCENES)
+    about = {"architecture": f"lab/lab_{model}", "family": model, "random_weights": False, "training_seed": 0}
+    conditions = [("full", "", ""), ("background", "black", "boxes"), ("background", "black", "pixels")]
+    ranks = [
+        {"condition": condition, "fill": fill, "along": along, "image": images, "rank": draw.integers(0, 16, SCENES)}
+        for condition, fill, along in conditions
+    ]
+    table = pd.concat([pd.DataFrame(each) for each in ranks], ignore_index=True)
+    _write(graph, "background", model, table.assign(size="own", cropped=0.0, classes=16, **about))
+    each = [(measure, block) for measure in ("uniformity", "cosine") for block in range(BLOCKS[model])]
+    courses = [
+        pd.DataFrame({"block": block, "measure": measure, "image": images, "value": draw.random(SCENES)})
+        for measure, block in each
+    ]
+    _write(graph, "locality", model, pd.concat(courses, ignore_index=True).assign(**about))
 
 
 def _write(graph: Graph, table: str, model: str, rows: pd.DataFrame) -> None:

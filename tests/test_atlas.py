@@ -1,15 +1,27 @@
 """The data of the atlas: against made tables with known answers, and its parts against slow ways."""
 
-import json
-import os
-import re
-from pathlib import Path
-
 import numpy as np
+import pandas as pd
 import pytest
-from atlas_run import BLOCKS, CROP, DEAD, SCALE, SILENT, STRIPED, TWIN, VIEWS, WIDTH, K, made_run
+from atlas_run import (
+    BLOCKS,
+    CROP,
+    DEAD,
+    RESEEDED,
+    SCALE,
+    SILENT,
+    STRIPED,
+    TWIN,
+    VIEWS,
+    WIDTH,
+    WORDS,
+    K,
+    held,
+    made_atlas,
+)
 from PIL import Image
 
+from vitexplore.atlas import evidence
 from vitexplore.atlas.features import SCORES
 from vitexplore.atlas.firing import firing
 from vitexplore.atlas.images import Images
@@ -31,24 +43,13 @@ from vitexplore.scale import parse
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of an atlas of the made run, and its graph."""
-    before, folder = Path.cwd(), tmp_path_factory.mktemp("atlas")
-    os.chdir(folder)
-    graph = made_run()
-    write_atlas(graph)
-    yield folder / graph.out / "atlas", graph
-    os.chdir(before)
+    with made_atlas(tmp_path_factory.mktemp("atlas")) as (results, graph):
+        yield results / "atlas", graph
 
 
 @pytest.fixture(scope="module")
 def atlas(run):
     return run[0]
-
-
-def held(atlas, name):
-    """What a script registers."""
-    found = re.fullmatch(r'atlas\.add\("(.+?)",(.*)\);\n', (atlas / f"{name}.js").read_text(), re.DOTALL)
-    assert found[1] == name
-    return json.loads(found[2])
 
 
 def record(atlas, at):
@@ -122,13 +123,17 @@ def test_what_fires_at_a_place_is_what_is_nearest_to_its_most():
 
 def test_responses_are_means_of_maps_and_views_are_maps(shared_vit, scenes):
     loader = Loader(scenes).of(np.array([4, 1, 9]))
-    acts, maps = responses(shared_vit, loader), views_of(shared_vit, loader)
+    acts, maps = responses(shared_vit, loader, ["ffn", "key", "channel"]), views_of(shared_vit, loader)
     assert acts["images"].tolist() == maps["images"].tolist() == [4, 1, 9]
     pictures = next(iter(loader.batches(shared_vit.spec)))[1]
     wanted = read(shared_vit, Site("ffn", 2), pictures)
     rows, columns = wanted.grid
     assert maps["ffn_2"] == pytest.approx(wanted.bpc.mT.unflatten(2, (rows, columns)).detach().numpy(), abs=2e-3)
     assert acts["ffn_2"] == pytest.approx(maps["ffn_2"].astype(float).mean((2, 3)), abs=2e-3)
+    keys = read(shared_vit, Site("key", 1), pictures).bpc.mean(1).detach().numpy()
+    assert acts["key_1"] == pytest.approx(keys, abs=2e-3)
+    assert {name.partition("_")[0] for name in acts} == {"images", "ffn", "key"}
+    assert {name.partition("_")[0] for name in maps} == {"images", "ffn"}
 
 
 # the whole
@@ -146,11 +151,7 @@ def test_the_catalog_names_models_blocks_scores_and_claims(atlas):
         *("interpretability", "ratio", "high_frequency")  # which the made pictures have not
     }
     assert catalog["first"] == {"model": "vit", "site": "ffn", "block": 1, "feature": STRIPED[3]}
-    assert [(claim["name"], claim["word"]) for claim in catalog["claims"]] == [
-        ("ffn_over_qkv", "undecided"),
-        ("maps_localize", "not seen"),
-        ("isolated_cls", "seen"),
-    ]
+    assert {claim["name"]: claim["word"] for claim in catalog["claims"]} == WORDS
 
 
 def test_a_record_says_what_the_tables_say(run):
@@ -170,6 +171,54 @@ def test_neighbours_in_another_model_are_by_the_same_images(atlas):
     assert found["cnn"][0][:3] == list(TWIN[1:]) and found["cnn"][0][3] == pytest.approx(1, abs=1e-3)
     assert [*STRIPED[1:]] not in [each[:3] for each in found["vit"]]
     assert record(atlas, TWIN)["near"]["vit"][0][:3] == list(STRIPED[1:])
+
+
+def test_neighbours_of_a_query_are_queries(atlas):
+    near = record(atlas, ("vit", "query", 1, 2))["near"]
+    assert set(near) == {"vit"} and {site for site, *_ in near["vit"]} == {"query"}
+    for feature in (STRIPED, TWIN):
+        every = [each for found in record(atlas, feature)["near"].values() for each in found]
+        assert {site for site, *_ in every} == {"ffn", "channel"}
+
+
+def test_each_seed_has_a_picture_of_its_own(atlas):
+    first, second = record(atlas, RESEEDED)["pictures"]
+    assert [each["variant"] for each in (first, second)] == ["portrait", "portrait"]
+    assert [(each["seed"], each["dead"]) for each in (first, second)] == [(0, False), (1, True)]
+    assert {first["at"], second["at"]} == {0, 1}
+    assert held(atlas, "lists/vit/ffn_2")["drawn"][RESEEDED[3]] == ["portrait", first["at"]]
+    assert [picture["seed"] for picture in record(atlas, STRIPED)["pictures"]] == [0, 0]
+
+
+def test_a_claim_has_the_images_that_speak_most_and_least_for_it(run):
+    atlas, graph = run
+    images = {claim["name"]: claim["images"] for claim in held(atlas, "catalog")["claims"]}
+    assert {name for name in WORDS if images[name]} == {"background", "local_until_last"}
+    tables = [pd.read_parquet(path) for path in graph.tables("background")]
+    ranks = [
+        dict(zip(found["image"], found["rank"], strict=True))
+        for found in (table.query("condition == 'background' and along == 'boxes'") for table in tables)
+    ]
+    wanted = {image: (ranks[0][image] < 2) - (ranks[1][image] < 2) for image in ranks[0]}
+    assert dict(images["background"]["most"]).items() <= wanted.items()
+    assert sorted(wanted.values())[::-1][:6] == [value for _, value in images["background"]["most"]]
+    assert sorted(wanted.values())[:6] == [value for _, value in images["background"]["least"]]
+    value = pd.read_parquet(graph.table("locality", "vit")).query("measure == 'uniformity'")
+    (first, second, last) = (value[value["block"] == block].set_index("image")["value"] for block in range(3))
+    adds = {image: (last[image] - second[image]) - (second[image] - first[image]) for image in first.index}
+    most = sorted(adds, key=adds.get, reverse=True)
+    found = images["local_until_last"]
+    assert [image for image, _ in found["most"]] == most[:6]
+    assert [image for image, _ in found["least"]] == most[::-1][:6]
+    assert found["most"][0][1] == pytest.approx(adds[most[0]], abs=1e-3)
+    assert all((atlas / f"images/{image}.webp").exists() for image in most[:6])
+
+
+def test_images_of_another_set_than_the_atlas_shows_are_no_evidence():
+    splits = {"locality": "unlinked"}
+    graph = Graph(parse({**SCALE, "data": {**SCALE["data"], "splits": splits}}))
+    assert evidence.tables(graph) == ["background"]
+    assert evidence.evidence(graph, "local_until_last") is None
 
 
 def test_a_list_is_searched_by_what_is_known_of_features(atlas):
@@ -209,7 +258,11 @@ def test_every_file_that_a_page_asks_for_is_there(atlas):
                 assert [each["feature"] for each in records] == [*range(shard * SHARD, shard * SHARD + count)]
                 sheet = Image.open(atlas / f"maps/{name}/{key}_{shard}.webp")
                 assert sheet.size == (4 * K, 4 * count)
-                assert (atlas / f"views/{name}/{key}_{shard}.webp").exists() == (block["site"] != "query")
+                assert (
+                    (atlas / f"views/{name}/{key}_{shard}.webp").exists()
+                    == block["viewed"]
+                    == (block["site"] != "query")
+                )
                 every += records
             shown |= {image for each in every for image in each["top"][0]}
             for variant, count in block["drawn"].items():

@@ -9,10 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from atlas_run import DEAD, STRIPED, TWIN, WIDTH, made_run
+from atlas_run import DEAD, RESEEDED, STRIPED, TWIN, WIDTH, WORDS, held, made_atlas
 from PIL import Image
 
-from vitexplore.atlas.write import write_atlas
 from vitexplore.claims.page import ATLAS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
@@ -32,19 +31,16 @@ FIRST = "#/vit/ffn/1/3"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     """The results' folder of a made run with its atlas, and a claims page that leads there."""
-    before, folder = Path.cwd(), tmp_path_factory.mktemp("pages")
-    os.chdir(folder)
-    graph = made_run()
-    write_atlas(graph)
-    links = "".join(f'<a href="{ATLAS}#claims/{name}">{name}</a>' for name in graph.scale.claims)
-    (graph.out / "claims.html").write_text(f"<!doctype html><title>Claims</title><section id=maps_localize>{links}")
-    (graph.out / "tables").mkdir()
-    (graph.out / "tables/claim_maps_localize.csv").write_text("model\n")
-    (graph.out / "figures").mkdir()
-    for name in ("maps_localize", "ffn_over_qkv", "ffn_over_qkv_fast", "ffn_over_qkv_scores", "isolated_cls"):
-        Image.new("RGB", (40, 20)).save(graph.out / f"figures/{name}.png")
-    yield folder / graph.out
-    os.chdir(before)
+    with made_atlas(tmp_path_factory.mktemp("pages")) as (results, _):
+        links = "".join(f'<a href="{ATLAS}#claims/{name}">{name}</a>' for name in WORDS)
+        (results / "claims.html").write_text(f"<!doctype html><title>Claims</title><section id=maps_localize>{links}")
+        (results / "tables").mkdir()
+        (results / "tables/claim_maps_localize.csv").write_text("model\n")
+        (results / "figures").mkdir()
+        for claim in held(results / "atlas", "catalog")["claims"]:
+            for figure in claim["figures"]:
+                Image.new("RGB", (40, 20)).save(results / "atlas" / figure)
+        yield results
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +245,42 @@ def test_recipes_are_toggled(open_page):
     assert "Dead: the optimizer" in dead.locator(".drawing").inner_text()
 
 
+def test_seeds_are_toggled_where_there_are_several(open_page):
+    page = open_page(f"#/{'/'.join(map(str, RESEEDED))}")
+    place = "drawn => drawn.style.backgroundPosition"
+    first = page.locator(".drawing .drawn").evaluate(place)
+    assert page.locator("[aria-label=Seed] button").all_inner_texts() == ["seed 0", "seed 1"]
+    page.click("[aria-label=Seed] button:has-text('seed 1')")
+    page.wait_for_function("location.hash.endsWith('?recipe=portrait&seed=1')")
+    page.wait_for_selector("[aria-label=Seed] [aria-pressed=true]:has-text('seed 1')")
+    assert page.locator(".drawing .drawn").evaluate(place) != first
+    assert "seed 1" in page.locator(".drawing .drawn").get_attribute("aria-label")
+    assert "Dead: the optimizer" in page.locator(".drawing").inner_text()
+    assert open_page(FIRST).locator("[aria-label=Seed]").count() == 0
+
+
+def test_from_a_claim_to_an_image_and_back(open_page, run):
+    page = open_page("#claims/background")
+    page.wait_for_selector("h3:has-text('Images that speak least for it')")
+    claim = next(each for each in held(run / "atlas", "catalog")["claims"] if each["name"] == "background")
+    image, number = claim["images"]["most"][0]
+    page.locator("section:has(> h3:text('speak most')) .picture").first.click()
+    page.wait_for_selector(f"h2:text-is('Image {image}')")
+    assert f"{number:g}: share of the ViTs" in page.locator(".input .claims").inner_text()
+    page.click(".input .claims a:has-text('ViTs make more of the background')")
+    shown(page, "#claims/background")
+    assert "Images that speak" not in open_page("#claims/isolated_cls").locator("main").inner_text()
+
+
+def test_a_query_has_neighbours_and_no_map_of_the_chosen_image(open_page):
+    page = open_page("#/vit/query/1/2")
+    assert page.locator(".near .feature").count() > 0
+    assert page.locator(".histogram").count() == 1
+    page = open_page("#compare?pins=vit:query:1:2,vit:ffn:1:3")
+    first, second = (page.locator(".columns article").nth(number).inner_text() for number in range(2))
+    assert "Not kept at this site." in first and "Not kept" not in second
+
+
 def test_two_models_are_compared_under_the_same_image(open_page):
     page = open_page("#/" + "/".join(map(str, STRIPED)))
     page.click("#pin")
@@ -313,8 +345,7 @@ def test_an_image_tells_what_fires_where_one_points(open_page):
 def test_what_fires_is_what_the_data_say(open_page, run):
     page = open_page("#images?at=0:0")
     image = re.search(r"\d+", title(page))[0]
-    text = (run / f"atlas/firing/vit/{image}.js").read_text()
-    at = json.loads(text[text.index(",") + 1 : -3])["ffn_0"]["at"][0]
+    at = held(run / "atlas", f"firing/vit/{image}")["ffn_0"]["at"][0]
     page.wait_for_selector(".firing .line")
     lines = page.locator(".firing > div").first.locator(".line").all_inner_texts()
     assert lines == [f"{feature} · {share}%" for feature, share in zip(at[::2], at[1::2], strict=True)]
@@ -337,7 +368,7 @@ def test_from_a_feature_to_a_claim_and_back(open_page):
     page.wait_for_selector("h4 a:has-text('vit ffn, block 1: 2 features')")
     page.click("text=All claims")
     page.wait_for_selector("h2:has-text('Claims')")
-    assert page.locator(".claims li").count() == 3
+    assert page.locator(".claims li").count() == len(WORDS)
     page.click(".claims a:has-text('The last block alone')")
     page.wait_for_selector("text=decided by whole images and blocks")
 
@@ -401,7 +432,7 @@ PAGES = [
     f"#compare?pins={':'.join(map(str, STRIPED))},{':'.join(map(str, TWIN))}",
     "#images?at=50:50",
 ]
-PAGES += ["#claims", "#claims/maps_localize", "#compare"]
+PAGES += ["#claims", "#claims/maps_localize", "#claims/background", "#compare"]
 
 
 @pytest.mark.parametrize("address", PAGES)

@@ -12,8 +12,8 @@ from vitexplore.data.images import ImageSet
 from vitexplore.data.index import write_index
 from vitexplore.data.loading import Loader
 from vitexplore.errors import InputError
+from vitexplore.figures.captions import caption_of
 from vitexplore.figures.contact_sheet import draw
-from vitexplore.figures.portraits import caption_of
 
 CATEGORIES = [
     {"id": 1, "name": "person", "supercategory": "person"},

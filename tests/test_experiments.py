@@ -45,7 +45,7 @@ SCALE = {
         "features": {"images": SCENES, "judge": "clip", "words": 10},
         "concepts": {"images": SCENES, "judge": "clip"},
         "zero_shot": {"images": IMAGES},
-        "portraits": {"recipe": RECIPE},
+        "portraits": {"recipe": RECIPE, "seeds": 2},
     },
     "claims": [],
 }

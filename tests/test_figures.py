@@ -203,12 +203,13 @@ def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(graph):
         figures.write("plots", graph)
 
 
-def test_figures_and_claims_need_no_torch():
+def test_figures_claims_and_the_atlas_need_no_torch():
     modules = [f"vitexplore.figures.{kind}" for kind in figures.KINDS] + [
         "vitexplore.claims.write",
         "vitexplore.claims.join",
+        "vitexplore.atlas.write",
     ]
-    asks = f"import sys, {', '.join(modules)}; vitexplore.figures.portraits.class_names()"
+    asks = f"import sys, {', '.join(modules)}; vitexplore.figures.captions.class_names()"
     words = [sys.executable, "-c", f"{asks}; sys.exit('torch' in sys.modules)"]
     done = subprocess.run(words, cwd=Path(__file__).parent.parent, check=False)
     assert done.returncode == 0

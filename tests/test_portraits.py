@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from vitexplore.data.images import ImageSet
+from vitexplore.data.photos import imagenet_wnids
+from vitexplore.figures.captions import caption_of, class_names
 from vitexplore.figures.overlays import crossed_out, seen
-from vitexplore.figures.portraits import caption_of, class_names, concept_rows, depth_rows
+from vitexplore.figures.portraits import concept_rows, depth_rows
 from vitexplore.png import decode, encode
 
 
@@ -54,5 +56,7 @@ def test_a_concept_has_its_features_best_images_under_their_captions(captioned):
 
 
 def test_a_photograph_is_called_by_its_class(scenes):
-    assert caption_of(scenes, 0) == "tench"
+    photographs = ImageSet(scenes.table, tuple(imagenet_wnids()))
+    assert caption_of(photographs, 0) == "tench"
+    assert caption_of(scenes, 0) == scenes.classes[0]
     assert list(class_names()) == list(open_clip.IMAGENET_CLASSNAMES)

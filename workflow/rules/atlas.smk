@@ -16,6 +16,6 @@ if ATLAS:
             "../../environment.yml"
         params:
             scale=scale_file,
-            code=[code(of) for of in ("atlas.write", "figures.tables", "figures.overlays")],
+            code=[code(of) for of in ("atlas.write", "figures.captions", "figures.tables", "figures.overlays")],
         shell:
             "python -m vitexplore --log {log:q} job atlas --scale {params.scale:q}"

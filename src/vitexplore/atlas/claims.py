@@ -1,10 +1,11 @@
-"""Which features a claim is decided by."""
+"""Which features and images a claim is decided by."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from vitexplore.atlas.evidence import evidence
 from vitexplore.atlas.tables import KEY, rows
 from vitexplore.claims.tested import tested
 from vitexplore.claims.text import Claim, claims_in_order
@@ -17,10 +18,11 @@ OF_PICTURES = "identification"
 
 @dataclass(frozen=True)
 class Decided:
-    """A claim of a run, with its ``word`` there."""
+    """A claim of a run, with its ``word`` there, and ``images``, its `evidence`."""
 
     claim: Claim
     word: str
+    images: dict[str, Any] | None
 
     def features(self, graph: Graph, model: str, site: str) -> pd.DataFrame:
         """Those of a model whose rows its analysis is given: site, block, feature, each once. ``site``: that of tables
@@ -34,18 +36,23 @@ class Decided:
                 found.append(table.assign(site=table.get("site", site), feature=table[feature])[list(KEY)])
         return pd.concat(found, ignore_index=True).drop_duplicates()
 
+    def shown(self) -> set[int]:
+        """The images on its page."""
+        return {image for end in ("most", "least") for image, _ in self.images[end]} if self.images else set()
+
     def told(self) -> dict[str, Any]:
         """What the atlas says of it, with the places of its table and figures, seen from the atlas's folder."""
         name, text = self.claim.name, self.claim.text
         return {
             "name": name,
             "title": text["title"],
-            "says": text["paper"]["says"],
+            "says": text["paper"]["says"].removesuffix("."),
             "where": text["paper"]["where"],
             "word": self.word,
             "sort": BY_SCORE.get(self.claim.tables[0], OF_PICTURES),
             "page": f"../claims.html#{name}",
             "table": f"../tables/claim_{name}.csv",
+            "images": self.images,
             "figures": [f"../figures/{figure}.png" for figure in self.claim.figures],
         }
 
@@ -55,4 +62,4 @@ def decided(graph: Graph) -> list[Decided]:
     claims = claims_in_order(graph.root / "analyses")
     table = pd.read_csv(graph.out / "claims.csv")
     words = table[table["statement"].isna()].set_index("claim")["word"]
-    return [Decided(claims[name], str(words[name])) for name in tested(graph, claims)]
+    return [Decided(claims[name], str(words[name]), evidence(graph, name)) for name in tested(graph, claims)]

@@ -1,5 +1,6 @@
 """What tables know of a model's features: a record each, and the columns by which they are searched and sorted."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,8 @@ SCORES = {
 TEXTS = ("words", "explained", "value", "concepts", "seen")  # what it is searched by
 OF_PICTURE = ("identification", "interpretability", "ratio", "high_frequency", "identification_natural", "percentile")
 OF_PICTURE += ("seed_agreement", "transferability", "kernel_distance")
-PICTURES = [*KEY, "variant", "recipe", "picture", "dead", *OF_PICTURE]
+PICTURES = [*KEY, "variant", "recipe", "picture_seed", "picture", "dead", *OF_PICTURE]
+ADDRESS = tuple[str, int, int]  # site, block, feature
 NEAREST = 5  # features of each model
 LOWEST = 5  # images
 QUANTILES = (0.99, 0.9, 0.75, 0.5, 0.25, 0.1)
@@ -70,17 +72,17 @@ class Features:
 
     @cached_property
     def pictures(self) -> pd.DataFrame:
-        """Each visualization once: KEY, ``variant``, ``recipe`` (text), ``picture`` (PNG), ``dead``, and OF_PICTURE
-        where they were measured."""
+        """Each visualization once, of each variant that of the lowest seed first: KEY, ``variant``, ``recipe`` (text),
+        ``picture_seed``, ``picture`` (PNG), ``dead``, and OF_PICTURE where they were measured."""
         found = []
         for table in DRAWN:
             mine = rows(self.graph, table, self.model)
             if len(mine):
                 mine = mine[mine["picture"].notna()]
                 told = mine if "site" in mine else mine.assign(site=self.site, variant="portrait", recipe="")
-                found.append(told.reindex(columns=PICTURES))
+                found.append(told.assign(picture_seed=told.get("picture_seed", 0)).reindex(columns=PICTURES))
         every = [table for table in found if len(table)] or [pd.DataFrame(columns=PICTURES)]
-        return pd.concat(every, ignore_index=True).drop_duplicates([*KEY, "variant"])
+        return pd.concat(every, ignore_index=True).drop_duplicates([*KEY, "variant", "picture_seed"])
 
     def pictures_of(self, site: str, block: int) -> pd.DataFrame:
         """Those of a block, by feature."""
@@ -103,25 +105,32 @@ class Features:
         return dict(arrays(self.graph, "views", self.model))["images"]
 
     @cached_property
-    def compared(self) -> np.ndarray:
-        """float32 [n, f]: ``acts`` of all blocks beside each other, ``standardized``."""
-        return standardized(np.concatenate(list(self.acts.values()), axis=1))
+    def compared(self) -> dict[str, tuple[list[ADDRESS], np.ndarray]]:
+        """By kind of site (those of OWN_SITES are one): the features of all blocks, and ``acts`` of these, float32
+        [n, f], ``standardized``."""
+        kinds = defaultdict(list)
+        for site, block in self.acts:
+            kinds["own" if site in OWN_SITES else site].append((site, block))
+        addresses = {
+            kind: [(*key, feature) for key in keys for feature in range(self.acts[key].shape[1])]
+            for kind, keys in kinds.items()
+        }
+        acts = {kind: np.concatenate([self.acts[key] for key in keys], axis=1) for kind, keys in kinds.items()}
+        return {kind: (addresses[kind], standardized(acts[kind])) for kind in kinds}
 
-    @cached_property
-    def addresses(self) -> list[tuple[str, int, int]]:
-        """Site, block and feature of each column of ``compared``."""
-        return [(*key, feature) for key, acts in self.acts.items() for feature in range(acts.shape[1])]
-
-    def near(self, others: Mapping[str, "Features"]) -> dict[tuple[str, int, int], dict[str, list[list[Any]]]]:
-        """By feature and model, the NEAREST features: site, block, feature, correlation over the images."""
-        found: dict[tuple[str, int, int], dict[str, list[list[Any]]]] = {address: {} for address in self.addresses}
+    def near(self, others: Mapping[str, "Features"]) -> dict[ADDRESS, dict[str, list[list[Any]]]]:
+        """By feature and model, the NEAREST features at the same kind of site: site, block, feature, correlation over
+        the images."""
+        found: dict[ADDRESS, dict[str, list[list[Any]]]] = defaultdict(dict)
         for name, other in others.items():
             if not np.array_equal(other.shown, self.shown):
                 continue  # each saw images of its own
-            best, r = nearest(self.compared, other.compared, NEAREST, same=other is self)
-            for address, columns, values in zip(self.addresses, best, r, strict=True):
-                pairs = zip(columns, values, strict=True)
-                found[address][name] = [[*other.addresses[at], short(value)] for at, value in pairs if value > 0]
+            for kind in self.compared.keys() & other.compared.keys():
+                (mine, acts_nf), (theirs, others_ng) = self.compared[kind], other.compared[kind]
+                best, r = nearest(acts_nf, others_ng, NEAREST, same=other is self)
+                for address, columns, values in zip(mine, best, r, strict=True):
+                    pairs = zip(columns, values, strict=True)
+                    found[address][name] = [[*theirs[at], short(value)] for at, value in pairs if value > 0]
         return found
 
     def table(self, site: str, block: int, images: Images) -> pd.DataFrame:
@@ -233,4 +242,5 @@ def _words_and_bits(row: dict[str, Any]) -> dict[str, Any]:
 
 def _of_picture(row: Any) -> dict[str, Any]:
     scores = {name: short(getattr(row, name)) for name in OF_PICTURE if pd.notna(getattr(row, name))}
-    return {"variant": row.variant, "recipe": row.recipe, "dead": bool(row.dead), "scores": scores}
+    told = {"variant": row.variant, "recipe": row.recipe, "seed": int(row.picture_seed), "dead": bool(row.dead)}
+    return told | {"scores": scores}

@@ -9,8 +9,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from vitexplore.data.images import ImageSet
-from vitexplore.data.photos import first_names
-from vitexplore.measures.factors import factors_of, has_factors
+from vitexplore.figures.captions import class_of
 
 SHARED = 0.8  # of a feature's top images: what as many have in common, it is found by
 SHORTEST = 4  # letters of a word of a caption that says something
@@ -22,11 +21,10 @@ class Images:
 
     images: ImageSet
 
-    def told(self, index: int) -> dict[str, str]:
-        """``name``, ``class`` and ``caption`` of an image, those that it has."""
-        row = self.images.table.iloc[index]
-        texts = {"name": str(row["name"]), "class": self._class(index), "caption": self.images.caption(index)}
-        return {key: text for key, text in texts.items() if text}
+    def told(self, index: int) -> str:
+        """An image's class and caption, those that it has, or else its name."""
+        texts = class_of(self.images, index), self.images.caption(index)
+        return ": ".join(filter(None, texts)) or str(self.images.table["name"].iloc[index])
 
     def shared(self, indices: Iterable[int]) -> str:
         """What at least SHARED of these images have in common: class, factors of a scene, words of captions."""
@@ -36,17 +34,13 @@ class Images:
 
     @cache  # noqa: B019  (of one atlas, each image is asked for by many features)
     def _words(self, index: int) -> set[str]:
-        words = {self._class(index) or "", *(values[index] for values in self._factors.values())} - {""}
+        words = {class_of(self.images, index), *(values[index] for values in self._factors.values())} - {""}
         if not self._factors:  # captions of scenes say the same
             words |= set(re.findall(rf"[a-z]{{{SHORTEST},}}", (self.images.caption(index) or "").lower()))
         return words
 
-    def _class(self, index: int) -> str | None:
-        if "label" not in self.images.table:
-            return None
-        name = self.images.classes[self.images.table["label"].iloc[index]]
-        return first_names().get(name, name)
-
     @cached_property
     def _factors(self) -> dict[str, np.ndarray]:
+        from vitexplore.measures.factors import factors_of, has_factors  # which import torch
+
         return factors_of(self.images, np.arange(len(self.images))) if has_factors(self.images) else {}

@@ -9,13 +9,13 @@ from PIL import Image
 from vitexplore.figures.overlays import COLOUR, seen
 from vitexplore.io import write_atomically
 
-FINEST = 28  # rows and columns of a map at most
+SHOWN_GRID = 28  # rows and columns of a map at most
 LARGEST = 192  # pixels of a side, of thumbnails and visualizations
 
 
 def shares(maps: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Activations [f, k, h, w] as shares of ``most`` [f], uint8 from 0 (0 or less) to 255 (``most`` or more); coarser
-    where they have more than FINEST rows or columns. ``most`` of 0 or less: all 0."""
+    where they have more than SHOWN_GRID rows or columns. ``most`` of 0 or less: all 0."""
     maps_fkhw = _coarser(maps.astype(np.float32))
     scale_f = np.divide(1, most, out=np.zeros(len(most), np.float32), where=most > 0)
     return (255 * np.clip(maps_fkhw * scale_f[:, None, None, None], 0, 1)).round().astype(np.uint8)
@@ -24,7 +24,7 @@ def shares(maps: np.ndarray, most: np.ndarray) -> np.ndarray:
 def _coarser(maps_fkhw: np.ndarray) -> np.ndarray:
     """By the mean over blocks of a whole number of positions."""
     rows, columns = maps_fkhw.shape[2:]
-    step = -(-max(rows, columns) // FINEST)
+    step = -(-max(rows, columns) // SHOWN_GRID)
     if step == 1:
         return maps_fkhw
     padded = np.pad(maps_fkhw, ((0, 0), (0, 0), (0, -rows % step), (0, -columns % step)), mode="edge")

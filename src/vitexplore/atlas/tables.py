@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vitexplore.atlas import evidence
 from vitexplore.claims.page import ATLAS
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
 KEY = ("site", "block", "feature")  # of a model
-DRAWN = ("visualize", "variants", "ablation", "portraits")  # tables of pictures, the first one counts
+DRAWN = ("visualize", "variants", "ablation", "portraits", "reseeded")  # tables of pictures, the first one counts
 OTHERS = ("statistics", "features", "concepts", "localization")  # what else is told of features
 
 
@@ -29,7 +30,7 @@ def inputs(graph: Graph) -> list[Path]:
     """The files that an atlas is made of, beside the claims."""
     if not models(graph):
         return []
-    tables = ("top", "maps", "responses", "views", *DRAWN, *OTHERS)
+    tables = ("top", "maps", "responses", "views", *DRAWN, *OTHERS, *evidence.tables(graph))
     return [graph.image_index("collect"), *(path for table in tables for path in graph.tables(table))]
 
 

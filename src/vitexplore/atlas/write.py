@@ -45,7 +45,8 @@ def write_atlas(graph: Graph) -> None:
     parts = [_Part(out, features, claims) for features in every.values()]
     for part in parts:
         part.write(every, images)
-    _write_images(out, images, sorted(set().union(*(part.shown for part in parts))))
+    shown = set().union(*(part.shown for part in parts), *(claim.shown() for claim in claims))
+    _write_images(out, images, sorted(shown))
     _register(out, "catalog", _catalog(graph, parts, claims))
 
 
@@ -89,7 +90,7 @@ class _Part:
             mine_decide = _deciding(deciding, site, block, len(table))
             _register(self.out, f"lists/{name}/{key}", _listed(table, records, mine_decide))
             about = {"site": site, "block": block, "features": len(table), "top": maps_fkhw.shape[1]}
-            self.blocks.append(about | {"drawn": sheets, "claims": list(mine_decide)})
+            self.blocks.append(about | {"viewed": key in views, "drawn": sheets, "claims": list(mine_decide)})
             self.scores |= _scored(table)
             self.factors |= set(table["explained"]) - {""}
         for image, grids in fires.items():
@@ -109,9 +110,9 @@ class _Part:
             for start in range(0, len(pictures), SHARD):
                 path = self.out / "pictures" / self.mine.model / f"{key}_{variant}_{start // SHARD}.webp"
                 write_sheet(path, pictures[start : start + SHARD], ACROSS)
-            for number, feature in enumerate(mine["feature"]):
-                picture = next(each for each in records[feature]["pictures"] if each["variant"] == variant)
-                picture["at"] = number
+            for number, (feature, seed) in enumerate(zip(mine["feature"], mine["picture_seed"], strict=True)):
+                of_variant = (each for each in records[feature]["pictures"] if each["variant"] == variant)
+                next(each for each in of_variant if each["seed"] == seed)["at"] = number
             counts[str(variant)] = len(pictures)
         return counts
 
@@ -192,7 +193,7 @@ def _scored(table: pd.DataFrame) -> set[str]:
 
 
 def _write_images(out: Path, images: Images, shown: Sequence[int]) -> None:
-    said: dict[int, dict[int, dict[str, str]]] = defaultdict(dict)
+    said: dict[int, dict[int, str]] = defaultdict(dict)
     for index in shown:
         write_thumbnail(out / "images" / f"{index}.webp", images.images.image(index))
         said[index // IMAGES][index] = images.told(index)

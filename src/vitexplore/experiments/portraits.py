@@ -1,10 +1,11 @@
 """Pictures of features that tables chose: by depth (paper Figs. 1 and 6), by concept (Figs. 8 and 9), and the one that
-answers to the background (Fig. 7)."""
+answers to the background (Fig. 7); and of other seeds, to see what of a picture is chance."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Options
 from vitexplore.experiments.visualize import STEP, RecipeOptions
@@ -16,6 +17,7 @@ BY_MODEL = 8 * 8 + 10  # features, about: some of each of 8 to 12 blocks, and on
 
 class PortraitsOptions(Options):
     recipe: RecipeOptions
+    seeds: Annotated[int, Field(ge=1, description="seeds of each visualization")] = 1
 
 
 def models(scale: Any) -> Iterable[str]:
@@ -35,9 +37,12 @@ def given(session: Any, name: str) -> dict[str, Any]:
     return {"tables": {table: session.table(table, model) for table, model in reads(session.scale, name)}}
 
 
-def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row for each choice and feature, with its ``picture`` as PNG, that picture's spectral ``centroid``, the
-    feature's clean activation there, ``score``, and whether it is ``dead``, silent there."""
+def measure(
+    model, loader, *, recipe: RecipeOptions, seeds: int, tables: dict[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """``portraits``: a row for each choice and feature, with its ``picture`` as PNG, that picture's spectral
+    ``centroid``, the feature's clean activation there, ``score``, and whether it is ``dead``, silent there; of seed 0.
+    ``reseeded``: a row for each feature and further one of ``seeds``, its number as ``picture_seed``."""
     from vitexplore.measures.chosen import explained_best, found_best, of_background
     from vitexplore.models.sites import Site
     from vitexplore.png import encode
@@ -51,38 +56,41 @@ def measure(model, loader, *, recipe: RecipeOptions, tables: dict[str, pd.DataFr
     choose = {"depth": explained_best, "concept": found_best, "background": of_background}
     asked = {name: tables[table] for name, table in CHOICES.items() if table in tables}
     chosen = [choose[name](table).assign(chosen_for=name) for name, table in asked.items()]
-    rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[:-4])
-    way, pictures = recipe_for(spec=model.spec, **recipe.changes()), {}
-    with meter(model.spec.name, len(rows.groupby(["block", "feature"])), "features") as tell:
-        for block, mine in rows.groupby("block")["feature"]:
-            features = tuple(sorted(mine.unique().tolist()))
-            site = Site(model.feature_site, int(block))
-            found = visualize(model, Channels(site, features), way, report=tell)
-            dead = silent(site, found.score).tolist()
-            kept = zip(features, found.images, found.score.tolist(), dead, strict=True)
-            pictures |= {(block, feature): (image, *numbers) for feature, image, *numbers in kept}
-    drawn = [pictures[key] for key in zip(rows["block"], rows["feature"], strict=True)]
-    return rows.assign(
-        centroid=[float(spectral_centroid(image[None])) for image, *_ in drawn],
-        score=[score for _, score, _ in drawn],
-        dead=[dead for *_, dead in drawn],
-        picture=[encode(image) for image, *_ in drawn],
-    )
+    rows = pd.concat(chosen, ignore_index=True).reindex(columns=PORTRAITS[: -len(PICTURE)])
+    way, drawn = recipe_for(spec=model.spec, **recipe.changes()), []
+    by_block = rows.groupby("block")["feature"].unique()
+    with meter(model.spec.name, seeds * by_block.map(len).sum(), "features") as tell:
+        for seed in range(seeds):
+            for block, mine in by_block.items():
+                features = tuple(sorted(mine.tolist()))
+                site = Site(model.feature_site, int(block))
+                found = visualize(model, Channels(site, features), way, seed, report=tell)
+                told = pd.DataFrame({"block": site.block, "feature": features, "picture_seed": seed})
+                told["centroid"] = [float(spectral_centroid(image[None])) for image in found.images]
+                told["score"] = found.score.tolist()
+                told["dead"] = silent(site, found.score).tolist()
+                told["picture"] = [encode(image) for image in found.images]
+                drawn.append(told)
+    every = pd.concat(drawn, ignore_index=True)
+    first = every["picture_seed"] == 0
+    portraits = rows.merge(every[first].drop(columns="picture_seed"), on=["block", "feature"], how="left")
+    return {"portraits": portraits, "reseeded": every[~first].reset_index(drop=True)}
 
 
 def cost(options: PortraitsOptions, family: str) -> Cost:
     own = RECIPES[options.recipe.name]
     steps = (options.recipe.steps or own.steps) * (options.recipe.copies or own.copies)
-    return Cost(BY_MODEL * steps * STEP / 2, 0)  # half of the blocks, in the mean
+    return Cost(BY_MODEL * steps * options.seeds * STEP / 2, 0)  # half of the blocks, in the mean
 
 
+PICTURE = ("centroid", "score", "dead", "picture")
 PORTRAITS = ("chosen_for", "block", "feature", "explained_by", "value", "bits", "word_1", "concept", "held_out")
-PORTRAITS += ("chosen_by", "auroc", "centroid", "score", "dead", "picture")
+PORTRAITS += ("chosen_by", "auroc", *PICTURE)
 
 EXPERIMENT = Experiment(
     measure,
     PortraitsOptions,
-    tables={"portraits": PORTRAITS},
+    tables={"portraits": PORTRAITS, "reseeded": ("block", "feature", "picture_seed", *PICTURE)},
     cost=cost,
     models=models,
     reads=reads,

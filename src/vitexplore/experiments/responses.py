@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from vitexplore.experiments import Cost, Experiment, Images, Options
+from vitexplore.experiments.collect import settings
 
 
 class ResponsesOptions(Options):
@@ -14,12 +15,13 @@ class ResponsesOptions(Options):
     )
 
 
-def measure(model, loader, *, images: int, views: int) -> dict[str, Any]:
-    """``responses``: the mean of each feature's map on each image. ``views``: maps. See measures/responses.py."""
+def measure(model, loader, *, images: int, views: int, sites: list[str]) -> dict[str, Any]:
+    """``responses``: the mean of each feature's map on each image, at ``sites``. ``views``: maps. See
+    measures/responses.py."""
     from vitexplore.measures.responses import responses, views_of
 
     shown = loader.sample(images)
-    return {"responses": responses(model, shown), "views": views_of(model, shown.of(shown.indices[:views]))}
+    return {"responses": responses(model, shown, sites), "views": views_of(model, shown.of(shown.indices[:views]))}
 
 
 EXPERIMENT = Experiment(
@@ -28,5 +30,6 @@ EXPERIMENT = Experiment(
     tables={},
     arrays=("responses", "views"),
     models=lambda scale: scale.taking_part("collect"),
+    settings=settings,  # the sites whose most activating images are known
     cost=lambda options, family: Cost(options.images + options.views, options.images + options.views),
 )

@@ -1,4 +1,4 @@
-"""A sheet of each data set's images with their captions or names."""
+"""A sheet of each data set's images with what is said of them."""
 
 import textwrap
 from pathlib import Path
@@ -9,6 +9,7 @@ from PIL import Image
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
+from vitexplore.figures.captions import caption_of
 from vitexplore.graph import Graph
 
 SHOWN, COLUMNS, SIDE = 32, 8, 160
@@ -23,6 +24,5 @@ def draw(images: ImageSet) -> Figure:
     """SHOWN images at most, evenly spread."""
     chosen = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
     resized = [images.image(i).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for i in chosen]
-    named = (images.caption(i) or images.table["name"].iloc[i] for i in chosen)
-    text = [textwrap.shorten(each, LETTERS, placeholder="…") for each in named]
+    text = [textwrap.shorten(caption_of(images, i), LETTERS, placeholder="…") for i in chosen]
     return plots.contact_sheet(np.stack(resized), text, COLUMNS, wrap=22)

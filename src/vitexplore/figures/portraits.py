@@ -1,11 +1,7 @@
 """All features that tables chose, in pictures: by depth, with what explains them, and by concept, with their images and
 captions."""
 
-import runpy
 import textwrap
-from collections.abc import Sequence
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +9,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.data.images import ImageSet
 from vitexplore.figures import plots
+from vitexplore.figures.captions import caption_of
 from vitexplore.figures.feature_rows import CROSSED_OUT, shown
 from vitexplore.figures.tables import best_of, collected_images, looks, winners_of
 from vitexplore.graph import Graph
@@ -66,16 +63,3 @@ def concept_rows(coding: pd.DataFrame, winners: pd.DataFrame, images: ImageSet) 
         cells = [(shown(row.picture, row.dead), "drawn"), *zip(looks(best, images), captions, strict=True)]
         rows.append((f"{row.concept}\nfeature {row.block}.{row.feature}\nAUROC {row.held_out:.2f}", cells))
     return rows
-
-
-def caption_of(images: ImageSet, index: int) -> str:
-    """An image's caption; without one the name of its class, or else its own."""
-    row = images.table.iloc[index]
-    return images.caption(index) or (class_names()[row["label"]] if "label" in row else row["name"])
-
-
-@cache
-def class_names() -> Sequence[str]:
-    """ImageNet's, from the file in which open_clip keeps them: to import open_clip is to import torch."""
-    folder = Path(find_spec("open_clip").origin).parent
-    return runpy.run_path(str(folder / "zero_shot_metadata.py"))["IMAGENET_CLASSNAMES"]

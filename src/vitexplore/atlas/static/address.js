@@ -17,6 +17,7 @@ atlas.address = {
     order: "",
     pins: "",
     recipe: "",
+    seed: "",
     map: "60",
     image: "",
     model: "",
@@ -47,7 +48,7 @@ atlas.address = {
   write(state) {
     const { view, model, site, block, feature, of } = state;
     const features = view === "features";
-    const path = features ? `/${model}/${site}/${block}/${feature}` : of ? `${view}/${of}` : view;
+    const path = features ? `/${model}/${site}/${block}/${feature}` : (of ?? "") === "" ? view : `${view}/${of}`;
     const query = new URLSearchParams();
     for (const [name, usual] of Object.entries(this.DEFAULTS)) {
       if (!(features && name === "model") && String(state[name] ?? usual) !== usual) query.set(name, state[name]);
@@ -72,7 +73,7 @@ atlas.address = {
 
   /** The address of a feature, with what is looked for left as it is. */
   ofFeature: (at) =>
-    atlas.address.with({ view: "features", ...atlas.at(at), recipe: "" }),
+    atlas.address.with({ view: "features", ...atlas.at(at), recipe: "", seed: "" }),
 
   /** Pinned features, each as model:site:block:feature. */
   pins: () =>

@@ -57,21 +57,27 @@ atlas.card = {
     return h("dl", { class: "summary" }, rows.map(([name, chips, what]) => h("div", {}, h("dt", {}, name), h("dd", {}, chips, what && h("span", { class: "soft" }, ` ${what}`)))));
   },
 
-  /** The visualization, and the recipes to choose from. */
+  /** The visualization, and the recipes and seeds to choose from. */
   drawing(at, record, state) {
     const { h } = atlas;
     if (!record.pictures) return h("section", { class: "drawing" }, h("h3", {}, "Visualization"), h("p", { class: "soft" }, "This feature was not visualized: its images stand for it. ", h("a", { href: atlas.address.with({ drawn: "only" }) }, "Show those that were"), "."));
-    const chosen = record.pictures.find((each) => each.variant === state.recipe) ?? record.pictures[0];
-    const buttons = record.pictures.map((each) =>
-      h("button", { type: "button", "aria-pressed": String(each === chosen), onclick: () => atlas.address.go({ recipe: each.variant }, true) }, each.variant),
-    );
-    const says = `Visualization of ${atlas.named(at)} by recipe ${chosen.variant}`;
+    const chosen = atlas.pictures.chosen(record.pictures, state);
+    const choice = (label, options) =>
+      h(
+        "div",
+        { class: "tools", role: "group", "aria-label": label },
+        options.map(([text, pressed, changes]) => h("button", { type: "button", "aria-pressed": String(pressed), onclick: () => atlas.address.go(changes, true) }, text)),
+      );
+    const recipes = [...new Set(record.pictures.map((each) => each.variant))];
+    const seeds = record.pictures.filter((each) => each.variant === chosen.variant).map((each) => each.seed);
+    const says = `Visualization of ${atlas.named(at)} by recipe ${chosen.variant}, seed ${chosen.seed}`;
     return h(
       "section",
       { class: "drawing" },
       h("h3", {}, "Visualization"),
       h("div", { class: chosen.dead ? "silent" : "" }, atlas.pictures.drawn(at, chosen.variant, chosen.at, says)),
-      h("div", { class: "tools", role: "group", "aria-label": "Recipe" }, buttons),
+      choice("Recipe", recipes.map((recipe) => [recipe, recipe === chosen.variant, { recipe, seed: "" }])),
+      seeds.length > 1 && choice("Seed", seeds.map((seed) => [`seed ${seed}`, seed === chosen.seed, { recipe: chosen.variant, seed: String(seed) }])),
       chosen.dead && h("p", { class: "soft" }, "Dead: the optimizer did not reach this feature."),
       h("table", {}, h("tbody", {}, Object.entries(chosen.scores).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), h("td", {}, atlas.number(value)))))),
       chosen.recipe && h("details", {}, h("summary", {}, "Recipe"), h("code", {}, chosen.recipe)),
@@ -125,13 +131,14 @@ atlas.card = {
     const bars = counts.map((count, bin) => svg("rect", { x: bin * step, width: step - 1, y: height - (height * count) / most, height: (height * count) / most }));
     const x = (value) => (width * (value - low)) / (high - low || 1);
     const density = this.smooth(counts).map((value, bin) => `${(bin + 0.5) * step},${height - (height * value) / most}`).join(" ");
+    const inside = x(0) > 0.12 * width && x(0) < 0.88 * width; // else the numbers at the ends lie where its own would
     const zero = low < 0 && high > 0 && svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: height });
     const says = `Histogram of its activation over ${all} images, from ${number(low)} to ${number(high)}, mean ${number(record.mean)}`;
     return h(
       "section",
       {},
       h("h3", {}, "Activation over images"),
-      svg("svg", { viewBox: `0 0 ${width} ${height + 16}`, role: "img", "aria-label": says, class: "histogram" }, ...bars, svg("polyline", { class: "density", points: density }), ...(zero ? [zero] : []), this.label(0, height, "start", number(low)), ...(zero ? [this.label(x(0), height, "middle", "0")] : []), this.label(width, height, "end", number(high))),
+      svg("svg", { viewBox: `0 0 ${width} ${height + 16}`, role: "img", "aria-label": says, class: "histogram" }, ...bars, svg("polyline", { class: "density", points: density }), ...(zero ? [zero] : []), this.label(0, height, "start", number(low)), ...(zero && inside ? [this.label(x(0), height, "middle", "0")] : []), this.label(width, height, "end", number(high))),
       h("p", { class: "soft" }, `${all} images; mean ${number(record.mean)}, standard deviation ${number(record.deviation)}. Line: density.`),
     );
   },
@@ -176,9 +183,9 @@ atlas.card = {
 
   numbers(record, list, at) {
     const { h, number } = atlas;
-    const rows = atlas.catalog.scores
-      .filter(({ name }) => list.scores[name]?.[at.feature] !== null && list.scores[name] !== undefined)
-      .map(({ name, label, says }) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: atlas.address.with({ sort: name, order: "" }) }, label)), h("td", {}, number(list.scores[name][at.feature])), h("td", { class: "soft" }, says)));
+    const rows = atlas
+      .scored(list, at.feature)
+      .map(({ name, label, says, value }) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: atlas.address.with({ sort: name, order: "" }) }, label)), h("td", {}, number(value)), h("td", { class: "soft" }, says)));
     return h("section", {}, h("h3", {}, "Numbers"), h("table", {}, h("tbody", {}, rows)));
   },
 

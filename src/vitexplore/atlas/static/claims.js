@@ -6,7 +6,7 @@ atlas.claims = {
     const { h } = atlas;
     const claim = atlas.catalog.claims.find(({ name }) => name === state.of);
     if (!claim) {
-      return h("section", { class: "empty" }, h("h2", {}, "Claims"), h("p", {}, "What the paper says, and the features that decide whether it is seen here."), h("ul", { class: "claims" }, atlas.catalog.claims.map((each) => this.item(each))));
+      return h("section", { class: "empty" }, h("h2", {}, "Claims"), h("p", {}, "What the paper says, and the features and images that decide whether it is seen here."), h("ul", { class: "claims" }, atlas.catalog.claims.map((each) => this.item(each))));
     }
     const label = atlas.catalog.scores.find(({ name }) => name === claim.sort)?.label ?? claim.sort;
     const blocks = atlas.search.blocks({ in: "all" }).filter((block) => block.claims.includes(claim.name));
@@ -21,7 +21,8 @@ atlas.claims = {
       h("p", {}, "Here: ", h("strong", {}, claim.word), ". ", h("a", { href: claim.page }, "Its statements, with intervals"), " · ", h("a", { href: claim.table }, "table")),
       h("h3", {}, "Features that decide it"),
       parts.length > 0 && h("p", { class: "soft" }, `Of each block those with the most ${label} come first.`),
-      parts.length ? parts : h("p", { class: "soft" }, "It is decided by whole images and blocks, not by single features: see its table."),
+      parts.length ? parts : h("p", { class: "soft" }, "It is decided by whole images and blocks, not by single features."),
+      claim.images && this.images(claim.images),
       h("h3", {}, "Figures"),
       figures,
     );
@@ -45,10 +46,29 @@ atlas.claims = {
     );
   },
 
-  /** A claim in a list, with its word and the two ways on. */
-  item(claim) {
+  /** The images that speak most and least for a claim. */
+  images({ most, least, says }) {
+    const { h, number } = atlas;
+    const ends = Object.entries({ most, least }).map(([end, found]) => {
+      const figures = found.map(([image, value], rank) => atlas.pictures.image(image, `Image ${rank + 1} of those that speak ${end} for it`, null, number(value)));
+      return h("section", {}, h("h3", {}, `Images that speak ${end} for it`), h("div", { class: "images small" }, figures));
+    });
+    return [h("div", { class: "halves" }, ends), h("p", { class: "soft" }, `The number of an image: ${says}.`)];
+  },
+
+  /** The claims among whose images that speak most or least for them an image is, as a list. */
+  ofImage(image) {
+    return atlas.catalog.claims.flatMap((claim) => {
+      const { most, least, says } = claim.images ?? { most: [], least: [] };
+      const found = [...most, ...least].find(([each]) => each === image);
+      return found ? [this.item(claim, ` · ${atlas.number(found[1])}: ${says}`)] : [];
+    });
+  },
+
+  /** A claim in a list, with its word and the two ways on; `more` after these. */
+  item(claim, more = "") {
     const { h } = atlas;
     const here = atlas.address.with({ view: "claims", of: claim.name, model: "" });
-    return h("li", {}, h("a", { href: here }, claim.title), ": ", h("strong", {}, claim.word), " · ", h("a", { href: claim.page, "aria-label": `Statements of: ${claim.title}` }, "statements"));
+    return h("li", {}, h("a", { href: here }, claim.title), ": ", h("strong", {}, claim.word), " · ", h("a", { href: claim.page, "aria-label": `Statements of: ${claim.title}` }, "statements"), more);
   },
 };

@@ -31,10 +31,9 @@ atlas.compare = {
     const [record, list] = await Promise.all([atlas.record(at), atlas.listOf(at)]);
     const model = atlas.model(at.model);
     const shown = model.views.indexOf(image);
-    const own = Boolean(record.near);
-    const chosen = record.pictures?.find((each) => each.variant === state.recipe) ?? record.pictures?.[0];
+    const chosen = record.pictures && atlas.pictures.chosen(record.pictures, state);
     const [images, scores] = record.top;
-    const same = own && shown >= 0 ? atlas.pictures.image(image, "The chosen image", atlas.pictures.map(at, "views", shown)) : h("p", { class: "soft" }, "Not kept at this site.");
+    const same = atlas.block(at).viewed && shown >= 0 ? atlas.pictures.image(image, "The chosen image", atlas.pictures.map(at, "views", shown)) : h("p", { class: "soft" }, "Not kept at this site.");
     const text = (name) => list.texts[name]?.[at.feature];
     return h(
       "article",
@@ -48,7 +47,7 @@ atlas.compare = {
       h("h4", {}, "Visualization"),
       chosen ? atlas.pictures.drawn(at, chosen.variant, chosen.at, `Visualization of ${atlas.named(at)}`) : h("p", { class: "soft" }, "Not visualized."),
       h("dl", { class: "summary" }, [["words", record.words?.map(([word]) => word).join(", ")], ["explained by", [text("explained"), text("value")].filter(Boolean).join(": ")], ["found for", text("concepts")], ["its images share", text("seen")]].filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-      h("table", {}, h("tbody", {}, atlas.catalog.scores.filter(({ name }) => list.scores[name]?.[at.feature] != null).map(({ name, label, says }) => h("tr", { title: says }, h("th", { scope: "row" }, label), h("td", {}, number(list.scores[name][at.feature])))))),
+      h("table", {}, h("tbody", {}, atlas.scored(list, at.feature).map(({ label, says, value }) => h("tr", { title: says }, h("th", { scope: "row" }, label), h("td", {}, number(value)))))),
     );
   },
 };

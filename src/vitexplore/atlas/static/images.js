@@ -7,7 +7,7 @@ atlas.images = {
     const model = atlas.model(state.model) ?? atlas.catalog.models[0];
     const image = state.of === "" ? model.views[0] : Number(state.of);
     const viewed = model.views.includes(image);
-    const told = await atlas.told(image);
+    const text = await atlas.told(image);
     const choices = model.views.map((each) =>
       h("a", { class: "picture", "aria-current": each === image && "true", "aria-label": `Image ${each}`, href: atlas.address.write({ ...state, model: model.name, of: each, at: "" }) }, h("img", { src: `images/${each}.webp`, alt: "", loading: "lazy", width: 192, height: 192 })),
     );
@@ -17,11 +17,12 @@ atlas.images = {
       "model ",
       h("select", { name: "model", onchange: (event) => atlas.address.go({ model: event.target.value, of: String(image) }, true) }, atlas.catalog.models.map(({ name }) => h("option", { value: name, selected: name === model.name }, name))),
     );
-    const text = [told?.class, told?.caption].filter(Boolean).join(": ") || told?.name;
+    const weighed = atlas.claims.ofImage(image);
+    const claims = weighed.length > 0 && h("section", {}, h("h3", {}, "Claims in which it weighs most"), h("ul", { class: "claims" }, weighed));
     const below = viewed
       ? this.under(model, image, text, await atlas.load(`firing/${model.name}/${image}`), state)
       : h("div", { class: "halves" }, h("img", { class: "large", src: `images/${image}.webp`, alt: text ?? `Image ${image}` }), h("p", { class: "soft" }, "Where features fire was kept for the images above alone."));
-    return h("section", { class: "input", "aria-label": "Image" }, h("h2", {}, `Image ${image}`), h("p", {}, text), h("div", { class: "tools" }, models), h("div", { class: "choices" }, choices), below);
+    return h("section", { class: "input", "aria-label": "Image" }, h("h2", {}, `Image ${image}`), h("p", {}, text), h("div", { class: "tools" }, models), h("div", { class: "choices" }, choices), below, claims);
   },
 
   /** The image, to be pointed at, and beside it each block's features at that place. */

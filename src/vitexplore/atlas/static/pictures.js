@@ -31,12 +31,18 @@ atlas.pictures = {
       map,
     );
     const figure = atlas.h("figure", {}, link, caption && atlas.h("figcaption", {}, caption));
-    atlas.told(image).then((told) => {
-      const text = [told.class, told.caption].filter(Boolean).join(": ") || told.name;
+    atlas.told(image).then((text) => {
       picture.alt = `${says}: ${text}`;
       link.title = text;
     });
     return figure;
+  },
+
+  /** Of a feature's visualizations the one that a state asks for: of its recipe, else of the first, its seed, else the first. */
+  chosen(pictures, { recipe, seed }) {
+    const variant = pictures.some((each) => each.variant === recipe) ? recipe : pictures[0].variant;
+    const seeds = pictures.filter((each) => each.variant === variant);
+    return seeds.find((each) => String(each.seed) === seed) ?? seeds[0];
   },
 
   /** Visualization number `number` of a block and variant. */

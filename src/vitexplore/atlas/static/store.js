@@ -46,10 +46,14 @@ atlas.record = async (at) => {
   return records[at.feature % atlas.catalog.shard];
 };
 
+/** A feature's scores, those that it has: name, label, what it says, value. */
+atlas.scored = (list, feature) =>
+  atlas.catalog.scores.map((score) => ({ ...score, value: list.scores[score.name]?.[feature] ?? null })).filter(({ value }) => value !== null);
+
 /** Columns of all features of a block. */
 atlas.listOf = (at) => atlas.load(`lists/${at.model}/${atlas.key(at)}`);
 
-/** What is said of an image: name, class, caption. */
+/** What is said of an image: class and caption, or its name. */
 atlas.told = async (image) => {
   const part = await atlas.load(`images/${Math.floor(image / atlas.catalog.images)}`);
   return part[image];

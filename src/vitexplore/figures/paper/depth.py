@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vitexplore.figures.captions import caption_of
 from vitexplore.figures.paper.features import Features, by_family, evenly
 from vitexplore.figures.paper.layout import GAP, Tile, rows_of_tiles
 from vitexplore.figures.paper.tiles import Missing, Tiles
-from vitexplore.figures.portraits import caption_of
 from vitexplore.figures.style import NAMES
 from vitexplore.graph import Graph
 
