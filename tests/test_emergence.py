@@ -11,7 +11,7 @@ import yaml
 
 from vitexplore.claims.text import claims_in_order
 from vitexplore.errors import InputError
-from vitexplore.figures.emergence import drawn
+from vitexplore.figures.emergence import AXES, USUAL, along, drawn
 from vitexplore.graph import CHECKOUT
 from vitexplore.models.lab import SIZES
 from vitexplore.models.registry import lab_folder
@@ -64,12 +64,18 @@ def test_each_claim_on_tokens_is_measured_without_a_verdict(of_the_lab):
 
 
 def test_along_each_axis_stand_the_networks_that_differ_in_it_alone(of_the_lab):
-    usual = {"depth": 8, "width": 64, "images_seen": int(of_the_lab["images_seen"].iloc[0])}
-    deeper, wider = of_the_lab.assign(depth=12), of_the_lab.assign(width=128)
-    both = of_the_lab.assign(depth=12, width=128)
-    figure = drawn(pd.concat([of_the_lab, deeper, wider, both]), dict.fromkeys(CLAIMS, 0.1), usual)
+    usual = of_the_lab.assign(model=USUAL, images_seen=73_728)
+    deeper, wider = usual.assign(model="deep", depth=12), usual.assign(model="wide", width=128)
+    both = usual.assign(model="both", depth=12, width=128)
+    table = pd.concat([of_the_lab, usual, deeper, wider, both])
+    assert [set(along(table, name)["model"]) for name in AXES] == [
+        {USUAL, "deep"},
+        {USUAL, "wide"},
+        {USUAL, "lab_vit_s0"},
+    ]
+    figure = drawn(table, dict.fromkeys(CLAIMS, 0.1))
     ticks = [[label.get_text() for label in axis.get_xticklabels()] for axis in figure.axes[-3:]]
-    assert ticks == [["8", "12"], ["64", "128"], ["122,880"]]
+    assert ticks == [["8", "12"], ["64", "128"], ["74 k", "123 k"]]
 
 
 def test_weights_without_a_record_are_refused(tmp_path):

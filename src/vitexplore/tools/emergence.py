@@ -12,7 +12,7 @@ import pandas as pd
 from vitexplore.claims.text import Claim
 from vitexplore.errors import InputError
 from vitexplore.figures import plots
-from vitexplore.figures.emergence import AXES, drawn
+from vitexplore.figures.emergence import drawn
 from vitexplore.io import write_atomically
 from vitexplore.models.registry import Model, load
 from vitexplore.models.spec import ModelSpec
@@ -26,7 +26,6 @@ CLAIMS = {  # the experiment that each of them reads
     "local_until_last": "locality",
     "learned_pooling": "locality",
 }
-USUAL = "lab_vit_75k_s0"  # all others but the lab's own differ from it in one thing
 
 
 def measure(weights: Path, claims: Mapping[str, Claim], budget: Budget = FULL) -> pd.DataFrame:
@@ -74,6 +73,5 @@ def join(claims: Mapping[str, Claim], parts: Sequence[Path], out: Path, figure: 
     """Write the tables of all models under each other, and their figure."""
     table = pd.concat([pd.read_csv(part) for part in parts], ignore_index=True)
     margins = {name: next(iter(claims[name].statements.values()))["margin"] for name in CLAIMS}
-    usual = table.set_index("model").loc[USUAL, list(AXES)].iloc[0].to_dict()
-    plots.save(drawn(table, margins, usual), figure)
+    plots.save(drawn(table, margins), figure)
     write_atomically(out, lambda path: table.to_csv(path, index=False))

@@ -20,6 +20,7 @@ from vitexplore.claims.run import RUN, no_rehearsal
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.data.downloads import MB, read_list
 from vitexplore.errors import InputError
+from vitexplore.figures.emergence import AXES, along, short
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
@@ -49,6 +50,8 @@ def generated(reference: Path) -> dict[str, str]:
     }
     if (twins := reference / KEPT.name).exists():
         blocks["twins"] = twins_block(pd.read_csv(twins), twins.with_suffix(".png"))
+    if (grown := reference / "emergence" / "emergence.csv").exists():
+        blocks["emergence"] = emergence_table(pd.read_csv(grown), claims)
     if list((reference / "bench").glob("*_bars.csv")):
         blocks["bench"] = bench_table(reference / "bench")
     if (peers := reference / "bench" / "peers.csv").exists():
@@ -117,6 +120,26 @@ def twins_block(table: pd.DataFrame, figure: Path) -> str:
     if figure.exists():
         path = Path(os.path.relpath(figure, CHECKOUT / "docs")).as_posix()
         lines += ["", f"![What each claim's first statement measures on each of its twins, beside its margin]({path})"]
+    return "\n".join(lines)
+
+
+def emergence_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
+    """What each of the paper's statements measures on networks of growing size and training (``table``:
+    emergence.csv), in markdown; the mean where several networks share a size."""
+    rising = {name: along(table, name) for name in AXES}
+    headers = [
+        f"{', '.join(short(value) for value in sorted(rows[name].unique()))} {AXES[name].partition(' ')[0]}"
+        for name, rows in rising.items()
+    ]
+    lines = [f"| statement | margin | {' | '.join(headers)} |", "| --- | ---: | --- | --- | --- |"]
+    of_paper = table[table["role"] == PAPER]
+    for claim, statement in of_paper[["claim", "statement"]].drop_duplicates().itertuples(index=False):
+        cells = []
+        for name, rows in rising.items():
+            mine = rows[(rows["claim"] == claim) & (rows["statement"] == statement)]
+            cells.append(", ".join(f"{value:.2f}" for value in mine.groupby(name)["measured"].mean()))
+        margin = claims[claim].statements[statement]["margin"]
+        lines.append(f"| {claim}: {statement} | {margin:g} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
