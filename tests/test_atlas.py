@@ -214,6 +214,31 @@ def test_a_claim_has_the_images_that_speak_most_and_least_for_it(run):
     assert all((atlas / f"images/{image}.webp").exists() for image in most[:6])
 
 
+def ranked(**changes) -> pd.DataFrame:
+    """Two models' ranks of two images: the ViT finds both, the CNN the first."""
+    known = {"model": ["v", "v", "c", "c"], "family": ["vit", "vit", "cnn", "cnn"], "image": [4, 7, 4, 7]}
+    return pd.DataFrame(known | {"rank": [0, 0, 0, 9], "classes": 16, "size": "own"} | changes)
+
+
+def test_an_image_speaks_by_the_families_answers_at_the_common_size():
+    elsewhere = ranked(rank=9)  # nobody finds anything at another size
+    for own, common in ((ranked(), pd.DataFrame()), (elsewhere, ranked(size="common"))):
+        found = evidence.BY_CLAIM["low_pass"].by_image(pd.concat([own, common]))
+        assert found.to_dict() == {4: 0.0, 7: 1.0}
+
+
+def test_an_image_speaks_by_the_share_of_a_write_that_is_common():
+    writes = {"write": [[2.0, 4.0], [2.0, 2.0], [1.0, 4.0]], "write_common": [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]}
+    rows = [
+        {"model": "v", "family": "vit", "block": block, "image": image, "measure": name, "value": value}
+        for name, values in writes.items()
+        for block, row in enumerate(values)
+        for image, value in zip((4, 7), row, strict=True)
+    ]
+    found = evidence.BY_CLAIM["learned_pooling"].by_image(pd.DataFrame(rows))
+    assert found.to_dict() == {4: 1 - 0.5, 7: 0.25 - 0.375}
+
+
 def test_images_of_another_set_than_the_atlas_shows_are_no_evidence():
     splits = {"locality": "unlinked"}
     graph = Graph(parse({**SCALE, "data": {**SCALE["data"], "splits": splits}}))

@@ -1,19 +1,22 @@
 """A GPU makes the pictures that a processor makes, though it runs the model in bfloat16 and replays recorded steps.
 `make gpu-check` runs this."""
 
+import gc
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
 
+from vitexplore.data.scenes import draw_split
+from vitexplore.models import train as training
 from vitexplore.models.catalogue import load_named
 from vitexplore.models.sites import Site
-from vitexplore.visualize import optimize
+from vitexplore.visualize import memory, optimize
 from vitexplore.visualize.accentuate import Near
 from vitexplore.visualize.custom import Custom
 from vitexplore.visualize.diversity import Facets
 from vitexplore.visualize.expression import objectives
-from vitexplore.visualize.memory import free_bytes
 from vitexplore.visualize.objective import Channels, Logits
 from vitexplore.visualize.optimize import Checkpoint, Visualization, normaliser, visualize
 from vitexplore.visualize.recipes import FAST, PAPER, RELEASED, Recipe
@@ -39,9 +42,17 @@ def unrecorded(monkeypatch):
     """Every step runs as it is."""
 
     def leave() -> None:
-        monkeypatch.setattr(optimize, "Captured", lambda work, generators: work)
+        monkeypatch.setattr(optimize, "Captured", lambda work, generators, device: work)
 
     return leave
+
+
+@pytest.fixture
+def replays(monkeypatch) -> list[torch.cuda.CUDAGraph]:
+    """Grows by a graph whenever one is replayed."""
+    replayed, replay = [], torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: (replayed.append(graph), replay(graph)))
+    return replayed
 
 
 def assert_same(one: Visualization, other: Visualization) -> None:
@@ -86,17 +97,18 @@ def test_a_gpus_pictures_show_as_much(name, expression):
 
 
 @pytest.mark.parametrize("recipe", [FAST, PAPER, RELEASED, MACO], ids=lambda recipe: recipe.name)
-def test_recorded_steps_do_what_steps_do(vit, recipe, unrecorded):
+def test_recorded_steps_do_what_steps_do(vit, recipe, unrecorded, replays):
     recipe = Recipe(**vars(recipe) | {"steps": STEPS})
     channels = Channels(Site("ffn", 4), (0, 1, 5))
     recorded = visualize(vit, channels, recipe, transparency=True)
+    assert len(replays) == STEPS - 1
     unrecorded()
     plain = visualize(vit, channels, recipe, transparency=True)
     assert_same(recorded, plain)
     torch.testing.assert_close(recorded.transparency, plain.transparency, rtol=0, atol=0.1)
 
 
-def test_recorded_steps_of_other_objectives(vit, unrecorded):
+def test_recorded_steps_of_other_objectives(vit, unrecorded, replays):
     channel = Channels(Site("ffn", 4), (3,))
     wanted = [
         (Facets(channel, 3, 0.2), {}),
@@ -105,21 +117,26 @@ def test_recorded_steps_of_other_objectives(vit, unrecorded):
     ]
     recipe = Recipe("fast", FAST.augmentations, "fourier", STEPS, copies=2)
     recorded = [visualize(vit, objective, recipe, **more) for objective, more in wanted]
+    assert len(replays) == len(wanted) * (STEPS - 1)
     unrecorded()
     for found, (objective, more) in zip(recorded, wanted, strict=True):
         assert_same(found, visualize(vit, objective, recipe, **more))
 
 
-def test_what_waits_for_the_device_runs_as_it_is(vit, unrecorded, caplog):
+def test_what_waits_for_the_device_runs_as_it_is(vit, unrecorded, replays, caplog):
     def largest(maps):
         return maps.mean(2)[:, :, 3] * (1.0 if maps.sum().item() > 0 else 0.5)
 
     custom = Custom("largest", (Site("ffn", 4),), largest, labels=(0, 1))
     recipe = Recipe("fast", FAST.augmentations, "fourier", STEPS, copies=2)
-    with caplog.at_level(logging.INFO):
+    stream = torch.cuda.current_stream()
+    with caplog.at_level(logging.WARNING):
         found = visualize(vit, custom, recipe)
-    assert "a step cannot be recorded" in caplog.text
-    after = visualize(vit, Channels(Site("ffn", 4), (0, 1)), recipe)  # the next is recorded
+    assert "a step cannot be recorded" in caplog.text and not replays
+    assert torch.cuda.current_stream() == stream
+    assert torch.rand(3, device="cuda").isfinite().all()  # of the device's own generator
+    after = visualize(vit, Channels(Site("ffn", 4), (0, 1)), recipe)
+    assert len(replays) == STEPS - 1
     unrecorded()
     assert_same(found, visualize(vit, custom, recipe))
     assert_same(after, visualize(vit, Channels(Site("ffn", 4), (0, 1)), recipe))
@@ -142,13 +159,53 @@ def test_a_killed_run_goes_on(vit, tmp_path):
     with pytest.raises(Killed):
         visualize(vit, channels, recipe, checkpoint=Checkpoint(tmp_path / "run", every=0), report=report)
     assert (tmp_path / "run/running.pt").exists()
-    resumed = visualize(vit, channels, recipe, checkpoint=Checkpoint(tmp_path / "run", every=0))
+    again: list[float] = []
+    resumed = visualize(
+        vit,
+        channels,
+        recipe,
+        checkpoint=Checkpoint(tmp_path / "run", every=0),
+        report=lambda share: again.append(share),
+    )
+    assert len(again) < len(told)  # it did not start anew
     assert_same(resumed, whole)
 
 
-def test_as_many_features_as_fit_do_fit(vit):
+def test_as_many_features_as_fit_do_fit_batch_after_batch(vit, monkeypatch, caplog):
+    room = 2**30
+    monkeypatch.setattr(memory, "free_bytes", lambda device: room)
+    gc.disable()  # a batch's memory must be free when the next begins, without help
+    torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    free = free_bytes(vit.device)
-    found = visualize(vit, Channels(Site("ffn", 2), tuple(range(64))), Recipe("paper", PAPER.augmentations, steps=3))
-    assert found.batch == 64
-    assert torch.cuda.max_memory_reserved() < free
+    before = torch.cuda.memory_reserved()
+    try:
+        found = visualize(vit, Channels(Site("ffn", 2), tuple(range(256))), replace(PAPER, steps=3))
+    finally:
+        gc.enable()
+    assert found.batch < 86 and "out of memory" not in caplog.text  # at least three batches
+    assert torch.cuda.max_memory_reserved() - before < room
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_drawn_all_the_same(vit):
+    channels, recipe = Channels(Site("ffn", 2), tuple(range(64))), replace(PAPER, steps=3)
+    whole = visualize(vit, channels, recipe, batch=16)
+    torch.cuda.empty_cache()
+    share = (torch.cuda.memory_reserved() + 2**28) / torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(share)
+    try:
+        halved = visualize(vit, channels, recipe, batch=64)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert halved.batch < 64
+    assert_same(halved, whole)
+
+
+def test_a_model_is_trained(tmp_path):
+    pixels = {"train": draw_split("train", 256)[0], "validation": draw_split("validation", 64)[0]}
+    recipe = training.Recipe("lab_vit", (training.Stage("train", 256, 1),), batch=64, warmup=2)
+    (_, on_cpu), (model, on_gpu) = (
+        training.train(recipe, tmp_path / device, pixels, device) for device in ("cpu", "cuda")
+    )
+    assert on_gpu["loss"].item() == pytest.approx(on_cpu["loss"].item(), rel=0.02)
+    assert next(model.parameters()).is_cuda
+    assert training.state_of(tmp_path / "cuda")["devices"] == ["cuda"]

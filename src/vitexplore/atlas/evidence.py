@@ -8,6 +8,7 @@ import pandas as pd
 
 from vitexplore.atlas.numbers import short
 from vitexplore.claims.decide import deciding
+from vitexplore.figures.paper.low_pass import at_one_size
 from vitexplore.graph import Graph
 from vitexplore.measures.accuracy import top_k
 
@@ -30,9 +31,11 @@ class Evidence:
 
 
 def _found(most: Callable[[int], int]) -> Callable[[pd.DataFrame], pd.Series]:
-    """Share of the ViTs' answers that have the class among the first ``most`` (of so many classes), less the CNNs'."""
+    """Share of the ViTs' answers that have the class among the first ``most`` (of so many classes), less the CNNs', at
+    one input size."""
 
     def by_image(table: pd.DataFrame) -> pd.Series:
+        table = pd.concat([at_one_size(mine) for _, mine in table.groupby("model")])
         hits = table["rank"] < most(int(table["classes"].iloc[0]))
         share = hits.groupby([table["family"], table["image"]]).mean()
         return share["vit"] - share["cnn"]
@@ -57,7 +60,7 @@ def _last_block(of_blocks: Callable[[dict[str, pd.DataFrame]], pd.DataFrame]) ->
     return by_image
 
 
-RANKS, VALUES = ["rank", "classes"], ["block", "measure", "value"]
+RANKS, VALUES = ["rank", "classes", "size"], ["block", "measure", "value"]
 BY_CLAIM = {
     "background": Evidence(
         "share of the ViTs that find its class in the background alone, less that of the CNNs",

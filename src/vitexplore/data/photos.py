@@ -62,13 +62,6 @@ def imagenet_names() -> dict[str, frozenset[str]]:
     }
 
 
-@cache
-def first_names() -> dict[str, str]:
-    """By WordNet id, the first of the class's names as people read it, such as ``Scottish deerhound``."""
-    described = _imagenet().label_descriptions(as_dict=True)
-    return {wnid: text.partition(",")[0] for wnid, text in described.items()}
-
-
 def index_photos(
     images: Path,
     boxes: Path | None,

@@ -71,7 +71,7 @@ def measure(
                 told["dead"] = silent(site, found.score).tolist()
                 told["picture"] = [encode(image) for image in found.images]
                 drawn.append(told)
-    every = pd.concat(drawn, ignore_index=True)
+    every = pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=DRAWN)
     first = every["picture_seed"] == 0
     portraits = rows.merge(every[first].drop(columns="picture_seed"), on=["block", "feature"], how="left")
     return {"portraits": portraits, "reseeded": every[~first].reset_index(drop=True)}
@@ -84,13 +84,14 @@ def cost(options: PortraitsOptions, family: str) -> Cost:
 
 
 PICTURE = ("centroid", "score", "dead", "picture")
+DRAWN = ("block", "feature", "picture_seed", *PICTURE)
 PORTRAITS = ("chosen_for", "block", "feature", "explained_by", "value", "bits", "word_1", "concept", "held_out")
 PORTRAITS += ("chosen_by", "auroc", *PICTURE)
 
 EXPERIMENT = Experiment(
     measure,
     PortraitsOptions,
-    tables={"portraits": PORTRAITS, "reseeded": ("block", "feature", "picture_seed", *PICTURE)},
+    tables={"portraits": PORTRAITS, "reseeded": DRAWN},
     cost=cost,
     models=models,
     reads=reads,

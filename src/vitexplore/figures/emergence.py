@@ -10,6 +10,7 @@ from vitexplore.figures.style import COLOURS, style
 
 AXES = {"depth": "blocks", "width": "channels", "images_seen": "images seen in training"}
 USUAL = "lab_vit_75k_s0"  # all others but the lab's own differ from it in one of AXES
+SEEDS = ("lab_vit_s0", "lab_vit_s1", "lab_vit_s2")  # the lab's own: they differ from each other in the seed alone
 
 
 def along(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -43,7 +44,7 @@ def panel(axis: Axes, shown: pd.DataFrame, name: str, margin: float) -> None:
     axis.vlines(places, shown["low"], shown["high"], color=COLOURS[0], linewidth=2)
     axis.plot(places, shown["measured"], "o", color=COLOURS[0], label="a network, with its 95% interval")
     axis.plot(shown.groupby(name)["measured"].mean().to_numpy(), color=COLOURS[0], linewidth=1)
-    axis.axhline(margin, color="black", linestyle="--", linewidth=1, label="margin: above it the claim is seen")
+    axis.axhline(margin, color="black", linestyle="--", linewidth=1, label="the statement's margin")
     axis.set_xticks(range(len(values)), [short(value) for value in values])
     axis.margins(x=0.15)
 

@@ -106,7 +106,8 @@ GROWN = {f"{name}_75k": grown(name, 2) for name in ("lab_vit", *lab.SIZES)} | {
 
 
 def state_of(folder: Path) -> dict[str, Any]:
-    """The checkpoint in ``folder``; its ``code`` lists the hashes of all revisions of the training code that ran."""
+    """The checkpoint in ``folder``; its ``code`` lists the hashes of all revisions of the training code that ran, its
+    ``devices`` where they ran."""
     return torch.load(folder / CHECKPOINT, "cpu", weights_only=True)
 
 
@@ -184,10 +185,10 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
     curve: list[dict] = []
     checkpoint = folder / CHECKPOINT
-    code = [code_hash("models.train")]
+    code, devices = [code_hash("models.train")], [torch.device(device).type]
     if checkpoint.exists():
         state = state_of(folder)
-        code = list(dict.fromkeys(state["code"] + code))
+        code, devices = (list(dict.fromkeys(state[key] + now)) for key, now in (("code", code), ("devices", devices)))
         if state["recipe"] != plain(recipe):
             raise InputError(f"{checkpoint} is of another recipe; delete it to train anew")
         model.load_state_dict(state["model"])
@@ -240,6 +241,7 @@ def train(
             state = {
                 "recipe": plain(recipe),
                 "code": code,
+                "devices": devices,
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),

@@ -20,7 +20,7 @@ from vitexplore.claims.run import RUN, no_rehearsal
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.data.downloads import MB, read_list
 from vitexplore.errors import InputError
-from vitexplore.figures.emergence import AXES, along, short
+from vitexplore.figures.emergence import AXES, SEEDS, along, short
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
@@ -124,22 +124,27 @@ def twins_block(table: pd.DataFrame, figure: Path) -> str:
 
 
 def emergence_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
-    """What each of the paper's statements measures on networks of growing size and training (``table``:
-    emergence.csv), in markdown; the mean where several networks share a size."""
+    """What each statement on networks of growing size and training measures (``table``: emergence.csv), in markdown.
+    What changes along an axis by more than three networks of one size and training differ is bold."""
     rising = {name: along(table, name) for name in AXES}
     headers = [
         f"{', '.join(short(value) for value in sorted(rows[name].unique()))} {AXES[name].partition(' ')[0]}"
         for name, rows in rising.items()
     ]
-    lines = [f"| statement | margin | {' | '.join(headers)} |", "| --- | ---: | --- | --- | --- |"]
-    of_paper = table[table["role"] == PAPER]
-    for claim, statement in of_paper[["claim", "statement"]].drop_duplicates().itertuples(index=False):
+    lines = [f"| statement | margin | {' | '.join(headers)} | three seeds |", "| --- | ---: | --- | --- | --- | --- |"]
+    seeds = table[table["model"].isin(SEEDS)]
+    for claim, statement in table[["claim", "statement"]].drop_duplicates().itertuples(index=False):
+        own, *others = (
+            each[(each["claim"] == claim) & (each["statement"] == statement)] for each in (seeds, *rising.values())
+        )
+        low, high = own["measured"].min(), own["measured"].max()
         cells = []
-        for name, rows in rising.items():
-            mine = rows[(rows["claim"] == claim) & (rows["statement"] == statement)]
-            cells.append(", ".join(f"{value:.2f}" for value in mine.groupby(name)["measured"].mean()))
+        for name, mine in zip(rising, others, strict=True):
+            values = mine.groupby(name)["measured"].mean()
+            text = ", ".join(f"{value:.2f}" for value in values)
+            cells.append(f"**{text}**" if abs(values.iloc[-1] - values.iloc[0]) > high - low else text)
         margin = claims[claim].statements[statement]["margin"]
-        lines.append(f"| {claim}: {statement} | {margin:g} | {' | '.join(cells)} |")
+        lines.append(f"| {claim}: {statement} | {margin:g} | {' | '.join(cells)} | {low:.2f} to {high:.2f} |")
     return "\n".join(lines)
 
 
@@ -192,10 +197,10 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 
 def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = True) -> None:
-    """Copy the claims, tables and ``figures`` of ``finished``, results/<scale> of a finished run, to ``out``. With
-    ``pages`` also copy the benches and the calibration beside it, draw badges, and bring the generated blocks of these
-    files up to date. Raises InputError where the run is not finished or is a rehearsal, and where a block of a page has
-    no end."""
+    """Copy the claims and tables of ``finished``, results/<scale> of a finished run, to ``out``; with ``figures``, the
+    figures too. With ``pages`` also copy the benches and the calibration beside it, draw badges, and bring the
+    generated blocks of these files up to date. Raises InputError where the run is not finished or is a rehearsal, and
+    where a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     no_rehearsal(finished)

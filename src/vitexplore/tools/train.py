@@ -45,9 +45,10 @@ def train_recipe(recipe: str, seed: int, workers: int, out: Path, device: torch.
     model, curve = train(wanted, out, pixels, device)
     weights = out / f"{recipe}_s{seed}.safetensors"
     # CoaT's blocks share encodings, which stand in a state dict once for each block: safetensors wants copies
-    state = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
-    write_atomically(weights, lambda path: save_file(state, path))
+    tensors = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+    write_atomically(weights, lambda path: save_file(tensors, path))
     write_atomically(weights.with_suffix(".csv"), lambda path: curve.to_csv(path, index=False, float_format="%.4f"))
+    state = state_of(out)
     test_labels = np.array([sample("test", index).label for index in range(TEST)])
     record = {
         "recipe": plain(wanted),
@@ -58,8 +59,8 @@ def train_recipe(recipe: str, seed: int, workers: int, out: Path, device: torch.
         "test_top1": accuracy(model, pixels["test"], test_labels),
         "sha256": sha256(weights),
         "data_sha256": {split: hashlib.sha256(found.tobytes()).hexdigest() for split, found in pixels.items()},
-        "training_code": state_of(out)["code"],
-        "device": device.type,
+        "training_code": state["code"],
+        "device": ", ".join(state["devices"]),
         "libraries": versions(),
     }
     write_json(weights.with_suffix(".json"), record)

@@ -15,37 +15,38 @@ JITTER = 1 / 12  # of the side: 32 pixels of 384
 OFFSET = 0.5  # the released code's standard deviation at the first step
 
 Generators = Sequence[torch.Generator]
-Augmentation = Callable[[Tensor, Generators, float], Tensor]
+Progress = float | Tensor  # a tensor where a GPU replays a recorded step
+Augmentation = Callable[[Tensor, Generators, Progress], Tensor]
 
 
-def jitter(images: Tensor, generators: Generators, progress: float) -> Tensor:
+def jitter(images: Tensor, generators: Generators, progress: Progress) -> Tensor:
     """One random circular shift of up to JITTER of the side for each copy, each axis on its own (paper)."""
     return _shift(images, generators, images.shape[1])
 
 
-def shared_jitter(images: Tensor, generators: Generators, progress: float) -> Tensor:
+def shared_jitter(images: Tensor, generators: Generators, progress: Progress) -> Tensor:
     """One random circular shift for all copies of a feature (released code)."""
     return _shift(images, generators, 1)
 
 
-def colour_shift(images: Tensor, generators: Generators, progress: float) -> Tensor:
+def colour_shift(images: Tensor, generators: Generators, progress: Progress) -> Tensor:
     """``sigma * x + mu`` with mu ~ U(-1, 1) and sigma ~ exp(U(-1, 1)) for each copy and channel (paper)."""
     mu, sigma = _colours(images, generators)
     return sigma * images + mu
 
 
-def inverse_colour_shift(images: Tensor, generators: Generators, progress: float) -> Tensor:
+def inverse_colour_shift(images: Tensor, generators: Generators, progress: Progress) -> Tensor:
     """``(x - mu) / sigma``, mu and sigma drawn as for ``colour_shift`` (released code)."""
     mu, sigma = _colours(images, generators)
     return (images - mu) / sigma
 
 
-def gaussian_smoothing(images: Tensor, generators: Generators, progress: float) -> Tensor:
+def gaussian_smoothing(images: Tensor, generators: Generators, progress: Progress) -> Tensor:
     """``x + eps`` with eps ~ N(0, 1) for each pixel (paper)."""
     return images + _draw(torch.randn, images.shape[1:], images, generators)
 
 
-def gaussian_offset(images: Tensor, generators: Generators, progress: float) -> Tensor:
+def gaussian_offset(images: Tensor, generators: Generators, progress: Progress) -> Tensor:
     """``x + eps`` with one eps for each copy and channel, its standard deviation falling from OFFSET to 0 over the
     run (released code, whose counter wraps for the last 2 of its 401 steps: that wrap is left out)."""
     k, c = images.shape[1:3]

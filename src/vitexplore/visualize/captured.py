@@ -13,44 +13,48 @@ log = logging.getLogger(__name__)
 
 
 class Captured:
-    """``work()``, run on a GPU. The first call runs it as it is, which lets libraries and the optimizer set themselves
-    up; the second records it; from then on it is replayed. All that changes from call to call must lie in tensors that
-    stay where they are, or be drawn from ``generators``. What ``work`` returns is overwritten by the next call.
+    """``work()``, run on the GPU ``device``. The first call runs it as it is, which lets libraries and the optimizer
+    set themselves up; the second records it; from then on it is replayed. All that changes from call to call must lie
+    in tensors that stay where they are, or be drawn from ``generators``. What ``work`` returns is overwritten by the
+    next call.
 
     Work that waits for the device cannot be recorded. It runs as it is at every call, and the log says so."""
 
-    def __init__(self, work: Callable[[], Tensor], generators: list[torch.Generator]) -> None:
-        self.work, self.generators = work, generators
-        self.graph = torch.cuda.CUDAGraph()
+    def __init__(self, work: Callable[[], Tensor], generators: list[torch.Generator], device: torch.device) -> None:
+        self.work, self.generators, self.device = work, generators, device
+        self.calls = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
         self.output: Tensor
-        self.call = self._first
 
     def __call__(self) -> Tensor:
-        return self.call()
+        with torch.cuda.device(self.device):
+            self.calls += 1
+            if self.calls == 2:
+                self._record()
+            if self.graph is None:
+                return self.work()
+            self.graph.replay()
+            return self.output
 
-    def _first(self) -> Tensor:
-        self.call = self._second
-        return self.work()
-
-    def _second(self) -> Tensor:
+    def _record(self) -> None:
+        """Leaves ``graph`` None where it fails."""
+        graph, around = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         states = [generator.get_state() for generator in self.generators]
         for generator in self.generators:
-            self.graph.register_generator_state(generator)
+            graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(self.graph):
+            with torch.cuda.graph(graph, stream=torch.cuda.Stream()):
                 self.output = self.work()
-        except RuntimeError as error:
-            for each in (error, error.__context__):
-                if isinstance(each, RuntimeError) and is_out_of_memory(each):
-                    raise each from None
-            log.info("a step cannot be recorded and runs as it is: %s", str(error.__context__ or error).splitlines()[0])
-            for place, state in enumerate(states):  # a generator of a recording that failed is of no more use
-                self.generators[place] = torch.Generator(self.generators[place].device).set_state(state)
-            self.call = self.work
-            return self.work()
-        self.call = self._replay
-        return self._replay()
-
-    def _replay(self) -> Tensor:
-        self.graph.replay()
-        return self.output
+        except RuntimeError as error:  # kept no longer than it must be: its frames hold a step's activations
+            why = str(error.__context__ or error).partition("\n")[0]
+            out_of_memory = is_out_of_memory(error) or is_out_of_memory(error.__context__)
+        else:
+            self.graph = graph
+            return
+        torch.cuda.set_stream(around)
+        # generators of a recording that failed are of no more use, the device's own among them
+        torch.cuda.default_generators[around.device_index].graphsafe_set_state(torch.Generator(self.device))
+        self.generators[:] = [torch.Generator(self.device).set_state(state) for state in states]
+        if out_of_memory:
+            raise torch.OutOfMemoryError(why)
+        log.warning("a step cannot be recorded and runs as it is; does it wait for the GPU, as .item() does? %s", why)

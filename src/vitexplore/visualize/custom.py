@@ -15,7 +15,8 @@ from vitexplore.visualize.objective import Maps, Objective, Sizes
 class Custom(Objective):
     """``function`` of the activations at ``sites`` (LOGITS among them, if wanted). It takes {site: [f, k, p, c]}, or
     the one tensor of a single site: k images of each feature, positions row-major. It returns [f, k], and values every
-    image by that image alone, all features alike: they differ by the random stream of their label.
+    image by that image alone, all features alike: they differ by the random stream of their label. It must depend on
+    tensors alone: on a GPU its Python code runs in the first two steps, and what it did is replayed.
 
     ``name`` stands for the function wherever the objective is told from another: a checkpoint of one name goes on with
     whatever function has that name. Give a changed function a new name."""

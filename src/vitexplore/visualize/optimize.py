@@ -185,7 +185,7 @@ class Engine:
     def update(self, now: dict[str, Any], value: Value) -> Callable[[], Tensor]:
         """What moves the parameters of ``now`` at each step and returns the loss [f]; on a GPU it is recorded once."""
         update = partial(self._update, now, value)
-        return Captured(update, now["generators"]) if self.on_gpu else update
+        return Captured(update, now["generators"], self.model.device) if self.on_gpu else update
 
     def step(self, now: dict[str, Any], update: Callable[[], Tensor]) -> None:
         """One step of all features of a batch; nothing here waits for the device."""

@@ -20,7 +20,7 @@ def data(graph: Graph) -> pd.DataFrame:
     table = trained(graph, "low_pass")
     chance, rows = 1 / int(table["classes"].iloc[0]), []
     for family in FAMILIES:
-        each = [_at_one_size(mine) for _, mine in table[table["family"] == family].groupby("model", sort=False)]
+        each = [at_one_size(mine) for _, mine in table[table["family"] == family].groupby("model", sort=False)]
         for cutoff in sorted(table.loc[table["filter"] == "disc", "strength"].unique()) if each else []:
             kept = mean_of([share(_right(mine, "disc", cutoff), _right(mine, "none", 0), chance) for mine in each])
             known = {"family": family, "networks": len(each), "cutoff": cutoff}
@@ -28,7 +28,8 @@ def data(graph: Graph) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _at_one_size(mine: pd.DataFrame) -> pd.DataFrame:
+def at_one_size(mine: pd.DataFrame) -> pd.DataFrame:
+    """A model's rows at the common input size, or at its own where that is the common one."""
     return mine[mine["size"] == ("common" if "common" in set(mine["size"]) else "own")]
 
 
