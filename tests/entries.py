@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from claim_tables import background_table, pooling_table, token_table
 from project import ROOT
 
-from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysis
 from vitexplore.claims.entry import Subject, entry_of
-from vitexplore.claims.numbers import numbers
 from vitexplore.claims.text import Claim, claims_in_order
-from vitexplore.io import write_json
+from vitexplore.claims.write import write_decision
 
 CLAIMS: dict[str, Claim] = claims_in_order(ROOT / "analyses")
 SHA256 = "0123456789abcdef" * 4
@@ -25,21 +22,10 @@ TABLES = {
 WHY = "is about something else"
 
 
-def decided(claim: Claim, table: pd.DataFrame, folder: Path) -> None:
-    """What a job writes of a claim, figures apart."""
-    try:
-        analysis = run_analysis(claim, table)
-        rows = claim_rows(claim, analysis, table)
-    except NotTested as reason:
-        analysis, rows = None, [not_run(claim.name, str(reason))]
-    write_json(folder / f"{claim.name}.json", rows)
-    write_json(folder / f"{claim.name}_numbers.json", numbers(claim, analysis, table))
-
-
 def made_entry(folder: Path, architecture: str = "timm/vit_tiny", names: Sequence[str] = tuple(TABLES)) -> Any:
     """Of a ViT: learned_pooling is true of it, isolated_cls is not, and in background it stands alone."""
     for name in names:
-        decided(CLAIMS[name], TABLES[name].assign(architecture=architecture), folder)
+        write_decision(CLAIMS[name], [TABLES[name].assign(architecture=architecture)], folder)
     subject = Subject("timm/vit_tiny", "vit", architecture, "vit", "", SHA256)
     model = {"model": "vit", "architecture": architecture, "family": "vit", "random_weights": False}
     run = {"scale": "assess_vit", "measured": ["2026-11-27 12:00"] * 2, "code": "vitexplore 0.1.0"}

@@ -21,6 +21,7 @@ from vitexplore.graph import CHECKOUT
 from vitexplore.provenance import versions
 from vitexplore.registry import shipped
 from vitexplore.tools.blocks import up_to_date, with_table
+from vitexplore.tools.costs import COLUMNS
 from vitexplore.tools.promote import promote
 from vitexplore.tools.reference import bench_table, keep, results_table, twins_block
 
@@ -279,7 +280,9 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     numbers = {"measured": 0.1208, "low": 0.0988, "high": 0.1414}
     first = not_run("isolated_cls", "not at this scale")
     pd.DataFrame([first, first | columns | numbers]).to_csv(run / "claims.csv", index=False)
-    page.write_text("\n".join(["before", block("badges", "old"), block("models", "old"), block("numbers", "old")]))
+    (run.parent / "costs.csv").write_text(f"{','.join(COLUMNS)}\nembed,resnet50,10,10,4.2,1100,10 images\n")
+    made = (block(name, "old") for name in ("badges", "models", "numbers", "costs"))
+    page.write_text("\n".join(["before", *made]))
     (kept / "figures/paper").mkdir(parents=True)
     (kept / "figures/paper/of_an_older_run.pdf").write_text("")
     (run / "figures/paper.csv").write_text(
@@ -296,6 +299,7 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     assert page.read_text().startswith("before\n") and "old" not in page.read_text()
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text()  # of isolated_cls
+    assert (kept / "costs.csv").exists() and "| embed | 1 | 1,000 | 10 images | 4 | 0.1 | 1.1 |" in page.read_text()
     keep(run, tmp_path / "numbers", figures=False)
     assert (tmp_path / "numbers/tables/background.csv").exists() and (tmp_path / "numbers/claims.html").exists()
     assert not (tmp_path / "numbers/figures").exists()

@@ -1,4 +1,5 @@
 # What is measured about the suite itself; not part of `all`.
+STAND_IN = ("images.parquet", "classes.txt", "provenance.json")  # a folder of listed photographs
 BENCHES = ["visualize", "collect", "token_mixing", "claims"]
 
 
@@ -73,6 +74,64 @@ if GRAPH.scale.photos:
         shell:
             "python -m vitexplore --log {log:q} job peers --scale {params.scale:q} --threads {threads}"
             " --out {output.table:q} --bars {output.bars:q} --sheet {output.sheet:q}"
+
+    rule stand_ins:
+        input:
+            GRAPH.index_inputs("data"),
+        output:
+            [f"results/costs/{source}/{file}" for source in GRAPH.sources() for file in STAND_IN],
+        log:
+            "results/costs/logs/stand_ins.log",
+        benchmark:
+            "results/costs/benchmarks/stand_ins.tsv"
+        conda:
+            "../../environment.yml"
+        threads: os.cpu_count()
+        params:
+            scale=scale_file,
+            state=folder_state(GRAPH.indexed_paths("data")),
+            code=code("tools.stand_ins"),
+        shell:
+            "python -m vitexplore --log {log:q} job stand-ins --scale {params.scale:q} --workers {threads}"
+
+    # of one experiment on one model; it takes all cores, so that nothing runs beside it
+    rule cost:
+        input:
+            rules.stand_ins.output,
+        output:
+            "results/costs/rows/{experiment}/{model}.csv",
+        log:
+            "results/costs/logs/{experiment}_{model}.log",
+        benchmark:
+            "results/costs/benchmarks/{experiment}_{model}.tsv"
+        wildcard_constraints:
+            experiment="|".join(GRAPH.experiments),
+        conda:
+            "../../environment.yml"
+        threads: os.cpu_count()
+        params:
+            scale=scale_file,
+            asked=lambda w: GRAPH.asked_of(w.experiment, w.model),
+            code=lambda w: [code("tools.costs"), code(GRAPH.experiments[w.experiment].path)],
+        shell:
+            "python -m vitexplore --log {log:q} job cost {wildcards.experiment} {wildcards.model} --scale {params.scale:q}"
+            " --out {output:q}"
+
+    rule costs:
+        input:
+            [f"results/costs/rows/{name}/{model}.csv" for name in GRAPH.experiments for model in GRAPH.models(name)],
+        output:
+            "results/costs.csv",
+        log:
+            "results/costs/logs/costs.log",
+        benchmark:
+            "results/costs/benchmarks/costs.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            code=code("tools.costs"),
+        shell:
+            "python -m vitexplore --log {log:q} job costs {input:q} --out {output:q}"
 
 
 rule budget:

@@ -1,12 +1,16 @@
 """The files of one claim: its decision, table, caption and figures."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 
-from vitexplore.claims.decide import NotTested, claim_rows, not_run, run_analysis
+from vitexplore.claims.decide import Analysis, NotTested, claim_rows, not_run, run_analysis
 from vitexplore.claims.instrument import KEPT, instruments
 from vitexplore.claims.numbers import numbers
 from vitexplore.claims.render import to_caption
-from vitexplore.claims.text import SCHEMA, read_claim
+from vitexplore.claims.text import SCHEMA, Claim, read_claim
 from vitexplore.figures import plots
 from vitexplore.figures.style import style
 from vitexplore.graph import Graph
@@ -20,14 +24,11 @@ def write_claim(graph: Graph, name: str) -> None:
     ``tables/claim_<name>.csv`` and the claim's figures. Raises InputError for a claim that does not exist."""
     claim = read_claim(graph.root / "analyses" / name, graph.root / SCHEMA)
     measured = [read_tables(graph.tables(table)) for table in claim.tables]
-    try:
-        with style():
-            analysis = run_analysis(claim, *measured)
-        rows = claim_rows(claim, analysis, measured[0], instruments(claim, graph.root / KEPT))
+    analysis, rows = write_decision(claim, measured, graph.out / "claims", instruments(claim, graph.root / KEPT))
+    if analysis:
         table, figures = analysis.table, analysis.figures
-    except NotTested as reason:
-        analysis = None
-        rows, table, figures = [not_run(name, str(reason))], pd.DataFrame({"not_run": [str(reason)]}), {}
+    else:
+        table, figures = pd.DataFrame({"not_run": [rows[0]["scope"]]}), {}
     for figure in claim.figures:
         why = rows[0]["scope"] if rows[0]["word"] == NOT_RUN else f"nothing of {figure} to draw at this scale"
         plots.save(figures.get(figure) or plots.message(f"{name}: {why}"), graph.figure(figure))
@@ -35,5 +36,20 @@ def write_claim(graph: Graph, name: str) -> None:
     path = graph.summary(f"claim_{name}")
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
     write_text(graph.out / "claims" / f"{name}.rst", to_caption(claim, rows))
-    write_json(graph.out / "claims" / f"{name}_numbers.json", numbers(claim, analysis, measured[0]))
-    write_json(graph.out / "claims" / f"{name}.json", rows)
+
+
+def write_decision(
+    claim: Claim, tables: Sequence[pd.DataFrame], folder: Path, instruments: Mapping[str, str] | None = None
+) -> tuple[Analysis | None, list[dict[str, Any]]]:
+    """Decide a claim from its ``tables``: writes ``<name>.json`` and ``<name>_numbers.json`` into ``folder``. Returns
+    the analysis, None where the claim is about something that the tables have not, and the rows. ``instruments``: see
+    claims/instrument.py."""
+    try:
+        with style():
+            analysis = run_analysis(claim, *tables)
+        rows = claim_rows(claim, analysis, tables[0], instruments)
+    except NotTested as reason:
+        analysis, rows = None, [not_run(claim.name, str(reason))]
+    write_json(folder / f"{claim.name}_numbers.json", numbers(claim, analysis, tables[0]))
+    write_json(folder / f"{claim.name}.json", rows)
+    return analysis, rows

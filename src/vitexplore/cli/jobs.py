@@ -195,6 +195,35 @@ def peers(*, scale: ScaleFile, out: Path, bars: Path, sheet: Path, threads: Thre
     bench(Graph(read(scale)), threads, out, bars, sheet)
 
 
+def stand_ins(*, scale: ScaleFile, workers: Workers = 1) -> None:
+    """List the scale's photographs, in the place of its other sets too."""
+    from vitexplore.tools.costs import reduced
+    from vitexplore.tools.stand_ins import write_stand_ins
+
+    write_stand_ins(Graph(reduced(read(scale))), max(workers, 1))
+
+
+def cost(
+    experiment: Annotated[str, Parameter(help="one of `vitexplore experiments`")],
+    model: Annotated[str, Parameter(help="a model of the scale that takes part")],
+    /,
+    *,
+    scale: ScaleFile,
+    out: Path,
+) -> None:
+    """Measure time and memory of an experiment on a model, with random weights and on few images."""
+    from vitexplore.tools.costs import measure
+
+    measure(read(scale), experiment, model, out)
+
+
+def costs(*parts: Path, out: Path) -> None:
+    """Join what all experiments and models cost to one table."""
+    from vitexplore.tools.costs import join
+
+    join(parts, out)
+
+
 def budget(*, out: Path, threads: Threads = 1) -> None:
     """Compare cheaper visualization recipes with the full one."""
     from vitexplore.tools.budget import budget
@@ -233,6 +262,9 @@ JOBS = (
     bench,
     alive,
     peers,
+    stand_ins,
+    cost,
+    costs,
     budget,
     calibration,
 )

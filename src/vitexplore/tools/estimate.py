@@ -11,7 +11,9 @@ import torchvision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitexplore.experiments import Experiment, Options
+from vitexplore.data.imagenet9 import SHOWN
+from vitexplore.experiments import Cost, Experiment, Options
+from vitexplore.experiments.background import VIEWS
 from vitexplore.graph import Graph
 from vitexplore.models import lab, variants  # noqa: F401, by which timm knows the lab's architectures
 from vitexplore.models.catalogue import catalogue
@@ -38,9 +40,8 @@ def estimate(scale: Scale) -> pd.DataFrame:
 
 
 def _row(graph: Graph, entry: Experiment, sizes: dict[str, Size]) -> dict[str, Any]:
-    models, options = graph.models(entry.name), graph.scale.options(entry.name)
-    options = _of_those_there(options, graph.scale.pictures(entry))
-    costs = [entry.cost(_without(options, sizes[name][2]), graph.scale.models[name].family) for name in models]
+    models = graph.models(entry.name)
+    costs = [cost_of(graph.scale, entry, name, sizes[name][2]) for name in models]
     flops = sum(cost.passes * sizes[name][0] for cost, name in zip(costs, models, strict=True))
     return {
         "experiment": entry.name,
@@ -51,10 +52,22 @@ def _row(graph: Graph, entry: Experiment, sizes: dict[str, Size]) -> dict[str, A
     }
 
 
-def _of_those_there(options: Options, pictures: int | None) -> Options:
-    """``options`` for a scale that has no more than so many images; None where that is not known."""
-    asked = getattr(options, "images", 0)
-    return options.model_copy(update={"images": min(asked, pictures)}) if asked and pictures else options
+def cost_of(scale: Scale, entry: Experiment, name: str, side: int) -> Cost:
+    """What an experiment asks of a machine for the model ``name``, whose own input size is ``side`` pixels."""
+    cost = entry.cost(_without(asked(scale, entry), side), scale.models[name].family)
+    views = len(SHOWN) / VIEWS if _of_the_challenge(scale, entry) else 1  # it is published with one fill alone
+    return Cost(cost.passes * views, cost.reads * views)
+
+
+def asked(scale: Scale, entry: Experiment) -> Options:
+    """The options of an experiment, with no more images than the scale says there are."""
+    options, pictures = scale.options(entry.name), scale.pictures(entry)
+    images = getattr(options, "images", 0)
+    return options.model_copy(update={"images": min(images, pictures)}) if images and pictures else options
+
+
+def _of_the_challenge(scale: Scale, entry: Experiment) -> bool:
+    return scale.photos and scale.photographs(scale.source(entry)).kind == "imagenet9"
 
 
 def _without(options: Options, side: int) -> Options:
@@ -83,7 +96,8 @@ def size_of(model: ModelSpec) -> Size:
 
 def _build(model: ModelSpec) -> nn.Module:
     if model.source == "open_clip":
-        return open_clip.create_model(model.architecture.partition("/")[0], device="meta")
+        name = model.architecture.partition("/")[0]
+        return open_clip.create_model(name, device="meta", force_image_size=model.input_size or None)
     name = model.architecture.partition(".")[0]
     if model.source == "torchvision":
         return torchvision.models.get_model(name, weights=None)

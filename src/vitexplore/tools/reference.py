@@ -24,17 +24,21 @@ from vitexplore.figures.emergence import AXES, SEEDS, along, short
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import write_atomically, write_text
 from vitexplore.registry import shipped
+from vitexplore.scale import read
 from vitexplore.tools import leaderboard
 from vitexplore.tools.badges import badges_line, write_badges
 from vitexplore.tools.blocks import up_to_date
+from vitexplore.tools.cost_table import costs_table
+from vitexplore.tools.costs import COLUMNS
 
 OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
+OF_THE_SUITE = ("calibration.csv", "costs.csv")
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
 
 def generated(reference: Path) -> dict[str, str]:
     """By name, the blocks of README and docs/ in markdown, from what is kept in ``reference`` and from the project.
-    There is no block of benches, or of twins, where none are kept."""
+    There is no block of benches, or of twins, where none are kept; that of costs has empty cells."""
     claims = {name: claim for name, claim in claims_in_order(CHECKOUT / "analyses").items() if claim}
     table = pd.read_csv(reference / "claims.csv")
     scale = json.loads((reference / RUN).read_text())["scale"]
@@ -46,6 +50,7 @@ def generated(reference: Path) -> dict[str, str]:
         "experiments": experiments_table(claims.values()),
         "models": models_table(),
         "downloads": downloads_table(),
+        "costs": costs_table(_kept_costs(reference / "costs.csv"), read(CHECKOUT / "workflow/scales/hub.yaml")),
         leaderboard.BLOCK: to_markdown(leaderboard.read_entries(leaderboard.KEPT).values()),
     }
     if (twins := reference / KEPT.name).exists():
@@ -57,6 +62,10 @@ def generated(reference: Path) -> dict[str, str]:
     if (peers := reference / "bench" / "peers.csv").exists():
         blocks["peers"] = peers_table(pd.read_csv(peers))
     return blocks
+
+
+def _kept_costs(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COLUMNS)
 
 
 def peers_table(table: pd.DataFrame) -> str:
@@ -198,8 +207,8 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = True) -> None:
     """Copy the claims and tables of ``finished``, results/<scale> of a finished run, to ``out``; with ``figures``, the
-    figures too. With ``pages`` also copy the benches and the calibration beside it, draw badges, and bring the
-    generated blocks of these files up to date. Raises InputError where the run is not finished or is a rehearsal, and
+    figures too. With ``pages`` also copy the benches, the calibration and the costs beside it, draw badges, and
+    bring the generated blocks of these files up to date. Raises InputError where the run is not finished or is a rehearsal, and
     where a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
@@ -220,7 +229,7 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = 
     write_text(out / PAGE, claims_page(out, CHECKOUT))
     if pages:
         beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
-        for source in sorted([*beside, *finished.parent.glob("calibration.csv")]):
+        for source in sorted([*beside, *filter(Path.exists, map(finished.parent.joinpath, OF_THE_SUITE))]):
             _copy(source, out / source.relative_to(finished.parent))
         write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
         blocks = generated(out)
