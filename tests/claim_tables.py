@@ -236,7 +236,7 @@ def concept_table(clip, vit, shuffled, pixel=0.55, categories=None, answered=0.9
     return pd.concat(frames, ignore_index=True)
 
 
-def depth_table(slope, random_slope, cnn_slope=1.0, bits=0.2):
+def depth_table(slope, random_slope, cnn_slope=1.0, bits=0.2, images_a_class=125.0):
     """By its slope a model's information on the class rises and that on texture falls from block to block of eight;
     ``bits``: the noise of a feature's information."""
     rng = np.random.default_rng(0)
@@ -249,5 +249,5 @@ def depth_table(slope, random_slope, cnn_slope=1.0, bits=0.2):
             told = 1 + sign * 0.5 * bits * rise * block + bits * rng.random(240)
             columns[f"information_{factor}"] = told
             columns[f"{factor}_without"] = list(told[:, None] + rng.normal(0, 0.01 * bits, (240, GROUPS)))
-        frames.append(about(model, family, random, **columns).assign(images=2000))
+        frames.append(about(model, family, random, **columns).assign(images=2000, images_a_class=images_a_class))
     return pd.concat(frames, ignore_index=True)

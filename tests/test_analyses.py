@@ -101,6 +101,7 @@ PLANTED = [
     ("depth_progression", depth_table(0, 0, cnn_slope=0), "not seen"),
     ("depth_progression", depth_table(1, 0, cnn_slope=-1), "partly seen"),
     ("depth_progression", depth_table(1, 1), "undecided"),  # so does a random network
+    ("depth_progression", depth_table(1, 0, images_a_class=1.0), "no room"),  # of the class, one image tells nothing
     ("augmentations", ablation_table(0.3), "seen"),
     ("augmentations", ablation_table(-0.1), "not seen"),
     ("augmentations", ablation_table(0.3, 0.3), "undecided"),  # so does another feature's picture

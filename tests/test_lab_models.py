@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from vitexplore.data.scenes import draw_split, sample
+from vitexplore.data.scenes import COLOURS, draw_split, sample
+from vitexplore.data.shapes import CLASSES
 from vitexplore.io import sha256
-from vitexplore.models.heads import Head, make_head
+from vitexplore.models.heads import TEXTS_AT_ONCE, Head, make_head, text_embeddings
 from vitexplore.models.registry import ModelSpec, lab_folder, lab_record, load
 from vitexplore.models.train import RECIPES, normalise
 from vitexplore.models.variants import NAMES
@@ -85,3 +86,14 @@ def test_zero_shot_rests_on_the_prompts(test_split):
 def test_records_are_plain_json():
     for path in lab_folder().glob("*.json"):
         assert json.loads(path.read_text())["world"] == 1
+
+
+def test_words_are_embedded_many_at_a_time_as_one_by_one():
+    clip = load(ModelSpec("c", "lab", "lab_clip", "clip"))
+    prompts = [[f"a {colour} {CLASSES[0]}", f"one {colour} {CLASSES[1]} at night"] for colour in COLOURS] * 8 + [
+        ["many"]
+    ]
+    assert sum(map(len, prompts)) > TEXTS_AT_ONCE
+    together = text_embeddings(clip, prompts)
+    alone = torch.cat([text_embeddings(clip, [texts]) for texts in prompts], dim=1)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)

@@ -39,14 +39,26 @@ def most_told(mine: pd.DataFrame, factor: str) -> Estimate:
     return Means({"": mine[mine["block"] == block][told].to_numpy()}).estimate()
 
 
+def images_a_class(mine: pd.DataFrame) -> Estimate:
+    """Counted, so that its interval is the number itself."""
+    count = float(mine["images_a_class"].iloc[0])
+    return Estimate(count, count, count, f"{mine['images'].iloc[0]} images")
+
+
 def analyse(table: pd.DataFrame) -> Analysis:
     vits, random = vits_and_control(table)
     cnns = by_model(deciding(table), "cnn")
     texture_room = [most_told(mine, "texture") for mine in vits.values()]
     statements = {
-        "class_rises": Measured.one(of_each(vits, lambda mine: tau(mine, "class")), tau(random, "class")),
+        "class_rises": Measured.one(
+            of_each(vits, lambda mine: tau(mine, "class")),
+            tau(random, "class"),
+            gate=list(map(images_a_class, vits.values())),
+        ),
         "class_rises_cnn": Measured.one(
-            of_each(cnns, lambda mine: tau(mine, "class")), tau(next(iter(cnns.values())), "class", exchanged=True)
+            of_each(cnns, lambda mine: tau(mine, "class")),
+            tau(next(iter(cnns.values())), "class", exchanged=True),
+            gate=list(map(images_a_class, cnns.values())),
         ),
         "texture_falls": Measured.one(
             of_each(vits, lambda mine: tau(mine, "texture")), tau(random, "texture"), gate=texture_room

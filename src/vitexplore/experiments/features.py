@@ -42,12 +42,13 @@ def measure(model, loader, *, images: int, judge, words) -> pd.DataFrame:
     for block, acts_nf in activations_by_block(model, shown).items():
         rows.append(information_table(block, acts_nf, factors).join(labels(soft_wpmi(acts_nf, logits_nw), named)))
     whose = {"judge": judge.spec.name, "judge_weights": judge.weight_hash[:16], "images": len(shown)}
+    whose["images_a_class"] = len(shown) / len(set(factors["class"]))
     return pd.concat(rows, ignore_index=True).assign(**whose)
 
 
 FEATURES = ("block", "feature", "information_*", "class_without", "texture_without", "explained_by", "bits", "value")
 FEATURES += ("purity", "purity_class", "purity_category", "word_[123]", "score_[123]", "judge", "judge_weights")
-FEATURES += ("images",)
+FEATURES += ("images", "images_a_class")
 
 EXPERIMENT = Experiment(
     measure,

@@ -14,6 +14,8 @@ from vitexplore.errors import InputError
 from vitexplore.models.lab import Tokenizer
 from vitexplore.models.registry import Model
 
+TEXTS_AT_ONCE = 100
+
 
 @dataclass(frozen=True)
 class Head:
@@ -60,5 +62,7 @@ def zero_shot(clip: nn.Module, tokenize: Callable[[list[str]], Tensor], prompts:
     """[embedding, classes]: each class's mean normalised prompt embedding, normalised again (Radford et al. 2021,
     section 3.1.4)."""
     device = next(clip.parameters()).device
-    columns = [clip.encode_text(tokenize(texts).to(device), normalize=True).mean(0) for texts in prompts]
+    tokens = tokenize([text for texts in prompts for text in texts]).to(device)
+    each = torch.cat([clip.encode_text(part, normalize=True) for part in tokens.split(TEXTS_AT_ONCE)])
+    columns = [part.mean(0) for part in each.split([len(texts) for texts in prompts])]
     return normalize(torch.stack(columns), dim=1).T

@@ -208,8 +208,8 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = True) -> None:
     """Copy the claims and tables of ``finished``, results/<scale> of a finished run, to ``out``; with ``figures``, the
     figures too. With ``pages`` also copy the benches, the calibration and the costs beside it, draw badges, and
-    bring the generated blocks of these files up to date. Raises InputError where the run is not finished or is a rehearsal, and
-    where a block of a page has no end."""
+    bring the generated blocks of these files up to date. Raises InputError where the run is not finished or is a
+    rehearsal, and where a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     no_rehearsal(finished)
