@@ -3,6 +3,7 @@ without Python between them."""
 
 import logging
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class Captured:
         for generator in self.generators:
             graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(graph, stream=torch.cuda.Stream()):
+            with torch.cuda.graph(graph, stream=_stream(self.device)):
                 self.output = self.work()
         except RuntimeError as error:  # kept no longer than it must be: its frames hold a step's activations
             why = str(error.__context__ or error).partition("\n")[0]
@@ -58,3 +59,9 @@ class Captured:
         if out_of_memory:
             raise torch.OutOfMemoryError(why)
         log.warning("a step cannot be recorded and runs as it is; does it wait for the GPU, as .item() does? %s", why)
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all recordings: for each stream, cuBLAS takes tens of megabytes that it never gives back."""
+    return torch.cuda.Stream(device)
