@@ -21,8 +21,8 @@ from atlas_run import (
 )
 from PIL import Image
 
-from vitexplore.atlas import evidence
-from vitexplore.atlas.features import SCORES
+from vitexplore.atlas import evidence, features
+from vitexplore.atlas.features import SCORES, Features
 from vitexplore.atlas.firing import firing
 from vitexplore.atlas.images import Images
 from vitexplore.atlas.neighbours import nearest, standardized
@@ -188,6 +188,13 @@ def test_each_seed_has_a_picture_of_its_own(atlas):
     assert {first["at"], second["at"]} == {0, 1}
     assert held(atlas, "lists/vit/ffn_2")["drawn"][RESEEDED[3]] == ["portrait", first["at"]]
     assert [picture["seed"] for picture in record(atlas, STRIPED)["pictures"]] == [0, 0]
+
+
+def test_a_picture_that_reaches_its_feature_comes_first(monkeypatch):
+    about = {"site": "ffn", "block": 1, "feature": 3, "recipe": "{}", "picture": b""}
+    drawn = pd.DataFrame([about | {"variant": "paper", "dead": True}, about | {"variant": "fast", "dead": False}])
+    monkeypatch.setattr(features, "rows", lambda _graph, table, _model: drawn if table == "visualize" else drawn[:0])
+    assert list(Features(Graph(parse(SCALE)), "vit").pictures["variant"]) == ["fast", "paper"]
 
 
 def test_a_claim_has_the_images_that_speak_most_and_least_for_it(run):

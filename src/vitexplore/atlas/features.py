@@ -72,8 +72,9 @@ class Features:
 
     @cached_property
     def pictures(self) -> pd.DataFrame:
-        """Each visualization once, of each variant that of the lowest seed first: KEY, ``variant``, ``recipe`` (text),
-        ``picture_seed``, ``picture`` (PNG), ``dead``, and OF_PICTURE where they were measured."""
+        """Each visualization once, those that reach their feature first, of each variant that of the lowest seed: KEY,
+        ``variant``, ``recipe`` (text), ``picture_seed``, ``picture`` (PNG), ``dead``, and OF_PICTURE where they were
+        measured."""
         found = []
         for table in DRAWN:
             mine = rows(self.graph, table, self.model)
@@ -82,7 +83,8 @@ class Features:
                 told = mine if "site" in mine else mine.assign(site=self.site, variant="portrait", recipe="")
                 found.append(told.assign(picture_seed=told.get("picture_seed", 0)).reindex(columns=PICTURES))
         every = [table for table in found if len(table)] or [pd.DataFrame(columns=PICTURES)]
-        return pd.concat(every, ignore_index=True).drop_duplicates([*KEY, "variant", "picture_seed"])
+        once = pd.concat(every, ignore_index=True).drop_duplicates([*KEY, "variant", "picture_seed"])
+        return once.sort_values("dead", kind="stable")
 
     def pictures_of(self, site: str, block: int) -> pd.DataFrame:
         """Those of a block, by feature."""
