@@ -132,26 +132,27 @@ def _part(session: Session, name: str, kept: Path) -> Path:
     log.info("%s: measuring %s", session.experiment.name, name)
     entry, unfinished = session.experiment, part.with_name(f"{part.name}.unfinished")
     unfinished.mkdir(parents=True, exist_ok=True)
-    found = measured(session, name, unfinished / "scratch")
+    model = session.model(name)
+    found = measured(session, model, unfinished / "scratch")
     for table in entry.tables:
         found[table].to_parquet(unfinished / f"{table}.parquet", index=False)
     for array in entry.arrays:
         np.savez(unfinished / f"{array}.npz", **found[array])
-    provenance = of_model(session.model(name), session.data_hash, session.loader.preprocessing)
+    provenance = of_model(model, session.data_hash, session.loader.preprocessing)
     (unfinished / "provenance.json").write_text(json.dumps(provenance))
     shutil.rmtree(unfinished / "scratch", ignore_errors=True)
     unfinished.rename(part)
     return part
 
 
-def measured(session: Session, name: str, scratch: Path) -> dict[str, Any]:
-    """What the session's experiment yields on a model, by the names of its tables and arrays. ``scratch``: a folder for
-    what a run that was killed need not do again, where the experiment has such."""
-    entry = session.experiment
+def measured(session: Session, model: Model, scratch: Path) -> dict[str, Any]:
+    """What the session's experiment yields on ``model``, by the names of its tables and arrays. ``scratch``: a folder
+    for what a run that was killed need not do again, where the experiment has such."""
+    entry, name = session.experiment, model.spec.name
     wanted = dict(session.options) | entry.settings(session.scale, name) | entry.given(session, name)
     if entry.scratch:
         wanted["scratch"] = scratch
-    return entry.found(entry.measure(session.model(name), session.loader, **wanted))
+    return entry.found(entry.measure(model, session.loader, **wanted))
 
 
 def _remove(part: Path) -> None:

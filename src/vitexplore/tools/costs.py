@@ -48,7 +48,7 @@ def measure(scale: Scale, experiment: str, name: str, out: Path) -> None:
         entry.given(session, first)
     found: dict[str, Any] = {}
     with TemporaryDirectory() as scratch:
-        seconds, peak = timed(lambda: found.update(measured(session, name, Path(scratch))), device)
+        seconds, peak = timed(lambda: found.update(measured(session, session.model(name), Path(scratch))), device)
     passes = cost_of(graph.scale, entry, name, session.model(name).spec.input_size).passes
     what = in_words(session.options, scale.options(experiment))
     if entry.name == "visualize":
