@@ -27,7 +27,7 @@ test: .venv/test
 	$(BIN)/snakemake --lint
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not registry"
-	$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not registry"
+	$(BIN)/pytest -m "slow and not registry"
 
 # every architecture of the paper, at full size with random weights: under an hour, 16 GB
 test-slow: .venv/test
