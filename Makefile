@@ -26,7 +26,7 @@ test: .venv/test
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not registry"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not registry"
 	$(BIN)/pytest -m "slow and not registry"
 
 # every architecture of the paper, at full size with random weights: under an hour, 16 GB
@@ -38,10 +38,9 @@ gpu-check: .venv/test
 	$(BIN)/pytest -m gpu
 	$(BIN)/python -m vitexplore job bench visualize --device cuda --out results/bench/visualize_gpu.csv --bars results/bench/visualize_gpu_bars.csv
 
-# the results that README and docs/ show, from finished runs: those of `thorough`, the lab's numbers beside
+# the results that README and docs/ show, from a finished run
 reference: .venv/run
-	$(BIN)/python -m vitexplore keep results/lab --out results/reference/lab --no-figures
-	$(BIN)/python -m vitexplore keep results/thorough --out results/reference --pages README.md docs/*.md
+	$(BIN)/python -m vitexplore keep results/$(SCALE) --out results/reference --pages README.md docs/*.md
 
 # the paper's figures of both kept runs, drawn anew from kept data: seconds
 figures: .venv/run

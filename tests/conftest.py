@@ -26,14 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--report-architectures", type=Path, metavar="PATH", help=what)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For ``--dist loadgroup``: a file's tests stay on one worker, and so do all that share the finished run."""
-    for item in items:
-        group = "finished" if "finished" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def architecture_rows(request) -> Iterator[list[dict[str, Any]]]:
     """Takes one row for each architecture; what ``--report-architectures`` writes in the end."""

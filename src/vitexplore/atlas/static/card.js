@@ -53,7 +53,7 @@ atlas.card = {
       text("concepts") && ["found for", text("concepts").split(", ").map((concept) => chip(concept)), `AUROC ${number(score("concept"))} on other images`],
       text("seen") && ["its images share", text("seen").split(", ").map((word) => chip(word)), ""],
     ].filter(Boolean);
-    if (list.dead.includes(at.feature)) rows.push(["dead", "its visualization, or every image, leaves it silent", ""]);
+    if (list.dead.includes(at.feature)) rows.push(["dead", "all its visualizations, or all images, leave it silent", ""]);
     return h("dl", { class: "summary" }, rows.map(([name, chips, what]) => h("div", {}, h("dt", {}, name), h("dd", {}, chips, what && h("span", { class: "soft" }, ` ${what}`)))));
   },
 
