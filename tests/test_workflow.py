@@ -218,7 +218,8 @@ def test_photographs_with_real_weights(tmp_path):
     quick += "\n  ablation: {images: 60}\n  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
     quick += "  low_pass: {images: 4}\n  locality: {images: 4}\n  localization: {images: 4}\n"
     quick += "claims: [ffn_over_qkv, background]\n"
-    quick += "models: {efficientnet_lite1: {experiments: [low_pass]}, efficientnet_lite2: {experiments: [low_pass]}}\n"
+    beside = "{experiments: [low_pass], beside: efficientnet_lite0}"
+    quick += f"models: {{efficientnet_lite1: {beside}, efficientnet_lite2: {beside}}}\n"
     (folder / "quick.yaml").write_text(quick)
     scale = ["--configfile", "workflow/scales/photos.yaml", "quick.yaml", "--config", f"images={PHOTOS / 'images'}"]
     wanted = ["results/photos/claims.csv", "results/photos/tables/background.csv"]
