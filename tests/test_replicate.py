@@ -14,7 +14,7 @@ import pytest
 from vitexplore.errors import InputError
 from vitexplore.tools import report
 from vitexplore.tools.orphans import RECORDS, end_orphans, recorded, refuse_beside_another
-from vitexplore.tools.replicate import first_error, progress
+from vitexplore.tools.replicate import at_work, first_error, progress
 from vitexplore.tools.report import results_folder, snakemake_command
 
 
@@ -53,6 +53,23 @@ def test_the_first_error_is_the_earliest_of_this_run(tmp_path):
         os.utime(path, (when, when))
     assert first_error(tmp_path, since=12) == "error: b: first"
     assert first_error(tmp_path, since=40) is None
+
+
+def test_jobs_at_work_are_those_that_spoke_lately(tmp_path):
+    said = {
+        "b": (98, "00:01:30 vit early: 69%, 126.5 features/min, 134 s left\n00:01:40 wrote b"),
+        "a": (70, "x: 9 s left"),
+    }
+    said |= {"c": (99, "00:01:20 cnn: 1%, 900 s left\n00:01:30 cnn: 2%, 800 s left\n"), "d": (99, "all is well")}
+    for name, (when, text) in said.items():
+        path = tmp_path / f"{name}.log"
+        path.write_text(text)
+        os.utime(path, (when, when))
+    assert at_work(tmp_path, now=100) == [
+        "b: vit early: 69%, 126.5 features/min, 134 s left",
+        "c: cnn: 2%, 800 s left",
+    ]
+    assert at_work(tmp_path / "none", now=100) == []
 
 
 def scale(path: Path, text: str) -> Path:

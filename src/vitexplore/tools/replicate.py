@@ -24,6 +24,8 @@ LAST = 6  # lines of Snakemake's output that say why it did not start
 STATE = Path(".snakemake")
 ALWAYS = ("--rerun-incomplete", "--scheduler", "greedy")
 PAUSE = 0.2  # seconds between looks at Snakemake
+LOOK = 60.0  # seconds between looks at its jobs
+LATELY = 20.0  # seconds in which a job at work says how far it is
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 
 
@@ -56,7 +58,7 @@ def run_workflow(command: Sequence[str], words: Sequence[str], folder: Path, con
     try:
         with held(STATE / "vitexplore"), _ended_by_signals():
             recover(command)
-            code, last = _run([*command, *ALWAYS, *words], console)
+            code, last = _run([*command, *ALWAYS, *words], folder / "logs", console)
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here")
         return INTERRUPTED
@@ -85,13 +87,13 @@ def recover(command: Sequence[str]) -> None:
         raise InputError(f"this folder cannot be unlocked: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
 
 
-def _run(command: Sequence[str], console: Console) -> tuple[int, deque[str]]:
-    """Run Snakemake, show its progress; its exit code and last lines. However this ends, neither Snakemake nor its jobs
-    go on."""
+def _run(command: Sequence[str], logs: Path, console: Console) -> tuple[int, deque[str]]:
+    """Run Snakemake, show its progress and that of its jobs, from ``logs``; its exit code and last lines. However this
+    ends, neither Snakemake nor its jobs go on."""
     last: deque[str] = deque(maxlen=LAST)
     stopping = threading.Event()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        watcher = threading.Thread(target=_watch, args=(running, stopping))
+        watcher = threading.Thread(target=_watch, args=(running, stopping, logs, console))
         watcher.start()
         try:
             with recorded(Path(), running.pid):
@@ -106,11 +108,16 @@ def _run(command: Sequence[str], console: Console) -> tuple[int, deque[str]]:
     return running.returncode, last
 
 
-def _watch(running: subprocess.Popen, stopping: threading.Event) -> None:
-    """Wait for Snakemake; end it and its jobs once ``stopping`` is set. Then end the jobs that outlive it: they hold
-    the pipe that is read, and would write into the next run's outputs."""
+def _watch(running: subprocess.Popen, stopping: threading.Event, logs: Path, console: Console) -> None:
+    """Wait for Snakemake, and say now and then how far its jobs are; end it and them once ``stopping`` is set. Then end
+    the jobs that outlive it: they hold the pipe that is read, and would write into the next run's outputs."""
+    looked = time.monotonic()
     while running.poll() is None:
         time.sleep(PAUSE)
+        if time.monotonic() - looked > LOOK:
+            looked = time.monotonic()
+            for line in at_work(logs, time.time()):
+                console.print(f"  {line}", markup=False)
         if stopping.is_set():
             running.terminate()  # it starts no more jobs, and waits for those that run: SIGINT does no more
             with suppress(psutil.Error):
@@ -148,6 +155,18 @@ def progress(lines: Iterable[str], clock=time.monotonic) -> Iterator[str]:
             rule = ""
         elif rule and (found := re.match(r"\s+wildcards: (.+)", line)):
             rule += " " + " ".join(part.partition("=")[2] for part in found[1].split(", "))
+
+
+def at_work(logs: Path, now: float) -> list[str]:
+    """What the jobs whose logs lie in ``logs`` said lately of the time that is left, a line for each; ``now`` in
+    seconds since 1970."""
+    said = []
+    for path in sorted(logs.glob("*.log")):
+        if now - path.stat().st_mtime < LATELY and (
+            found := re.findall(r"^[\d:]+ (.+ s left)$", path.read_text(), re.M)
+        ):
+            said.append(f"{path.stem}: {found[-1]}")
+    return said
 
 
 def remember(lines: Iterable[str], last: deque[str]) -> Iterator[str]:
