@@ -156,8 +156,9 @@ def with_few_claims(folder: Path) -> Path:
     """A copy of the project whose smoke run measures but a few of the claims."""
     path = copy_of_project(folder) / "workflow/scales/smoke.yaml"
     scale = yaml.safe_load(path.read_text())
-    models = {name: scale["models"][name] | {"experiments": experiments} for name, experiments in TAKE.items()}
-    path.write_text(yaml.safe_dump(scale | {"models": models, "judges": {}, "claims": CLAIMS}))
+    models = {name: model | {"experiments": TAKE[name]} for name, model in scale["models"].items() if name in TAKE}
+    few = scale | {"models": models, "judges": {}, "claims": CLAIMS}
+    path.write_text(yaml.safe_dump(few, sort_keys=False))
     return folder
 
 
