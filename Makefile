@@ -38,9 +38,10 @@ gpu-check: .venv/test
 	$(BIN)/pytest -m gpu
 	$(BIN)/python -m vitexplore job bench visualize --device cuda --out results/bench/visualize_gpu.csv --bars results/bench/visualize_gpu_bars.csv
 
-# the results that README and docs/ show, from a finished run
+# the results that README and docs/ show, from finished runs: those of `thorough`, and the lab's claims beside
 reference: .venv/run
-	$(BIN)/python -m vitexplore keep results/$(SCALE) --out results/reference --pages README.md docs/*.md
+	$(BIN)/python -m vitexplore keep results/thorough --out results/reference --pages README.md docs/*.md
+	$(BIN)/python -m vitexplore keep results/lab --out results/reference/lab --no-figures
 
 # the paper's figures of both kept runs, drawn anew from kept data: seconds
 figures: .venv/run

@@ -16,7 +16,7 @@ from vitexplore.claims.run import code_version
 from vitexplore.claims.text import ORDER, claims_in_order
 
 ROOT = Path(__file__).parent.parent
-KEPT = [ROOT / "results/reference", ROOT / "results/reference/photos"]
+KEPT = [ROOT / "results/reference", *(ROOT / "results/reference" / name for name in ("lab", "photos"))]
 ROW = {"measured": 0.4, "low": 0.3, "high": 0.5, "control": 0.0, "control_low": -0.1, "control_high": 0.1}
 
 

@@ -51,8 +51,8 @@ def project(tmp_path_factory) -> Path:
         *ROOT.glob("requirements*.lock"),
     ):
         shutil.copy(path, folder)
-    (folder / "results/reference").mkdir(parents=True)
-    shutil.copy(ROOT / "results/reference/claims.csv", folder / "results/reference")
+    (folder / "results/reference/lab").mkdir(parents=True)
+    shutil.copy(ROOT / "results/reference/lab/claims.csv", folder / "results/reference/lab")
     for part in ("docs", "results/leaderboard"):
         shutil.copytree(ROOT / part, folder / part)
     rng = np.random.default_rng(0)
