@@ -160,13 +160,9 @@ def progress(lines: Iterable[str], clock=time.monotonic) -> Iterator[str]:
 def at_work(logs: Path, now: float) -> list[str]:
     """What the jobs whose logs lie in ``logs`` said lately of the time that is left, a line for each; ``now`` in
     seconds since 1970."""
-    said = []
-    for path in sorted(logs.glob("*.log")):
-        if now - path.stat().st_mtime < LATELY and (
-            found := re.findall(r"^[\d:]+ (.+ s left)$", path.read_text(), re.M)
-        ):
-            said.append(f"{path.stem}: {found[-1]}")
-    return said
+    fresh = [path for path in sorted(logs.glob("*.log")) if now - path.stat().st_mtime < LATELY]
+    said = {path.stem: re.findall(r"^[\d:]+ (.+ s left)$", path.read_text(), re.MULTILINE) for path in fresh}
+    return [f"{job}: {lines[-1]}" for job, lines in said.items() if lines]
 
 
 def remember(lines: Iterable[str], last: deque[str]) -> Iterator[str]:
