@@ -108,6 +108,7 @@ def _file(name: str) -> Path | None:
     return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
 
 
+@cache
 def _imported(file: Path, package: str) -> list[str]:
     """What ``file``, a module of ``package`` ("" outside of vitexplore), imports of vitexplore."""
     written = [name for name in _meaning(file)[1] if package or not name.startswith(".")]

@@ -8,9 +8,8 @@ import pandas as pd
 
 from vitexplore.atlas.numbers import short
 from vitexplore.claims.decide import deciding
-from vitexplore.figures.paper.low_pass import at_one_size
 from vitexplore.graph import Graph
-from vitexplore.measures.accuracy import top_k
+from vitexplore.measures.accuracy import at_one_size, top_k
 
 SHOWN = 6  # images at either end
 OF_MODEL = ["model", "architecture", "family"]

@@ -9,10 +9,9 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from vitexplore.claims.paper import agreement, own_weights
 from vitexplore.claims.text import Claim
@@ -29,6 +28,9 @@ from vitexplore.statistics.verdict import (
     of_claim,
     of_statement,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = [
     "claim",
@@ -96,7 +98,7 @@ class Analysis:
 
     statements: dict[str, Measured]
     table: pd.DataFrame
-    figures: dict[str, Figure] = field(default_factory=dict)
+    figures: "dict[str, Figure]" = field(default_factory=dict)
 
 
 def run_analysis(claim: Claim, *tables: pd.DataFrame) -> Analysis:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from vitexplore.statistics.intervals import Resampled, combined, resampled_means
 
@@ -12,6 +11,8 @@ from vitexplore.statistics.intervals import Resampled, combined, resampled_means
 def accuracy_table(ranks: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Percent of ranks below 1, 2 and 5 for each combination of the columns ``by``, each with its 95% interval
     (``top1_low``, ``top1_high``; Wilson 1927, over images), and n."""
+    from scipy.stats import binomtest  # takes a second to load, and Snakemake reads this module
+
     rows = []
     for key, found in ranks.groupby(list(by), sort=False)["rank"]:
         row = dict(zip(by, key, strict=True))
@@ -27,6 +28,11 @@ def accuracy_table(ranks: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def top_k(classes: int) -> int:
     """The paper's top-5 is 5 of 1,000; among few classes top-2 is the nearest that still asks something."""
     return 5 if classes >= 100 else 2
+
+
+def at_one_size(mine: pd.DataFrame) -> pd.DataFrame:
+    """A model's rows at the common input size, or at its own where that is the common one."""
+    return mine[mine["size"] == ("common" if "common" in set(mine["size"]) else "own")]
 
 
 def hits(mine: pd.DataFrame, surgery: str, k: int = 1) -> np.ndarray:

@@ -12,7 +12,7 @@ from operator import add
 from typing import Self
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -88,12 +88,12 @@ class Resampled(Statistic):
     def _levels(self) -> np.ndarray:
         """The percentiles, 0 to 1, between which the interval lies."""
         below = (self.draws < self.value).mean() + (self.draws == self.value).mean() / 2
-        bias = norm.ppf(np.clip(below, 0.5 / len(self.draws), 1 - 0.5 / len(self.draws)))
+        bias = ndtri(np.clip(below, 0.5 / len(self.draws), 1 - 0.5 / len(self.draws)))
         apart = self.without.mean() - self.without
         spread = (apart**2).sum()
         skew = (apart**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-        z = bias + norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return norm.cdf(bias + z / (1 - skew * z))
+        z = bias + ndtri([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return ndtr(bias + z / (1 - skew * z))
 
 
 @lru_cache(maxsize=4)
@@ -174,7 +174,7 @@ class Means(Statistic):
             slack = unseen(min(counts))
         else:
             freedom = total**2 / (variances**2 / (np.array(counts) - 1)).sum()
-            slack = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
+            slack = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(total))
         return Estimate(self.value, self.value - slack, self.value + slack, n)
 
 
@@ -203,7 +203,7 @@ class Jackknifed(Statistic):
     def estimate(self) -> Estimate:
         variance = sum((len(left) - 1) * left.var() for left in self.without.values())
         freedom = min(map(len, self.without.values())) - 1
-        slack = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))
+        slack = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
         return Estimate(float(self.value), self.value - slack, self.value + slack, self.n)
 
 

@@ -8,7 +8,7 @@ from vitexplore.figures.paper.networks import percent, trained
 from vitexplore.figures.paper.numbers import legend_above, titled, without_vit
 from vitexplore.figures.style import COLUMN, NAMES, OF_FAMILY
 from vitexplore.graph import Graph
-from vitexplore.measures.accuracy import share
+from vitexplore.measures.accuracy import at_one_size, share
 from vitexplore.models.spec import FAMILIES
 from vitexplore.statistics.intervals import mean_of
 
@@ -26,11 +26,6 @@ def data(graph: Graph) -> pd.DataFrame:
             known = {"family": family, "networks": len(each), "cutoff": cutoff}
             rows.append({**known, **percent(kept), "images": kept.estimate().n})
     return pd.DataFrame(rows)
-
-
-def at_one_size(mine: pd.DataFrame) -> pd.DataFrame:
-    """A model's rows at the common input size, or at its own where that is the common one."""
-    return mine[mine["size"] == ("common" if "common" in set(mine["size"]) else "own")]
 
 
 def _right(mine: pd.DataFrame, filter: str, strength: float) -> np.ndarray:
