@@ -5,7 +5,7 @@ PYTHON_VERSION := $(shell cat .python-version)
 BIN := .venv/bin
 SCALE ?= lab
 
-.PHONY: replicate check test test-slow gpu-check train weights reference figures clean
+.PHONY: replicate check test test-slow gpu-check train weights reference pages figures clean
 
 # photographs' words and WordNet come as packages
 ifneq ($(filter photos hub paper,$(SCALE)),)
@@ -27,7 +27,7 @@ test: .venv/test
 	$(BIN)/snakemake --lint
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not registry"
-	$(BIN)/pytest -m "slow and not registry"
+	$(BIN)/pytest -n 2 --dist loadfile -m "slow and not registry"
 
 # every architecture of the paper, at full size with random weights: under an hour, 16 GB
 test-slow: .venv/test
@@ -42,6 +42,11 @@ gpu-check: .venv/test
 reference: .venv/run
 	$(BIN)/python -m vitexplore keep results/thorough --out results/reference --pages README.md docs/*.md
 	$(BIN)/python -m vitexplore keep results/lab --out results/reference/lab --no-figures
+
+# what follows from kept runs, anew: after `snakemake instrument`, `costs`, a bench, or an edit of a claim's text
+pages: .venv/run
+	$(BIN)/python -m vitexplore keep results/reference --out results/reference --pages README.md docs/*.md
+	for run in lab photos; do $(BIN)/python -m vitexplore keep results/reference/$$run --out results/reference/$$run; done
 
 # the paper's figures of both kept runs, drawn anew from kept data: seconds
 figures: .venv/run

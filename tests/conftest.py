@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from project import SMOKE, copy_of_project, said, snakemake
 
 from vitexplore.data.images import ImageSet
 from vitexplore.data.scene_sets import factors, scene_set
@@ -77,12 +76,3 @@ def many() -> ImageSet:
 def unpainted() -> ImageSet:
     """The factors of many scenes, which are quick to draw; no pixels."""
     return ImageSet(pd.DataFrame([factors(sample("test", index)) for index in range(960)]), CLASSES)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """A copy of the project with a finished smoke run."""
-    folder = copy_of_project(tmp_path_factory.mktemp("finished"))
-    done = snakemake(folder, *SMOKE)
-    assert done.returncode == 0, said(done)[-3000:]
-    return folder

@@ -15,12 +15,12 @@ NOT_RUN = {
     "source ": ENVIRONMENT,
     "conda env create ": ENVIRONMENT,
     "pip install ": ENVIRONMENT,
-    "vitexplore replicate": "runs a whole scale; test_recovery.py does",
+    "vitexplore replicate": "runs a whole scale; test_workflow.py does",
     "vitexplore report": "needs a finished run; test_workflow.py has one",
     "vitexplore instrument ": "runs the workflow on a checkpoint; test_instrument.py does",
     "vitexplore assess ": "runs the workflow on a model; test_assess.py does",
     "vitexplore convert ": "needs an ONNX file; test_convert.py makes one",
-    "snakemake --cores 1 --unlock": "needs a folder that a killed run left locked; test_recovery.py has one",
+    "snakemake --cores 1 --unlock": "needs a folder that a killed run left locked; test_workflow.py has one",
     "snakemake --executor slurm ": "needs Slurm",
 }
 

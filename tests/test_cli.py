@@ -300,6 +300,14 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text()  # of isolated_cls
     assert (kept / "costs.csv").exists() and "| embed | 1 | 1,000 | 10 images | 4 | 0.1 | 1.1 |" in page.read_text()
+    badge = (kept / "badges/claims.svg").read_text()
+    page.write_text(f"before\n{block('numbers', 'old')}")
+    (kept / "claims.html").write_text("old")
+    (kept.parent / "calibration.csv").write_text("of the suite")
+    keep(kept, kept, [page])
+    assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text() and (kept / "calibration.csv").exists()
+    assert 'href="figures/paper/fig1.pdf"' in (kept / "claims.html").read_text()
+    assert all((kept / name).exists() for name in of_paper) and (kept / "badges/claims.svg").read_text() == badge
     keep(run, tmp_path / "numbers", figures=False)
     assert (tmp_path / "numbers/tables/background.csv").exists() and (tmp_path / "numbers/claims.html").exists()
     assert not (tmp_path / "numbers/figures").exists()

@@ -10,6 +10,7 @@ import yaml
 from documents import ADDING, DOCS, NOT_RUN, PAGES, README, blocks, commands, listed, way_to_run
 from project import ROOT
 
+from vitexplore.claims.page import claims_page
 from vitexplore.tools.blocks import up_to_date
 from vitexplore.tools.estimate import to_markdown
 from vitexplore.tools.reference import generated
@@ -52,6 +53,11 @@ def test_pages_show_what_is_kept():
         shown += re.findall(r"<!-- (\w+): generated, do not edit -->", text)
         assert text == up_to_date(text, made)
     assert sorted(shown) == sorted(made)
+
+
+@pytest.mark.parametrize("kept", [REFERENCE, REFERENCE / "lab", REFERENCE / "photos"], ids=lambda kept: kept.name)
+def test_claims_pages_are_of_what_is_kept(kept):
+    assert (kept / "claims.html").read_text() == claims_page(kept, ROOT)
 
 
 def test_docs_say_what_the_labs_budget_costs():

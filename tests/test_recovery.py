@@ -2,19 +2,15 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
-from project import SMOKE, copy_of_project, environment, said
 
 from vitexplore.errors import InputError
 from vitexplore.folder_lock import LOCK, held
@@ -119,89 +115,3 @@ def test_a_folder_that_another_process_holds_is_refused_until_that_is_killed(tmp
     with held(tmp_path / "out"):
         assert (tmp_path / "out" / LOCK).read_text() == str(os.getpid())
     assert not list((tmp_path / "out").iterdir())
-
-
-# claims, and the smoke run's models with what these take
-CLAIMS = ["local_until_last", "background", "low_pass"]
-TAKE = {
-    "vit": ["locality", "background", "low_pass"],
-    "vit_random": ["locality"],
-    "cnn": ["locality", "background", "low_pass"],
-    "clip": ["background"],
-}
-REPLICATE = ["vitexplore", "replicate", *SMOKE]
-SNAKEMAKE = ["snakemake", "--cores", "2", *SMOKE]
-
-
-def started(folder: Path, words: list[str]) -> subprocess.Popen:
-    """A run in a session of its own, when it has finished one more experiment and others are at work."""
-    options = {"cwd": folder, "env": environment(folder), "start_new_session": True}
-    before = len(tables_of(folder))
-    with (folder / "killed.log").open("w") as log:
-        run = subprocess.Popen([sys.executable, "-m", *words], stdout=log, stderr=log, **options)
-    deadline = time.monotonic() + 300
-    while len(tables_of(folder)) == before or not jobs_of(folder):
-        assert run.poll() is None and time.monotonic() < deadline, (folder / "killed.log").read_text()
-        time.sleep(0.05)
-    return run
-
-
-def tables_of(folder: Path) -> dict[Path, float]:
-    """The experiments' tables that are there, and when they were written."""
-    tables = (path for experiment in TAKE["vit"] for path in folder.glob(f"results/smoke/{experiment}/[!.]*"))
-    return {path: path.stat().st_mtime for path in tables}
-
-
-def with_few_claims(folder: Path) -> Path:
-    """A copy of the project whose smoke run measures but a few of the claims."""
-    path = copy_of_project(folder) / "workflow/scales/smoke.yaml"
-    scale = yaml.safe_load(path.read_text())
-    models = {name: model | {"experiments": TAKE[name]} for name, model in scale["models"].items() if name in TAKE}
-    few = scale | {"models": models, "judges": {}, "claims": CLAIMS}
-    path.write_text(yaml.safe_dump(few, sort_keys=False))
-    return folder
-
-
-def jobs_of(folder: Path) -> list[psutil.Process]:
-    """The recorded jobs that are at work."""
-    found = []
-    for path in (folder / RECORDS).glob("*.json"):
-        with suppress(psutil.Error):  # gone meanwhile
-            process = psutil.Process(int(path.stem.rpartition("-")[2]))
-            if "job" in process.cmdline():
-                found.append(process)
-    return found
-
-
-def killed(run: subprocess.Popen, kill: Callable[[int, int], None], folder: Path) -> dict[Path, float]:
-    kill(run.pid, signal.SIGKILL)
-    run.wait()
-    return tables_of(folder)
-
-
-@pytest.mark.slow
-def test_replicate_goes_on_after_kills_to_the_same_tables(finished, tmp_path):
-    """A Snakemake is killed alone, its jobs still at work; then a `replicate` with all that it started; then one whose
-    Snakemake is killed, which ends by itself. The fourth run goes to the end."""
-    folder = with_few_claims(tmp_path)
-    made = killed(started(folder, SNAKEMAKE), os.kill, folder)
-    assert jobs_of(folder), "no job was left at work"
-    assert list((folder / ".snakemake/locks").iterdir())
-    made |= killed(started(folder, REPLICATE), os.killpg, folder)
-    run = started(folder, REPLICATE)
-    (snakemake,) = [p for p in psutil.Process(run.pid).children() if "snakemake" in p.cmdline()]
-    snakemake.kill()
-    assert run.wait(30) != 0
-    assert not jobs_of(folder)
-    made |= tables_of(folder)
-    command = [sys.executable, "-m", *REPLICATE]
-    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, said(done)[-3000:]
-    now = tables_of(folder)
-    again = {path.name for path, written in made.items() if now[path] != written}
-    assert len(again) <= 2, f"made again: {again}"  # those that a kill caught while they were being renamed
-    tables = [path.relative_to(folder) for path in now]
-    assert len(tables) == 6
-    tables += [Path(f"results/smoke/tables/claim_{claim}.csv") for claim in CLAIMS]
-    assert [name for name in tables if (finished / name).read_bytes() != (folder / name).read_bytes()] == []
-    assert not list((folder / RECORDS).iterdir())

@@ -1,17 +1,24 @@
 """The workflow itself, at scale `smoke` in a copy of the project: a whole run with `check`, what reruns after an edit,
-the report, photographs, the paper's scale without data. Places and crashes: test_places.py, test_recovery.py."""
+the report, a run that is killed. All tests of the finished run are here: each worker of pytest-xdist would make one of
+its own. Other scales: test_other_scales.py; places: test_places.py."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
+import yaml
 from markupsafe import escape
 from pages import lead_nowhere
 from project import ROOT, SMOKE, copy_of_project, environment, said, snakemake
@@ -20,11 +27,20 @@ from vitexplore.claims.render import decisive
 from vitexplore.claims.text import claims_in_order
 from vitexplore.figures.plots import save_preview
 from vitexplore.registry import shipped
+from vitexplore.tools.orphans import RECORDS
 
 BASE64 = 4 / 3  # bytes in the report of a byte that it embeds
-PHOTOS = ROOT.parent / "shared" / "photos"
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the project with a finished smoke run."""
+    folder = copy_of_project(tmp_path_factory.mktemp("finished"))
+    done = snakemake(folder, *SMOKE)
+    assert done.returncode == 0, said(done)[-3000:]
+    return folder
 
 
 def test_check_is_green(finished):
@@ -191,50 +207,88 @@ def test_report_is_refused_while_something_is_left_to_do(finished):
     assert done.returncode == 2 and "not finished" in done.stderr
 
 
-def test_unknown_key_stops_before_anything_runs(tmp_path):
-    folder = copy_of_project(tmp_path)
-    done = snakemake(folder, *SMOKE, "--config", "claim=low_pass")
-    assert done.returncode != 0
-    assert "top level: unknown key 'claim'; did you mean claims?" in said(done)
-    assert not (folder / "results").exists()
+# --- a run that is killed, and the next one
+
+# claims, and the smoke run's models with what these take
+CLAIMS = ["local_until_last", "background", "low_pass"]
+TAKE = {
+    "vit": ["locality", "background", "low_pass"],
+    "vit_random": ["locality"],
+    "cnn": ["locality", "background", "low_pass"],
+    "clip": ["background"],
+}
+REPLICATE = ["vitexplore", "replicate", *SMOKE]
+SNAKEMAKE = ["snakemake", "--cores", "2", *SMOKE]
 
 
-def test_paper_scale_builds_its_graph_and_says_what_is_missing(tmp_path):
-    folder = copy_of_project(tmp_path)
-    paper = ["--configfile", "workflow/scales/paper.yaml"]
-    dry = snakemake(folder, *paper, "--dry-run", "--printshellcmds")
-    assert dry.returncode == 0, said(dry)[-2000:]
-    assert "vit_base_patch16_384.orig_in21k_ft_in1k" in said(dry)
-    began = time.monotonic()
-    done = snakemake(folder, "results/paper/data/images.parquet", *paper)
-    assert done.returncode != 0 and time.monotonic() - began < 60
-    assert re.search(r"data/imagenet/(train|val): no such folder; put images/<WordNet id>/\*\.JPEG there", said(done))
+def started(folder: Path, words: list[str]) -> subprocess.Popen:
+    """A run in a session of its own, when it has finished one more experiment and others are at work."""
+    options = {"cwd": folder, "env": environment(folder), "start_new_session": True}
+    before = len(tables_of(folder))
+    with (folder / "killed.log").open("w") as log:
+        run = subprocess.Popen([sys.executable, "-m", *words], stdout=log, stderr=log, **options)
+    deadline = time.monotonic() + 300
+    while len(tables_of(folder)) == before or not jobs_of(folder):
+        assert run.poll() is None and time.monotonic() < deadline, (folder / "killed.log").read_text()
+        time.sleep(0.05)
+    return run
 
 
-@pytest.mark.skipif(not PHOTOS.exists(), reason="the folder of photographs is not there")
-def test_photographs_with_real_weights(tmp_path):
-    folder = copy_of_project(tmp_path)
-    quick = "experiments:\n  visualize: {features: 2, depths: [middle], images: 60, recipes: [{name: fast, steps: 3}]}"
-    quick += "\n  ablation: {images: 60}\n  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
-    quick += "  low_pass: {images: 4}\n  locality: {images: 4}\n  localization: {images: 4}\n"
-    quick += "claims: [ffn_over_qkv, background]\n"
-    beside = "{experiments: [low_pass], beside: efficientnet_lite0}"
-    quick += f"models: {{efficientnet_lite1: {beside}, efficientnet_lite2: {beside}}}\n"
-    (folder / "quick.yaml").write_text(quick)
-    scale = ["--configfile", "workflow/scales/photos.yaml", "quick.yaml", "--config", f"images={PHOTOS / 'images'}"]
-    wanted = ["results/photos/claims.csv", "results/photos/tables/background.csv"]
-    done = snakemake(folder, *wanted, *scale, f"boxes={PHOTOS / 'boxes'}")
+def tables_of(folder: Path) -> dict[Path, float]:
+    """The experiments' tables that are there, and when they were written."""
+    tables = (path for experiment in TAKE["vit"] for path in folder.glob(f"results/smoke/{experiment}/[!.]*"))
+    return {path: path.stat().st_mtime for path in tables}
+
+
+def with_few_claims(folder: Path) -> Path:
+    """A copy of the project whose smoke run measures but a few of the claims."""
+    path = copy_of_project(folder) / "workflow/scales/smoke.yaml"
+    scale = yaml.safe_load(path.read_text())
+    models = {name: model | {"experiments": TAKE[name]} for name, model in scale["models"].items() if name in TAKE}
+    few = scale | {"models": models, "judges": {}, "claims": CLAIMS}
+    path.write_text(yaml.safe_dump(few, sort_keys=False))
+    return folder
+
+
+def jobs_of(folder: Path) -> list[psutil.Process]:
+    """The recorded jobs that are at work."""
+    found = []
+    for path in (folder / RECORDS).glob("*.json"):
+        with suppress(psutil.Error):  # gone meanwhile
+            process = psutil.Process(int(path.stem.rpartition("-")[2]))
+            if "job" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def killed(run: subprocess.Popen, kill: Callable[[int, int], None], folder: Path) -> dict[Path, float]:
+    kill(run.pid, signal.SIGKILL)
+    run.wait()
+    return tables_of(folder)
+
+
+def test_replicate_goes_on_after_kills_to_the_same_tables(finished, tmp_path):
+    """A Snakemake is killed alone, its jobs still at work; then a `replicate` with all that it started; then one whose
+    Snakemake is killed, which ends by itself. The fourth run goes to the end."""
+    folder = with_few_claims(tmp_path)
+    made = killed(started(folder, SNAKEMAKE), os.kill, folder)
+    assert jobs_of(folder), "no job was left at work"
+    assert list((folder / ".snakemake/locks").iterdir())
+    made |= killed(started(folder, REPLICATE), os.killpg, folder)
+    run = started(folder, REPLICATE)
+    (snakemake,) = [p for p in psutil.Process(run.pid).children() if "snakemake" in p.cmdline()]
+    snakemake.kill()
+    assert run.wait(30) != 0
+    assert not jobs_of(folder)
+    made |= tables_of(folder)
+    command = [sys.executable, "-m", *REPLICATE]
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, said(done)[-3000:]
-    whole = pd.read_csv(folder / "results/photos/tables/background.csv").fillna("")
-    assert set(whole["fill"]) == {"", "black", "mean", "blur"}
-    as_printed = (whole["model"] == "efficientnet_lite0") & whole["fill"].isin(["", "black"])
-    table = whole[as_printed & (whole["size"] == "own")].set_index("condition")
-    assert table.loc["full", "n"] == 40
-    assert table.loc["full", "top1"] >= 75  # 88 on a larger sample: 40 pictures leave room
-    assert table.loc["mean_image", "top1"] <= 1
-    assert table.loc["background", "top5"] < table.loc["foreground", "top5"] <= table.loc["full", "top5"]
-    claims = pd.read_csv(folder / "results/photos/claims.csv").set_index("claim")
-    assert claims.loc["background", "word"] == "not run"
-    assert "needs models of these families" in claims.loc["background", "scope"]
-    without = snakemake(folder, *scale, "--dry-run")
-    assert without.returncode == 0 and "tables/background.csv" not in said(without)
+    now = tables_of(folder)
+    again = {path.name for path, written in made.items() if now[path] != written}
+    assert len(again) <= 2, f"made again: {again}"  # those that a kill caught while they were being renamed
+    tables = [path.relative_to(folder) for path in now]
+    assert len(tables) == 6
+    tables += [Path(f"results/smoke/tables/claim_{claim}.csv") for claim in CLAIMS]
+    assert [name for name in tables if (finished / name).read_bytes() != (folder / name).read_bytes()] == []
+    assert not list((folder / RECORDS).iterdir())

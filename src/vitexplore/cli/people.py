@@ -244,7 +244,7 @@ def leaderboard(
 
 
 def keep(
-    finished: Annotated[Path, Parameter(help="results/SCALE of a finished run")],
+    finished: Annotated[Path, Parameter(help="results/SCALE of a finished run; or OUT, whose pages are written anew")],
     /,
     *,
     out: Annotated[Path, Parameter(help="folder to keep it in")],

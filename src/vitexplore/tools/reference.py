@@ -32,7 +32,7 @@ from vitexplore.tools.cost_table import costs_sentence, costs_table
 from vitexplore.tools.costs import COLUMNS
 
 OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
-OF_THE_SUITE = ("calibration.csv", "costs.csv")
+BESIDE = ("bench/*.csv", "bench/*.png", "calibration.csv", "costs.csv")  # of the suite, no run's own
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
 
@@ -210,12 +210,31 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = True) -> None:
     """Copy the claims and tables of ``finished``, results/<scale> of a finished run, to ``out``; with ``figures``, the
-    figures too. With ``pages`` also copy the benches, the calibration and the costs beside it, draw badges, and
-    bring the generated blocks of these files up to date. Raises InputError where the run is not finished or is a
+    figures too. With ``pages`` also copy the twins, the benches, the calibration and the costs beside it, draw badges,
+    and bring the generated blocks of these files up to date. Where ``finished`` is ``out``, only what is beside it is
+    copied, and what follows from it is written anew. Raises InputError where the run is not finished or is a
     rehearsal, and where a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     no_rehearsal(finished)
+    if new := finished.resolve() != out.resolve():
+        _copy_run(finished, out, figures)
+    if pages:
+        beside = [path for pattern in BESIDE for path in finished.parent.glob(pattern)]
+        for source in sorted(beside):
+            _copy(source, out / source.relative_to(finished.parent))
+        for source in finished.parent.glob("instrument/instrument.*"):
+            _copy(source, out / source.name)
+    write_text(out / PAGE, claims_page(out, CHECKOUT))  # shows the twins
+    if pages:
+        if new:
+            write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
+        blocks = generated(out)
+        for page in pages:
+            write_text(page, up_to_date(page.read_text(), blocks))
+
+
+def _copy_run(finished: Path, out: Path, figures: bool) -> None:
     for folder in OF_PAPER:
         shutil.rmtree(out / folder, ignore_errors=True)
         kept = sorted((finished / folder).glob("[!.]*")) if figures else []
@@ -226,18 +245,6 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = 
     shown = [path for path in sorted(drawn) if not path.name.startswith(LARGE)]
     for source in (*texts, *sorted(finished.glob("tables/*.csv")), *shown):
         _copy(source, out / source.relative_to(finished))
-    if pages:  # the claims page shows the twins
-        for source in finished.parent.glob("instrument/instrument.*"):
-            _copy(source, out / source.name)
-    write_text(out / PAGE, claims_page(out, CHECKOUT))
-    if pages:
-        beside = [*finished.parent.glob("bench/*.csv"), *finished.parent.glob("bench/*.png")]
-        for source in sorted([*beside, *filter(Path.exists, map(finished.parent.joinpath, OF_THE_SUITE))]):
-            _copy(source, out / source.relative_to(finished.parent))
-        write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
-        blocks = generated(out)
-        for page in pages:
-            write_text(page, up_to_date(page.read_text(), blocks))
 
 
 def _copy(source: Path, to: Path) -> None:
