@@ -109,11 +109,11 @@ def _file(name: str) -> Path | None:
 
 
 @cache
-def _imported(file: Path, package: str) -> list[str]:
+def _imported(file: Path, package: str) -> tuple[str, ...]:
     """What ``file``, a module of ``package`` ("" outside of vitexplore), imports of vitexplore."""
     written = [name for name in _meaning(file)[1] if package or not name.startswith(".")]
-    names = [resolve_name(name, package) for name in written]
-    return [name for name in names if name.split(".")[0] == PACKAGE.name]
+    names = (resolve_name(name, package) for name in written)
+    return tuple(name for name in names if name.split(".")[0] == PACKAGE.name)
 
 
 def _start(module: str | Path) -> tuple[str, Path]:
@@ -136,7 +136,7 @@ def _modules(module: str | Path) -> dict[str, Path]:
     found = {start: file}
     inside = start.split(".")[0] == PACKAGE.name
     draws = not inside or start.startswith(DRAWING)
-    queue = [start] if inside else _imported(file, "")
+    queue = [start] if inside else [*_imported(file, "")]
     seen: set[str] = set()
     while queue:
         name = queue.pop()

@@ -272,7 +272,7 @@ GAINS = (0.5, 0.25, 0.125, 0.0625)
 TWINS = (
     *(located(claim, name, partial(trained, name)) for claim in LOCALITY for name in TRAINED),
     *in_part(located("local_until_last", "late_all", partial(trained, "late_all", gain), gain) for gain in GAINS),
-    *(mixed("isolated_cls", name) for name in ("late_all", "late_cls", "early_cls")),
+    *(mixed("isolated_cls", name) for name in TRAINED),
     *(mixed("head_on_patches", name) for name in ("late_all", "late_cls")),
     maps("reads_mask", 8.0, of_mask),
     *in_part(maps("reads_mask", strength, of_mask) for strength in (4.0, 2.0, 1.0)),
