@@ -46,9 +46,9 @@ reference: .venv/run
 # what follows from kept runs, anew: after `snakemake instrument`, `costs`, a bench, or an edit of a claim's text
 pages: .venv/run
 	$(BIN)/python -m vitexplore keep results/reference --out results/reference --pages README.md docs/*.md
-	for run in lab photos; do $(BIN)/python -m vitexplore keep results/reference/$$run --out results/reference/$$run; done
+	for run in lab photos; do $(BIN)/python -m vitexplore keep results/reference/$$run --out results/reference/$$run || exit 1; done
 
-# the paper's figures of both kept runs, drawn anew from kept data: seconds
+# the paper's figures of the runs that are kept with figures, drawn anew from kept data: seconds
 figures: .venv/run
 	$(BIN)/python -m vitexplore figures results/reference/photos results/reference --front results/reference/figures/front.png
 

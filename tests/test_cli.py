@@ -14,6 +14,7 @@ import torch
 from vitexplore.claims.check import DRIFTED, MISSING, SAME, agreements, check, compare
 from vitexplore.claims.decide import not_run
 from vitexplore.claims.run import no_rehearsal
+from vitexplore.claims.text import claims_in_order
 from vitexplore.cli import commands
 from vitexplore.cli.people import BUILD, COMMANDS
 from vitexplore.errors import InputError
@@ -23,7 +24,7 @@ from vitexplore.registry import shipped
 from vitexplore.tools.blocks import up_to_date, with_table
 from vitexplore.tools.costs import COLUMNS
 from vitexplore.tools.promote import promote
-from vitexplore.tools.reference import bench_table, keep, results_table, twins_block
+from vitexplore.tools.reference import bench_table, keep, renew_words, results_table, twins_block
 
 EXAMPLES = [(command, example) for members in COMMANDS.values() for command, example in members.items()]
 
@@ -274,6 +275,10 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
         "weights_sha256": "ab12",
         "word": "not seen",
         "paper": 0.934,
+        "instrument": "valid",
+        "direction": "above",
+        "margin": 0.8,
+        "n": "9 images",
     }
     record = {"scale": "lab", "measured": [], "code": "", "device": [], "dtype": [], "libraries": [], "models": []}
     (run / "run.json").write_text(json.dumps(record))
@@ -308,11 +313,22 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text() and (kept / "calibration.csv").exists()
     assert 'href="figures/paper/fig1.pdf"' in (kept / "claims.html").read_text()
     assert all((kept / name).exists() for name in of_paper) and (kept / "badges/claims.svg").read_text() == badge
+    assert (
+        "| isolated_cls | The last block alone gathers what the class token needs |" in (kept / "claims.md").read_text()
+    )
     keep(run, tmp_path / "numbers", figures=False)
     assert (tmp_path / "numbers/tables/background.csv").exists() and (tmp_path / "numbers/claims.html").exists()
     assert not (tmp_path / "numbers/figures").exists()
     with pytest.raises(InputError, match="no claims"):
         keep(tmp_path, kept)
+
+
+def test_words_of_instruments_are_renewed_and_numbers_stay_to_the_letter(tmp_path):
+    before = (CHECKOUT / "results/reference/claims.csv").read_text()
+    (tmp_path / "claims.csv").write_text(before.replace(",valid,", ",insensitive,"))
+    renew_words(tmp_path, claims_in_order(CHECKOUT / "analyses"), tmp_path / "no_twins.csv")
+    assert (tmp_path / "claims.csv").read_text() == before.replace(",valid,", ",not validated,") != before
+    assert "| not validated | **seen** |" in (tmp_path / "claims.md").read_text()
 
 
 @pytest.mark.parametrize("place", ["", "train/lab_vit_s0"])

@@ -1,7 +1,6 @@
-"""The workflow at other scales than `smoke`: an unknown key, the paper's scale without data, photographs."""
+"""Scales that are refused, or that need other data: an unknown key, the paper's scale without data, photographs."""
 
 import re
-import time
 
 import pandas as pd
 import pytest
@@ -26,9 +25,8 @@ def test_paper_scale_builds_its_graph_and_says_what_is_missing(tmp_path):
     dry = snakemake(folder, *paper, "--dry-run", "--printshellcmds")
     assert dry.returncode == 0, said(dry)[-2000:]
     assert "vit_base_patch16_384.orig_in21k_ft_in1k" in said(dry)
-    began = time.monotonic()
     done = snakemake(folder, "results/paper/data/images.parquet", *paper)
-    assert done.returncode != 0 and time.monotonic() - began < 60
+    assert done.returncode != 0
     assert re.search(r"data/imagenet/(train|val): no such folder; put images/<WordNet id>/\*\.JPEG there", said(done))
 
 

@@ -1,4 +1,5 @@
-"""What a run that was killed leaves behind, and how the next one goes on; one run at a time in a folder."""
+"""What a run that was killed leaves behind is ended; one run at a time in a folder. How the next run goes on:
+test_workflow.py."""
 
 import json
 import os

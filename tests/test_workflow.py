@@ -184,11 +184,11 @@ def test_report_opens_on_the_claims(finished):
     assert (ROOT / "workflow/report/report.css").read_text() in html  # puts the job graph below them
 
 
-def test_report_of_the_lab_is_small(finished, tmp_path):
+def test_report_of_a_kept_run_is_small(finished, tmp_path):
     html = finished / "results/smoke/report.html"
     embedded = [Path(path) for path in of_script(html.read_text(), "results")]
     size = html.stat().st_size - sum((finished / path).stat().st_size for path in embedded) * BASE64
-    for path in embedded:  # the lab's, as they are kept
+    for path in embedded:  # as they are kept
         kept = ROOT / "results/reference" / path.relative_to("results/smoke")
         if path.parent.name == "report":
             save_preview(

@@ -259,7 +259,7 @@ def keep(
     ] = (),
     figures: Annotated[bool, Parameter(help="the figures too")] = True,
 ) -> None:
-    """Copy a finished run's claims, tables and figures to a folder."""
+    """Copy a finished run's claims, tables and figures to a folder, or renew what follows from those kept there."""
     from vitexplore.tools.reference import keep
 
     keep(finished, out, pages, figures)
@@ -369,7 +369,7 @@ COMMANDS = {
         instrument: "instrument --checkpoint mine.safetensors --claims local_until_last learned_pooling",
         assess: "assess resnet50 --against deit_small_patch16_224 --images photos/images --boxes photos/boxes",
         leaderboard: "leaderboard --check",
-        keep: "keep results/lab --out results/reference --pages README.md docs/benches.md",
+        keep: "keep results/lab --out results/reference/lab --no-figures",
         figures: "figures results/reference",
         convert: "convert --source mine.onnx --architecture vit_small_patch14_dinov2 --out mine.safetensors",
         spectrum: "spectrum photographs --side 256 --out mine.safetensors",

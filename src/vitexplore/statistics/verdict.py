@@ -34,9 +34,9 @@ class Comparison:
         return (mean_of(list(self.each.values())) - self.control).estimate()
 
     def decide(self, direction: str, margin: float) -> str:
-        """FAILS where the whole interval lies short of ``margin`` in ``direction``; UNDECIDED where it holds the
-        margin, and for numbers that are not finite; MIXED where intervals of ``each`` lie on opposite sides. Where it
-        lies beyond: NOT_SPECIFIC where the control's does too, NO_LEAD where that of measured minus control holds 0,
+        """UNDECIDED for numbers that are not finite; MIXED where intervals of ``each`` lie on opposite sides of
+        ``margin``; FAILS where the whole interval lies short of it in ``direction``, UNDECIDED where it holds it. Where
+        it lies beyond: NOT_SPECIFIC where the control's does too, NO_LEAD where that of measured minus control holds 0,
         else HOLDS. An interval that ends at the margin is not beyond it."""
         measured, control = self.measured, self.control.estimate()
         if not all(isfinite(x) for e in (measured, control) for x in (e.value, e.low, e.high)):

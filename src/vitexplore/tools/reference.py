@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitexplore.claims import render
 from vitexplore.claims.decide import PAPER
-from vitexplore.claims.instrument import KEPT, VALID
+from vitexplore.claims.instrument import KEPT, VALID, instruments
 from vitexplore.claims.leaderboard import to_markdown
 from vitexplore.claims.page import PAGE, claims_page
 from vitexplore.claims.paper import CATALOGUE
-from vitexplore.claims.render import decisive
 from vitexplore.claims.run import RUN, no_rehearsal
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.data.downloads import MB, read_list
@@ -32,7 +32,8 @@ from vitexplore.tools.cost_table import costs_sentence, costs_table
 from vitexplore.tools.costs import COLUMNS
 
 OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
-BESIDE = ("bench/*.csv", "bench/*.png", "calibration.csv", "costs.csv")  # of the suite, no run's own
+# of the suite, no run's own
+BESIDE = ("bench/*.csv", "bench/*.png", "emergence/emergence.*", "calibration.csv", "costs.csv")
 LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figure shows a choice of them
 
 
@@ -105,7 +106,7 @@ def numbers_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
         "| in the paper | what is measured | there | here | 95% interval |",
         "| --- | --- | ---: | ---: | --- |",
     ]
-    found = decisive(table)
+    found = render.decisive(table)
     for row in found[(found["role"] == PAPER) & found["paper"].notna()].itertuples():
         claim = claims[row.claim]
         what = claim.statements[row.statement]["statistic"]
@@ -210,10 +211,10 @@ def _row(claim: str, experiment: str, tables: Iterable[str]) -> str:
 
 def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = True) -> None:
     """Copy the claims and tables of ``finished``, results/<scale> of a finished run, to ``out``; with ``figures``, the
-    figures too. With ``pages`` also copy the twins, the benches, the calibration and the costs beside it, draw badges,
-    and bring the generated blocks of these files up to date. Where ``finished`` is ``out``, only what is beside it is
-    copied, and what follows from it is written anew. Raises InputError where the run is not finished or is a
-    rehearsal, and where a block of a page has no end."""
+    figures too. With ``pages`` also copy what is beside it (twins, benches, emergence, calibration, costs), draw
+    badges, and bring the generated blocks of these files up to date. Where ``finished`` is ``out``, only what is beside
+    it is copied, and what follows from it and from the claims' texts is written anew. Raises InputError where the run
+    is not finished or is a rehearsal, and where a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     no_rehearsal(finished)
@@ -225,6 +226,8 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = 
             _copy(source, out / source.relative_to(finished.parent))
         for source in finished.parent.glob("instrument/instrument.*"):
             _copy(source, out / source.name)
+    if not new:
+        renew_words(out, claims_in_order(CHECKOUT / "analyses"), CHECKOUT / KEPT)
     write_text(out / PAGE, claims_page(out, CHECKOUT))  # shows the twins
     if pages:
         if new:
@@ -232,6 +235,17 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = 
         blocks = generated(out)
         for page in pages:
             write_text(page, up_to_date(page.read_text(), blocks))
+
+
+def renew_words(out: Path, claims: Mapping[str, Claim | None], twins: Path) -> None:
+    """Write claims.csv and claims.md of ``out`` anew, with the words that the kept table ``twins`` gives instruments
+    now; numbers stay to the letter."""
+    csv = out / "claims.csv"
+    table = pd.read_csv(csv, dtype=str, keep_default_na=False)
+    for name, rows in table[table["instrument"] != ""].groupby("claim"):
+        table.loc[rows.index, "instrument"] = rows["statement"].map(instruments(claims[name], twins))
+    write_atomically(csv, lambda path: table.to_csv(path, index=False))
+    write_text(out / "claims.md", render.to_markdown(pd.read_csv(csv), claims))
 
 
 def _copy_run(finished: Path, out: Path, figures: bool) -> None:
