@@ -17,6 +17,7 @@ from vitexplore.models.catalogue import named
 from vitexplore.models.registry import Model, load
 from vitexplore.models.spec import ModelSpec
 
+pytest_plugins = ["atlas_browser"]
 torch.set_num_threads(1)
 
 
