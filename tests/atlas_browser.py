@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from atlas_run import WORDS, held, made_atlas
 from PIL import Image
 
 from vitexplore.claims.page import ATLAS
@@ -28,6 +27,8 @@ FIRST = "#/vit/ffn/1/3"
 @pytest.fixture(scope="module")
 def made_results(tmp_path_factory) -> Path:
     """The results' folder of a made run with its atlas, and a claims page that leads there."""
+    from atlas_run import WORDS, held, made_atlas  # not for every session of pytest
+
     with made_atlas(tmp_path_factory.mktemp("pages")) as (results, _):
         links = "".join(f'<a href="{ATLAS}#claims/{name}">{name}</a>' for name in WORDS)
         (results / "claims.html").write_text(f"<!doctype html><title>Claims</title><section id=maps_localize>{links}")
