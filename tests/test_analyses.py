@@ -143,6 +143,15 @@ def test_maps_without_a_random_network_are_not_tested():
         run_analysis(claim_of("maps_localize"), *tables)
 
 
+def test_maps_on_too_few_images_are_not_tested():
+    tables = maps_tables(0.9)
+    for table in tables:
+        for column in ("auroc", "control"):
+            table[column] = table[column].map(lambda found: found[:20])  # two of them cannot be used
+    with pytest.raises(NotTested, match="needs 20 images .* found 18"):
+        run_analysis(claim_of("maps_localize"), *tables)
+
+
 def test_depths_without_features_of_one_site_are_left_out_of_both():
     """Identification rises with depth and is the same for all sites; ffn is dead but for the last depth."""
     table = visualization_table(0.6, 0.6)

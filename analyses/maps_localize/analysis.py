@@ -10,7 +10,7 @@ from vitexplore.figures import plots
 from vitexplore.statistics.intervals import Resampled, resampled_grid, resampled_mean
 from vitexplore.statistics.splits import halves
 
-FEWEST = 20  # usable images at a block's grid, without which nothing of it is shown
+FEWEST = 20  # usable images, without which nothing is decided, and nothing shown of a block
 
 
 class Maps:
@@ -54,6 +54,8 @@ def analyse(table: pd.DataFrame, trivial: pd.DataFrame) -> Analysis:
     compared = [*vits, *random["model"].unique()[:1]]
     pairs = {name: (table[table["model"] == name], trivial[trivial["model"] == name]) for name in compared}
     usable = usable_images(*(rows for pair in pairs.values() for rows in pair))
+    if usable.sum() < FEWEST:
+        raise NotTested(f"needs {FEWEST} images whose object covers some positions and not all; found {usable.sum()}")
     maps = {name: Maps(mine[mine["block"] < mine["block"].max()], usable) for name, (mine, _) in pairs.items()}
     pixels = {name: Maps(mine, usable) for name, (_, mine) in pairs.items()}
     first = compared[0]
