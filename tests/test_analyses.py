@@ -148,7 +148,7 @@ def test_maps_on_too_few_images_are_not_tested():
     for table in tables:
         for column in ("auroc", "control"):
             table[column] = table[column].map(lambda found: found[:20])  # two of them cannot be used
-    with pytest.raises(NotTested, match="needs 20 images .* found 18"):
+    with pytest.raises(NotTested, match=r"needs 20 images .* found 18"):
         run_analysis(claim_of("maps_localize"), *tables)
 
 
