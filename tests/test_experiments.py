@@ -16,7 +16,7 @@ from vitexplore.job import How, Session, run
 from vitexplore.registry import find, registry, shipped
 from vitexplore.scale import parse
 
-IMAGES = 100
+IMAGES = 40
 SCENES = 200  # a concept needs 30 of either kind in each half
 RECIPE = {"name": "paper", "steps": 3, "copies": 2}
 DRAWN = {"features": 2, "depths": ["middle"], "images": 20, "recipes": [RECIPE]}

@@ -11,7 +11,7 @@ from project import copy_of_project, said, snakemake
 
 pytestmark = pytest.mark.slow
 
-TABLE = "results/smoke/embed/cnn.parquet"
+TABLE = "results/smoke/embed/vit.parquet"
 CLAIM = "results/smoke/claims/low_pass.json"
 
 
@@ -37,7 +37,7 @@ def test_a_clone_in_a_path_with_a_space_from_another_folder(clone, tmp_path):
 
 def test_inside_a_clone_in_a_path_with_a_space(clone):
     ran(snakemake(clone, TABLE, "--configfile", "workflow/scales/smoke.yaml"))
-    assert set(pd.read_parquet(clone / TABLE)["model"]) == {"cnn"}
+    assert set(pd.read_parquet(clone / TABLE)["model"]) == {"vit", "cnn"}
     shutil.rmtree(clone / "results")
 
 
@@ -69,7 +69,7 @@ def test_the_jobs_run_on_the_package_beside_the_snakefile(clone, tmp_path):
     done = snakemake(tmp_path, TABLE, "-s", str(clone / "Snakefile"), "-d", str(tmp_path), *scale)
     module.write_text(before)
     assert done.returncode != 0
-    log = (tmp_path / "results/smoke/logs/embed_cnn.log").read_text()
+    log = (tmp_path / "results/smoke/logs/embed_vit.log").read_text()
     assert "unexpected keyword argument 'images'" in log
 
 
