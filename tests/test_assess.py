@@ -10,9 +10,10 @@ from project import ROOT
 
 from vitexplore.claims.entry import problems
 from vitexplore.errors import InputError
+from vitexplore.graph import Graph
 from vitexplore.models.catalogue import named
 from vitexplore.scale import parse
-from vitexplore.tools.assess import Asked, assess, scale_of, slug
+from vitexplore.tools.assess import Asked, assess, read_by, scale_of, slug
 
 IMAGES, BOXES = Path("my/images"), Path("my/boxes")
 COMPARED = {CLAIMS[name].experiment for name in ("background", "low_pass", "depth_progression", "language_concepts")}
@@ -62,6 +63,16 @@ def test_a_model_without_a_classifier_and_a_judge_is_asked_about_its_maps():
     assert left_out["isolated_cls"] == "packaged/vit_s_focus does not tell the images' classes"
     assert left_out["ffn_over_qkv"] == "needs a model that judges pictures: add --against MODEL"
     assert left_out["language_concepts"] == "concepts is not measured on photographs here"
+
+
+def test_a_model_that_judges_alone_is_named_in_the_record():
+    """Nothing compares these families, for the ViT tells no classes: only what the CNN makes of images is read."""
+    scale, _ = made(Asked(named("packaged/vit_s_focus"), named("packaged/efficientnet_lite0"), IMAGES, BOXES))
+    assert not scale.models["packaged_efficientnet_lite0"].experiments
+    graph = Graph(scale)
+    assert graph.table("embed", "packaged_efficientnet_lite0") in read_by(graph, CLAIMS)
+    alone, _ = made(Asked(named("packaged/vit_s_focus"), None, IMAGES, BOXES))
+    assert {path.parent.name for path in read_by(Graph(alone), CLAIMS)} == {"locality"}
 
 
 def test_without_boxes_claims_on_objects_are_left_out():

@@ -117,7 +117,7 @@ def assess(asked: Asked, cores: str, template: Path | None = None) -> int:
         left_out,
         [_subject(graph, model) for model in asked.models],
         _data(graph),
-        run_record(graph.scale.scale, _tables(graph, claims), CHECKOUT, graph.scale.rehearsal),
+        run_record(graph.scale.scale, read_by(graph, claims), CHECKOUT, graph.scale.rehearsal),
     )
     path = ASSESSED / asked.name / "claims.json"
     write_json(path, entry)
@@ -233,9 +233,11 @@ def _data(graph: Graph) -> dict[str, Any]:
     return {"kind": graph.scale.data.kind, "images": images, "sha256": found}
 
 
-def _tables(graph: Graph, claims: Mapping[str, Claim]) -> list[Path]:
-    """Those that the scale's claims were decided on."""
-    return sorted({path for name in graph.scale.claims for of in claims[name].tables for path in graph.tables(of)})
+def read_by(graph: Graph, claims: Mapping[str, Claim]) -> list[Path]:
+    """The tables that the claims of the graph's scale rest on: their own, and what the judges make of images."""
+    judges = ["embed"] if graph.scale.judges else []
+    tables = (table for name in graph.scale.claims for table in (*claims[name].tables, *judges))
+    return sorted({path for table in tables for path in graph.tables(table)})
 
 
 def _printed(entry: Mapping[str, Any]) -> Table:
