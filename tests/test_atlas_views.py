@@ -56,6 +56,17 @@ def test_two_models_are_compared_under_the_same_image(open_page):
     page.wait_for_selector(".card")
 
 
+def test_another_view_begins_at_its_top_and_the_next_feature_where_the_last_was_read(open_page):
+    page = open_page("#/vit/ffn/1/3")
+    page.set_viewport_size({"width": 900, "height": 300})
+    page.evaluate("scrollTo(0, 200)")
+    page.keyboard.press("ArrowRight")
+    shown(page, "#/vit/ffn/1/4")
+    assert page.evaluate("scrollY") == 200
+    page.click("nav a:has-text('Claims')")
+    page.wait_for_function("location.hash.startsWith('#claims') && scrollY === 0")
+
+
 def test_four_pins_are_the_most(open_page):
     pins = ",".join(f"vit:ffn:0:{feature}" for feature in range(4))
     page = open_page(f"{FIRST}?pins={pins}")
