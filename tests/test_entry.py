@@ -95,7 +95,7 @@ CHANGES = [
     (("model", "architecture"), "timm/vit_huge", "timm/vit_tiny: the tables are of timm/vit_tiny, not timm/vit_huge"),
     (("model", "key"), "other", "timm/vit_tiny: run names no such model"),
     (("run", "rehearsal"), True, "run: a rehearsal"),
-    (("run", "code"), "vitexplore 0.1.0, commit 0123456789ab-dirty", "run: the code was changed after its commit"),
+    (("run", "code"), "vitexplore 0.1.0, commit 0123456789ab-dirty", "run: the code has changes"),
     (("version",), 2, "$.version: 1 was expected"),
     (("data", "place"), "/home", "$.data: Additional properties are not allowed"),
     ((*CLS, "word"), "good", "$.claims.isolated_cls.statements.last_block"),

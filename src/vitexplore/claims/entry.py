@@ -100,7 +100,7 @@ def problems(entry: Any, claims: Mapping[str, Claim], root: Path) -> list[str]:
         return ["run: a rehearsal, of random weights and made images, is no result"]
     found = list(_of_weights(entry))
     if entry["run"]["code"].endswith("-dirty"):
-        found.append("run: the code was changed after its commit; assess the model on a clean checkout")
+        found.append("run: the code has changes that were not committed; assess the model on a clean checkout")
     for name, kept in entry["claims"].items():
         if name not in claims:
             found.append(f"{name}: no such claim")

@@ -1,4 +1,4 @@
-"""What the claims of a run rest on: when their tables were written, by which code, of which models."""
+"""What the claims of a run rest on: when their tables were written, of which models, and what code decided on them."""
 
 import json
 import os

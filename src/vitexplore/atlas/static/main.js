@@ -40,9 +40,9 @@ atlas.show = async () => {
   if (turn !== atlas.turn) return; // something else was asked for meanwhile
   const focused = document.activeElement?.closest("main [name], main button[id]");
   document.getElementById("main").replaceChildren(panel);
-  const view = `${state.view}/${state.of ?? ""}`;
-  if (view !== atlas.view) scrollTo(0, 0); // a feature beside the last one stays where it was read
-  atlas.view = view;
+  const view = state.view === "claims" ? `claims ${state.of}` : state.view;
+  if (![undefined, view].includes(atlas.view)) scrollTo(0, 0);
+  atlas.view = view; // the next feature or image stays where the last one was looked at
   const back = focused && (focused.id ? `#${focused.id}` : `[name="${focused.name}"]`);
   if (back) panel.querySelector(back)?.focus();
   const grid = document.querySelector(".list .grid");
