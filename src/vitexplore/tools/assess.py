@@ -236,9 +236,9 @@ def _data(graph: Graph) -> dict[str, Any]:
 def read_by(graph: Graph, claims: Mapping[str, Claim]) -> list[Path]:
     """The tables that the claims of the graph's scale rest on: their own, and what the judges of pictures make of
     images."""
-    judges = ["embed"] if graph.scale.judges else []
-    tables = (table for name in graph.scale.claims for table in (*claims[name].tables, *judges))
-    return sorted({path for table in tables for path in graph.tables(table)})
+    tables = {table for name in graph.scale.claims for table in claims[name].tables}
+    judges = {"embed"} if graph.scale.judges else set()
+    return sorted(path for table in tables | judges for path in graph.tables(table))
 
 
 def _printed(entry: Mapping[str, Any]) -> Table:

@@ -213,25 +213,24 @@ def keep(finished: Path, out: Path, pages: Sequence[Path] = (), figures: bool = 
     """Copy the claims and tables of ``finished``, results/<scale> of a finished run, to ``out``; with ``figures``, the
     figures too. With ``pages`` also copy what is beside it (twins, benches, emergence, calibration, costs), draw
     badges, and bring the generated blocks of these files up to date. Where ``finished`` is ``out``, only what is beside
-    it is copied, and what follows from it and from the claims' texts is written anew. Raises InputError where the run
-    is not finished or is a rehearsal, and where a block of a page has no end."""
+    it is copied. Words of instruments are those of the kept twins, and titles those of the claims' texts, today. Raises
+    InputError where the run is not finished or is a rehearsal, and where a block of a page has no end."""
     if not (finished / "claims.csv").exists():
         raise InputError(f"{finished}: no claims.csv there; finish a run first")
     no_rehearsal(finished)
-    if new := finished.resolve() != out.resolve():
+    if finished.resolve() != out.resolve():
         _copy_run(finished, out, figures)
+        if pages:
+            write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
     if pages:
         beside = [path for pattern in BESIDE for path in finished.parent.glob(pattern)]
         for source in sorted(beside):
             _copy(source, out / source.relative_to(finished.parent))
         for source in finished.parent.glob("instrument/instrument.*"):
             _copy(source, out / source.name)
-    if not new:
-        renew_words(out, claims_in_order(CHECKOUT / "analyses"), CHECKOUT / KEPT)
+    renew_words(out, claims_in_order(CHECKOUT / "analyses"), CHECKOUT / KEPT)
     write_text(out / PAGE, claims_page(out, CHECKOUT))  # shows the twins
     if pages:
-        if new:
-            write_badges(out / "claims.csv", finished.name, out / "badges", CHECKOUT)
         blocks = generated(out)
         for page in pages:
             write_text(page, up_to_date(page.read_text(), blocks))
@@ -254,7 +253,7 @@ def _copy_run(finished: Path, out: Path, figures: bool) -> None:
         kept = sorted((finished / folder).glob("[!.]*")) if figures else []
         for source in kept:
             _copy(source, out / folder / source.name)
-    texts = [finished / name for name in ("claims.csv", "claims.md", RUN)]
+    texts = [finished / name for name in ("claims.csv", RUN)]
     drawn = [*finished.glob("figures/*.png"), *finished.glob("figures/*.csv")] if figures else []
     shown = [path for path in sorted(drawn) if not path.name.startswith(LARGE)]
     for source in (*texts, *sorted(finished.glob("tables/*.csv")), *shown):
