@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from vitexplore.statistics.intervals import RESAMPLES
 from vitexplore.statistics.splits import GROUPS
 
 IMAGES = 400
@@ -14,7 +15,7 @@ IMAGES = 400
 def about(model, family, random=False, **columns):
     frame = pd.DataFrame(columns)
     named = {"model": model, "family": family, "architecture": f"lab/lab_{family}", "training_seed": 0}
-    named |= {"device": "cpu", "dtype": "float32", "libraries": "torch 2"}
+    named |= {"device": "cpu", "dtype": "float32", "libraries": "torch 2", "input_size": 64, "photographs": False}
     return frame.assign(**named, random_weights=random, classes=16, weights=f"hash_of_{model}")
 
 
@@ -23,23 +24,26 @@ def ranks(rng, accuracy, count=IMAGES):
     return np.where(rng.random(count) < accuracy, 0, 9).astype(np.int16)
 
 
-def background_table(vit, cnn, blurred=None):
-    """``vit``, ``cnn``: accuracy on full, foreground, background; ``blurred``: the ViT's where the fill is a blur. The
-    mean image gets one answer for all, as it does from any model: the labels, in turn, decide."""
+def background_table(vit, cnn, blurred=None, images=IMAGES):
+    """``vit``, ``cnn``: accuracy on full, foreground, background, or several such; ``blurred``: the ViT's where the
+    fill is a blur. The mean image gets one answer for all, as it does from any model: the labels, in turn, decide."""
     rng = np.random.default_rng(0)
-    answers = {}
-    for family, accuracies in (("vit", vit), ("cnn", cnn)):
-        answers[family, "full", "", ""] = ranks(rng, accuracies[0])
-        answers[family, "mean_image", "", ""] = np.arange(IMAGES) % 16
-        for fill in ("black", "mean", "blur"):
-            kept = blurred if blurred and fill == "blur" and family == "vit" else accuracies
-            for condition, accuracy in zip(("foreground", "background"), kept[1:], strict=True):
-                answers[family, condition, fill, "boxes"] = ranks(rng, accuracy)
-    common = {"image": np.arange(IMAGES), "size": "own", "cropped": 0.0}
-    return pd.concat(
-        about(family, family, condition=condition, fill=fill, along=along, rank=rank, **common)
-        for (family, condition, fill, along), rank in answers.items()
-    )
+    frames = []
+    for family, every in (("vit", vit), ("cnn", cnn)):
+        for number, accuracies in enumerate(every if isinstance(every[0], tuple) else [every]):
+            answers = {("full", "", ""): ranks(rng, accuracies[0], images)}
+            answers["mean_image", "", ""] = np.arange(images) % 16
+            for fill in ("black", "mean", "blur"):
+                kept = blurred if blurred and fill == "blur" and family == "vit" else accuracies
+                for condition, accuracy in zip(("foreground", "background"), kept[1:], strict=True):
+                    answers[condition, fill, "boxes"] = ranks(rng, accuracy, images)
+            common = {"image": np.arange(images), "size": "own", "cropped": 0.0}
+            name = f"{family}_{number}" if number else family
+            frames += [
+                about(name, family, condition=condition, fill=fill, along=along, rank=rank, **common)
+                for (condition, fill, along), rank in answers.items()
+            ]
+    return pd.concat(frames)
 
 
 def low_pass_table(vit, cnn, cnn_gaussian=None, whole=0.98):
@@ -57,9 +61,11 @@ def low_pass_table(vit, cnn, cnn_gaussian=None, whole=0.98):
     return pd.concat(frames)
 
 
-def pooling_table(trained, random, positions=64, silent=()):
+def pooling_table(trained, random, positions=64, silent=(), pooled=None, natural=0.9):
     """``trained``, ``random``: by block entropy, R2 and the share of its writes that is common to all positions;
-    ``silent``: blocks that write next to nothing."""
+    ``silent``: blocks that write next to nothing; ``pooled``: by block, accuracy with the mean in the place of
+    attention and with each token for itself (for None the first keeps as much more as ``trained`` is); without
+    ``natural`` accuracy the model does not tell the classes."""
     rng = np.random.default_rng(0)
     frames = []
     for model, course in (("vit", trained), ("vit_random", random)):
@@ -71,21 +77,28 @@ def pooling_table(trained, random, positions=64, silent=()):
             for query in ("cls", "patches"):
                 values[f"entropy_{query}"] = value + rng.normal(0, 0.02, IMAGES)
                 values |= {f"residual_{query}": (1 - value) * total, f"total_{query}": total}
+            if natural:
+                uniform, unmixed = pooled[block] if pooled else (0.1 + 0.8 * value, 0.1)
+                right = {"uniform": uniform, "unmixed": unmixed} | ({"natural": natural} if block == 0 else {})
+                values |= {name: (rng.random(IMAGES) < rate).astype(float) for name, rate in right.items()}
             for name, column in values.items():
                 columns = {"block": block, "measure": name, "image": np.arange(IMAGES), "value": column}
                 frames.append(about(model, "vit", model == "vit_random", **columns))
     return pd.concat(frames)
 
 
-def token_table(isolated, patches, mean_patch, exchanged, grid=(2, 2)):
-    """``isolated``: accuracy for each k; the others' at each position, with the third a little above the mean."""
+def token_table(isolated, patches, mean_patch, exchanged, grid=(2, 2), alone=0.1, before=1 / 16):
+    """``isolated``: accuracy for each k; ``alone``: with the patches dropped before the last block; the others' at each
+    position, with the third a little above the mean; ``before``: before the last block."""
     rng = np.random.default_rng(0)
     scores = {("isolated_cls", k): accuracy for k, accuracy in enumerate(isolated)}
-    scores["cls_only", 0] = 1 / 16
+    scores |= {("cls_only", k): 1 / 16 for k in range(len(isolated) - 2)}
+    scores |= {("cls_only", len(isolated) - 2): alone, ("cls_only", len(isolated) - 1): isolated[0]}
     scores["head_on_random_patch", 0] = scores["head_on_mean_token", 0] = mean_patch
     for at in range(grid[0] * grid[1]):
         scores["head_on_patch", at] = patches + (0.08 if at == 2 else 0)
         scores["exchanged_patch", at] = exchanged
+        scores["head_on_patch_before", at], scores["exchanged_patch_before", at] = before, 1 / 16
     scores["head_on_mean_patch", 0] = mean_patch
     rows = [{"surgery": surgery, "at": at, "rank": ranks(rng, a)} for (surgery, at), a in scores.items()]
     rows.append({"surgery": "natural", "at": 0, "rank": rows[0]["rank"]})
@@ -106,26 +119,37 @@ def locality_table(trained, random):
     return pd.concat(frames)
 
 
-def maps_tables(trained, random=0.5, pixels=0.6, good=20):
-    """4 blocks of 20 features and, apart, 5 maps of the pixels: AUROCs of their maps, of the first ``good`` ones of
-    each block, half of them with the other sign; every tenth image cannot be used."""
-    rng = np.random.default_rng(0)
+CLASSES = 4  # of the objects in maps_tables
 
-    def rows(quality, names):
+
+def maps_tables(trained, random=0.5, pixels=0.6, good=20, own_class=False):
+    """4 blocks of 20 features and, apart, 5 maps of the pixels: AUROCs of their maps, of the first ``good`` ones of
+    each block, half of them with the other sign; with ``own_class`` each on the images of one class alone. Every tenth
+    image cannot be used. Images show CLASSES classes in turn."""
+    rng, shown = np.random.default_rng(0), np.arange(IMAGES) % CLASSES
+
+    def rows(quality, names, own_class=False):
         found = []
         for block in range(4):
             for number, name in enumerate(names):
                 sign, reads = (1 if number % 2 else -1), quality if number < good else 0.5
-                own, other = 0.5 + sign * (reads - 0.5) + rng.normal(0, 0.05, IMAGES), rng.normal(0.5, 0.05, IMAGES)
+                finds = np.where(shown == number % CLASSES, reads, 0.5) if own_class else np.full(IMAGES, reads)
+                own = 0.5 + sign * (finds - 0.5) + rng.normal(0, 0.05, IMAGES)
+                other = rng.normal(0.5, 0.05, IMAGES)
                 own[::10] = other[::10] = np.nan
                 found.append({"block": block, "name": name, "auroc": own, "control": other})
         return pd.DataFrame(found)
 
     models = (("vit", False, trained), ("vit_random", True, random))
-    features = [about(m, "vit", r, **rows(q, range(20)).rename(columns={"name": "feature"})) for m, r, q in models]
+    features = [
+        about(m, "vit", r, **rows(q, range(20), own_class and not r).rename(columns={"name": "feature"}))
+        for m, r, q in models
+    ]
     kinds = ("variance", "brightness", "saturation", "edges", "centre")
     trivial = [about(m, "vit", r, **rows(pixels, kinds).rename(columns={"name": "map"})) for m, r, _ in models]
-    return pd.concat(features), pd.concat(trivial)
+    classes = [f"class {number}" for number in shown]
+    images = [about(m, "vit", r, image=np.arange(IMAGES)).assign(**{"class": classes}) for m, r, _ in models]
+    return pd.concat(features), pd.concat(trivial), pd.concat(images)
 
 
 def png() -> bytes:
@@ -193,14 +217,19 @@ def variants_table(identification, own, other, **columns):
     return pd.concat(frames, ignore_index=True)
 
 
-def ablation_table(loss, other_loss=0.0, **columns):
-    """``loss``: identification lost with each part; ``other_loss``: that of another feature's picture."""
+ENDS = ("", "+nothing", "+jitter", "+colour_shift", "+gaussian", "-tv", "-jitter", "-colour_shift", "-gaussian")
+ENDS += ("-ensembling",)
+
+
+def ablation_table(loss, other_loss=0.0, alone=None, **columns):
+    """``loss``: identification that each variant loses against the whole recipe, ``alone`` those with one augmentation
+    alone; ``other_loss``: that of another feature's picture."""
     rng, frames = np.random.default_rng(0), []
-    for recipe in ("paper", "released"):
-        for part in ("", "tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone"):
-            mine = scored(rng, 0.8 - loss * bool(part), variant=f"{recipe}-{part}" if part else recipe)
-            mine["identification_other"] = mine["identification_other"] - other_loss * bool(part)
-            frames.append(about("vit", "vit", **mine | columns))
+    for end in ENDS:
+        lost = (loss if alone is None or end in ("+nothing",) else alone) * bool(end)
+        mine = scored(rng, 0.8 - lost, features=40, variant=f"released{end}")
+        mine["identification_other"] = mine["identification_other"] - other_loss * bool(end)
+        frames.append(about("vit", "vit", **mine | columns))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -215,39 +244,53 @@ def placements(rng, auroc, shows):
     return placed
 
 
-def concept_table(clip, vit, shuffled, pixel=0.55, categories=None, answered=0.95):
+NAMES = ("many", "before and after", "from above", "at night"), ("animal", "plant", "tool", "vehicle")
+
+
+def concept_table(clip, vit, shuffled, pixel=0.55, categories=None, answered=0.95, coded=None):
     """Held-out AUROC of each model's best feature for each concept, and of the best pixel statistic; ``categories``:
-    CLIP's for categories, where that differs; ``answered``: AUROC by prompt."""
-    concepts = [(name, "caption", 1) for name in ("many", "before and after", "from above", "at night")]
-    concepts += [(name, "category", 2) for name in ("animal", "plant", "tool", "vehicle")]
+    CLIP's for categories, where that differs; ``answered``: AUROC by prompt; ``coded``: the concepts that CLIP codes so
+    well, all for None, the others as the label model does."""
+    concepts = [(name, "caption", 1) for name in NAMES[0]] + [(name, "category", 2) for name in NAMES[1]]
     frames, images = [], np.arange(IMAGES)
     for model, family, auroc in (("clip", "clip", clip), ("clip_shuffled", "clip", shuffled), ("vit", "vit", vit)):
         rows = []
         for name, kind, folds in concepts:
             own = categories if categories is not None and (model, kind) == ("clip", "category") else auroc
+            if model == "clip" and coded is not None and name not in coded:
+                own = vit
             for fold in range(folds):
                 rng, shows = np.random.default_rng(fold), images % 4 == fold
+                choice = np.zeros(RESAMPLES, dtype=np.int16)
                 row = {"concept": name, "kind": kind, "fold": fold, "block": 3, "best": 5, "held_out": own}
-                row |= {"placed": placements(rng, own, shows), "shows": shows, "held_images": images}
-                row |= {"positives": shows.sum(), "others": (~shows).sum()}
+                row |= {"placed": placements(rng, own, shows), "shows": shows, "held_images": images, "choice": choice}
+                row |= {"positives": shows.sum(), "others": (~shows).sum(), "pixel_choice": choice}
                 row |= {"pixel": "mean R", "pixel_held_out": pixel, "pixel_placed": placements(rng, pixel, shows)}
                 rows.append(row | {"answered": answered, "coded": 3, "features": 2048})
         frames.append(about(model, family, **pd.DataFrame(rows)).assign(architecture=f"lab/lab_{model}"))
     return pd.concat(frames, ignore_index=True)
 
 
-def depth_table(slope, random_slope, cnn_slope=1.0, bits=0.2, images_a_class=125.0):
-    """By its slope a model's information on the class rises and that on texture falls from block to block of eight;
-    ``bits``: the noise of a feature's information."""
-    rng = np.random.default_rng(0)
+EVEN = np.linspace(0.05, 1, 9)  # a course that rises evenly
+
+
+def depth_table(of_class=EVEN, simple=None, random=None, cnn=EVEN, bits=1.0, images_a_class=125.0):
+    """By block, the mean bits that features tell of the class, and of hue and orientation (``simple``: most at the
+    first block), each with noise; of a ViT, of the same with ``random`` weights (as much in all blocks) and of a
+    CNN."""
+    rng, blocks = np.random.default_rng(0), len(of_class)
+    simple = np.linspace(1, 0.5, blocks) if simple is None else simple
+    flat = np.full(blocks, 0.2) if random is None else random
     frames = []
-    models = (("vit", "vit", slope, False), ("vit_random", "vit", random_slope, True), ("cnn", "cnn", cnn_slope, False))
-    for model, family, rise, random in models:
-        block = np.repeat(np.arange(8), 30)
-        columns = {"block": block, "feature": np.tile(np.arange(30), 8), "explained_by": "class", "purity_class": 0.5}
-        for factor, sign in (("class", 1), ("texture", -1)):
-            told = 1 + sign * 0.5 * bits * rise * block + bits * rng.random(240)
+    for model, family, course, early in (("vit", "vit", of_class, simple), ("vit_random", "vit", flat, flat),
+                                         ("cnn", "cnn", cnn, simple)):  # fmt: skip
+        block = np.repeat(np.arange(blocks), 30)
+        columns = {"block": block, "feature": np.tile(np.arange(30), blocks)}
+        columns |= {"explained_by": "class", "purity_class": 0.5}
+        for factor, values in (("class", course), ("hue", early), ("orientation", early)):
+            told = bits * (np.asarray(values)[block] + 0.05 * rng.normal(size=len(block)))
             columns[f"information_{factor}"] = told
-            columns[f"{factor}_without"] = list(told[:, None] + rng.normal(0, 0.01 * bits, (240, GROUPS)))
-        frames.append(about(model, family, random, **columns).assign(images=2000, images_a_class=images_a_class))
+            columns[f"{factor}_without"] = list(told[:, None] + rng.normal(0, 0.003 * bits, (len(block), GROUPS)))
+        made = about(model, family, model == "vit_random", **columns)
+        frames.append(made.assign(images=2000, images_a_class=images_a_class))
     return pd.concat(frames, ignore_index=True)

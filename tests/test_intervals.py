@@ -15,6 +15,7 @@ from vitexplore.statistics.intervals import (
     combined,
     mean_of,
     over_models,
+    ratio,
     resampled_grid,
     resampled_mean,
     resampled_means,
@@ -59,7 +60,7 @@ def test_what_moves_both_sides_alike_drops_out_of_a_difference():
     one, other = resampled_means([hard + 0.1, hard])
     lead = (one - other).estimate()
     assert lead.value == pytest.approx(0.1)
-    assert lead.high - lead.low < 1e-9 + 2 * unseen(200)
+    assert lead.high - lead.low < 1e-9 + 4 * unseen(200)  # of two means
     assert one.estimate().high - one.estimate().low > 0.2
 
 
@@ -118,7 +119,7 @@ def test_jackknifed_differences_are_paired_by_what_is_sampled():
     values = np.random.default_rng(5).normal(size=100)
     without = {"images": np.array([np.delete(values, part).mean() for part in groups(100)])}
     one = Jackknifed(values.mean(), without, "")
-    assert (one - one).estimate() == Estimate(0.0, 0.0, 0.0, "")
+    assert (one - one).estimate() == Estimate(0.0, 0.0, 0.0, "", GROUPS - 1)
     features = Jackknifed(1.0, {"features": 1 + without["images"] - values.mean()}, "")
     both = (one - features).estimate()
     alone = one.estimate()
@@ -157,3 +158,18 @@ def test_the_interval_is_scipys_bca(monkeypatch):
     assert found.low == pytest.approx(expected.low, abs=0.02 * width)
     assert found.high == pytest.approx(expected.high, abs=0.02 * width)
     assert abs(plain.high - expected.high) > 0.03 * width  # the correction is there to be seen
+
+
+def test_a_share_without_spread_leaves_open_as_much_as_its_unit():
+    """No hit in 40 images, of a natural accuracy of 0.25: what 40 images did not show may be 0.088 of all, and that is
+    0.35 of the natural accuracy."""
+    natural = resampled_mean(np.arange(40) % 4 == 0)
+    found = ratio(resampled_mean(np.zeros(40)), natural).estimate()
+    assert found.high == pytest.approx(unseen(40) / 0.25)
+    both = (ratio(resampled_mean(np.zeros(40)), natural) - ratio(resampled_mean(np.zeros(40)), natural)).estimate()
+    assert both.high >= unseen(40) / 0.25
+
+
+def test_means_over_statistics_keep_their_unit():
+    halves = [resampled_mean(np.zeros(40)), resampled_mean(np.ones(40))]
+    assert mean_of(halves).estimate().high - 0.5 == pytest.approx(unseen(40))

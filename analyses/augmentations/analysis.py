@@ -1,82 +1,75 @@
-"""Section 3: the full recipe against each of its parts left out."""
+"""Section 3: the whole recipe against the optimization without augmentations, and with one of them alone."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, by_model, deciding
-from vitexplore.claims.pictures import ceilings, of_feature, summary_of, usable, visualized
+from vitexplore.claims.pictures import ceilings, summary_of, told, usable, visualized
 from vitexplore.figures import plots
-from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, judged
+from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, drawn, judged
 from vitexplore.statistics.intervals import Means
 
-PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone")
-RECIPES = ("paper", "released")
-SHOWN = 5  # features of each variant in the figure
-
-
-def gain(name: str, mine: pd.DataFrame, recipe: str, part: str, column: str) -> Means:
-    """``column`` with the part minus without it, feature by feature."""
-    by_variant = dict(list(mine.groupby("variant")))
-    whole, less = (of_feature(by_variant[variant], column) for variant in (recipe, f"{recipe}-{part}"))
-    return Means({f"{name} {recipe}": whole - less})
+# by statement, what the whole recipe is compared with: the end of that variant's label
+ALONE = {
+    "bare": "+nothing",
+    "over_jitter": "+jitter",
+    "over_colour_shift": "+colour_shift",
+    "over_gaussian": "+gaussian",
+}
+LESS = {part: f"-{part}" for part in ("tv", "jitter", "colour_shift", "gaussian", "ensembling")}
+NAMES = {"": "whole", **{end: f"{end[1:].replace('_', ' ')}\nalone" for end in ALONE.values()}, "+nothing": "bare"}
+NAMES |= {end: f"without\n{end[1:].replace('_', ' ')}" for end in LESS.values()}
+SHOWN = 8  # features of each variant in the figure
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    vits = by_model(deciding(table), "vit")
-    wanted = {name for recipe in RECIPES for name in (recipe, *(f"{recipe}-{part}" for part in PARTS))}
-    if missing := wanted - set(table["variant"]):
-        raise NotTested(f"needs both recipes, whole and less each part; {sorted(missing)[0]} is missing")
+    recipe, *_ = table["variant"].iloc[0].partition("+")[0].partition("-")
+    every = ALONE | LESS
+    mine = table[table["variant"].isin([recipe + end for end in ("", *every.values())])]
+    vits = by_model(deciding(mine), "vit")
+    if missing := [end for end in ALONE.values() if recipe + end not in set(mine["variant"])]:
+        raise NotTested(
+            f"needs the recipe {recipe} whole, bare, and with each augmentation alone; {missing[0]} is missing"
+        )
     usable(pd.concat(vits.values()))
-    room = [ceilings(mine) for mine in vits.values()]
-    recipes = RECIPES if all(map(visualized, vits.values())) else ()
-    statements = {
-        part: Measured({recipe: without(vits, recipe, part) for recipe in recipes}, list(vits), room) for part in PARTS
-    }
-    summary = summary_of(table, ["model", "variant"])
-    first, mine = next(iter(vits.items()))
-    figures = {"augmentations": pictures(mine), "augmentations_scores": bars(summary[summary["model"] == first])}
-    return Analysis(statements, summary, figures)
+    gate = [ceilings(found) for found in vits.values()]
+    room = all(map(visualized, vits.values()))
+    statements = {}
+    for name, end in every.items():
+        if recipe + end in set(mine["variant"]):
+            comparisons = {"": gain(vits, recipe, end)} if room else {}
+            statements[name] = Measured(comparisons, list(vits), gate)
+        else:
+            statements[name] = Measured.not_testable(f"the recipe {recipe}{end} is not drawn at this scale", list(vits))
+    first = next(iter(vits.values()))
+    figures = {"augmentations": pictures(first, recipe)} if room else {}
+    return Analysis(statements, summary_of(mine, ["model", "variant"]), figures)
 
 
-def without(vits: dict[str, pd.DataFrame], recipe: str, part: str) -> Comparison:
-    """The whole recipe minus the one without ``part``; the control, with the next feature's pictures."""
-    each = {name: gain(name, mine, recipe, part, "identification") for name, mine in vits.items()}
-    name, mine = next(iter(vits.items()))
-    return Comparison(each, gain(name, mine, recipe, part, "identification_other"))
+def gain(vits: dict[str, pd.DataFrame], recipe: str, end: str) -> Comparison:
+    """How well a judge tells a feature by the whole recipe's picture minus by the other variant's, feature by feature;
+    the control, by the next feature's pictures."""
+
+    def of_each(column: str) -> dict[str, Means]:
+        found = {}
+        for name, mine in vits.items():
+            whole, other = (values(mine[mine["variant"] == variant], column) for variant in (recipe, recipe + end))
+            found[name] = Means({name: whole - other})
+        return found
+
+    return Comparison(of_each("identification"), of_each("identification_other"))
 
 
-def pictures(mine: pd.DataFrame) -> Figure:
-    """One row a part that is left out, the same features in each; the recipes beside each other."""
+def values(mine: pd.DataFrame, column: str) -> np.ndarray:
+    """In the order of features."""
+    return told(mine.sort_values("feature"), column).to_numpy()
+
+
+def pictures(mine: pd.DataFrame, recipe: str) -> Figure:
+    """One row a variant, the same features in each."""
     rows = []
-    for part in ("", *PARTS) if visualized(mine) else ():
-        cells = []
-        for recipe in RECIPES:
-            each = mine[mine["variant"] == (f"{recipe}-{part}" if part else recipe)]
-            cells += [*([plots.GAP] if cells else []), *map(judged, each[:SHOWN].itertuples())]
-        rows.append((label(part), cells))
-    title = f"{mine['model'].iloc[0]}: what each part of a recipe does to the same features"
-    note = f"Left: recipe {RECIPES[0]}; right: recipe {RECIPES[1]}. {OF_JUDGE} {CROSSED_OUT}"
-    return plots.picture_rows(rows, title, note)
-
-
-def label(part: str) -> str:
-    if part in ("", "noise_alone"):
-        return part.replace("_", "\n") or "whole"
-    return f"without\n{part.replace('_', ' ')}"
-
-
-def bars(summary: pd.DataFrame) -> Figure:
-    """Identification of the whole recipes and of each less a part."""
-    title = "What a recipe loses with each of its parts"
-    if summary["identification"].isna().all():
-        return plots.message(f"{title}: nothing to show")
-    parts = summary["variant"].str.partition("-")
-    rows = summary.assign(recipe=parts[0], part=parts[2].replace("", "whole").str.replace("_", "\n"))
-    labels = (
-        "left out of the recipe (noise alone: all but the noise)",
-        "how well a judge tells the feature\n(rank AUROC, chance 0.5)",
-    )
-    figure = plots.bars(rows, "part", "identification", "recipe", title, labels)
-    figure.axes[0].axhline(0.5, color="black", linestyle="--", zorder=0.5)
-    figure.set_figwidth(9)
-    return figure
+    for variant, each in drawn(mine).groupby("variant", sort=False):
+        rows.append((NAMES[variant.removeprefix(recipe)], list(map(judged, each[:SHOWN].itertuples()))))
+    title = f"{mine['model'].iloc[0]}: the recipe {recipe}, less of it, and without it"
+    return plots.picture_rows(rows, title, f"{OF_JUDGE} {CROSSED_OUT}")

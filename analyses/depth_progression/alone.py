@@ -1,4 +1,4 @@
-"""How one model's information on class and texture goes with depth."""
+"""How one model's information on the class goes with depth, and that on simple things."""
 
 from types import ModuleType
 
@@ -8,6 +8,10 @@ from vitexplore.statistics.intervals import Jackknifed
 
 
 def own_terms(analysis: ModuleType, mine: pd.DataFrame) -> dict[str, Jackknifed]:
-    cnn = mine["family"].iloc[0] == "cnn"
-    found = {"class_rises_cnn" if cnn else "class_rises": analysis.tau(mine, "class")}
-    return found if cnn else found | {"texture_falls": analysis.tau(mine, "texture")}
+    courses = analysis.Courses(mine)
+    found = {name: one.each for name, one in analysis.rises({"": courses}, courses).items()}
+    least = min((each[""] for each in found.values()), key=lambda term: term.value)
+    if mine["family"].iloc[0] == "cnn":
+        return {"class_rises_cnn": least}
+    apart = [one.each[""] for one in analysis.later({"": courses}, courses).values()]
+    return {"class_rises": least, "simple_first": min(apart, key=lambda term: term.value)}

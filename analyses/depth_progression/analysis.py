@@ -1,42 +1,118 @@
 """Figs. 1 and 6: which factor of the images explains features, block by block."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import kendalltau
 
-from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, of_each, pooled, vits_and_control
+from vitexplore.claims.decide import (
+    Analysis,
+    Comparison,
+    Measured,
+    NotTested,
+    by_model,
+    deciding,
+    pooled,
+    vits_and_control,
+)
 from vitexplore.figures import plots
-from vitexplore.statistics.intervals import Estimate, Jackknifed, Means
+from vitexplore.statistics.intervals import Estimate, Jackknifed
 from vitexplore.statistics.splits import groups
 
-FACTORS = ("class", "texture")
+SIMPLE = ("hue", "orientation")
+FACTORS = ("class", *SIMPLE)
 NONE = "none"
+STEPS = {"first to middle third": 0, "middle to last third": 1}
 
 
-def tau(mine: pd.DataFrame, factor: str, exchanged: bool = False) -> Jackknifed:
-    """Kendall's tau-b of block and information, over features. Groups of images are left out in turn, and groups of
-    features. With ``exchanged`` (a control) the blocks are exchanged among the features."""
-    name, block = str(mine["model"].iloc[0]), mine["block"].to_numpy()
-    if exchanged:
-        block = np.random.default_rng(0).permutation(block)
-    bits = mine[f"information_{factor}"].to_numpy()
-    without_images = np.stack(mine[f"{factor}_without"].to_list(), axis=1)  # [groups, features]
-    without = {
-        "images": np.array([kendalltau(block, each).statistic for each in without_images]),
-        f"{name}'s features": np.array(
-            [kendalltau(*np.delete([block, bits], part, axis=1)).statistic for part in groups(len(mine))]
-        ),
+class Courses:
+    """Of one model's features the mean information about each factor, by block: float [blocks]; and with groups of
+    images, and groups of features, left out in turn: float [groups, blocks]."""
+
+    def __init__(self, mine: pd.DataFrame) -> None:
+        self.name, self.images = str(mine["model"].iloc[0]), int(mine["images"].iloc[0])
+        block, self.features = mine["block"].to_numpy(), len(mine)
+        if block.max() < 2:
+            raise NotTested(f"needs models of three blocks at least; {self.name} has {block.max() + 1}")
+        parts = groups(len(mine))
+        self.value: dict[str, np.ndarray] = {}
+        self.without: dict[str, dict[str, np.ndarray]] = {}
+        for factor in FACTORS:
+            bits = mine[f"information_{factor}"].to_numpy()
+            without = np.stack(mine[f"{factor}_without"].to_list(), axis=1)
+            self.value[factor] = _by_block(block, bits)
+            self.without[factor] = {
+                "images": np.stack([_by_block(block, each) for each in without]),
+                f"{self.name}'s features": np.stack([_by_block(*np.delete([block, bits], p, axis=1)) for p in parts]),
+            }
+
+    def of(self, function: Callable[..., float], *factors: str) -> Jackknifed:
+        """``function`` of the courses of ``factors``."""
+        without = {
+            what: np.array([function(*each) for each in zip(*(self.without[f][what] for f in factors), strict=True)])
+            for what in self.without[factors[0]]
+        }
+        value = function(*(self.value[factor] for factor in factors))
+        return Jackknifed(float(value), without, f"{self.images} images, {self.features} features")
+
+    def most(self, factor: str) -> Estimate:
+        """Bits about ``factor`` of the block that tells most, mean over its features."""
+        best = int(self.value[factor].argmax())
+        return self.of(lambda course: course[best], factor).estimate()
+
+
+def _by_block(block: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    return np.bincount(block.astype(int), bits) / np.bincount(block.astype(int))
+
+
+def thirds(course: np.ndarray) -> np.ndarray:
+    """Its mean over the first, the middle and the last third of the blocks."""
+    return np.array([course[part].mean() for part in np.array_split(np.arange(len(course)), 3)])
+
+
+def half_way(course: np.ndarray) -> float:
+    """How deep, 0 (first block) to 1 (last), a course first reaches half of its highest value, between blocks by a
+    straight line."""
+    half = course.max() / 2
+    first = int((course >= half).argmax())
+    if first == 0:
+        return 0.0
+    below, above = course[first - 1 : first + 1]
+    return float((first - 1 + (half - below) / (above - below)) / (len(course) - 1))
+
+
+def rises(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison]:
+    """From third to third of the blocks, of the highest third's information on the class; the control's, of the first
+    model's highest third's."""
+    highest = thirds(next(iter(courses.values())).value["class"]).max()
+
+    def step(course: np.ndarray, place: int, over: float | None = None) -> float:
+        found = thirds(course)
+        return (found[place + 1] - found[place]) / (found.max() if over is None else over)
+
+    return {
+        what: Comparison(
+            {name: each.of(lambda course, place=place: step(course, place), "class") for name, each in courses.items()},
+            control.of(lambda course, place=place: step(course, place, highest), "class"),
+        )
+        for what, place in STEPS.items()
     }
-    images = int(mine["images"].iloc[0])
-    return Jackknifed(float(kendalltau(block, bits).statistic), without, f"{images} images, {len(mine)} features")
 
 
-def most_told(mine: pd.DataFrame, factor: str) -> Estimate:
-    """Bits about ``factor``, mean over the features of the block that tells most."""
-    told = f"information_{factor}"
-    block = mine.groupby("block")[told].mean().idxmax()
-    return Means({"": mine[mine["block"] == block][told].to_numpy()}).estimate()
+def later(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison]:
+    """How much deeper half of the information on the class is reached than half of that on each simple thing."""
+
+    def apart(simple: np.ndarray, of_class: np.ndarray) -> float:
+        return half_way(of_class) - half_way(simple)
+
+    return {
+        factor: Comparison(
+            {name: each.of(apart, factor, "class") for name, each in courses.items()},
+            control.of(apart, factor, "class"),
+        )
+        for factor in SIMPLE
+    }
 
 
 def images_a_class(mine: pd.DataFrame) -> Estimate:
@@ -47,25 +123,26 @@ def images_a_class(mine: pd.DataFrame) -> Estimate:
 
 def analyse(table: pd.DataFrame) -> Analysis:
     vits, random = vits_and_control(table)
-    cnns = by_model(deciding(table), "cnn")
-    texture_room = [most_told(mine, "texture") for mine in vits.values()]
+    courses, control = {name: Courses(mine) for name, mine in vits.items()}, Courses(random)
+    told = [each.most(factor) for each in courses.values() for factor in FACTORS]
+    enough = [images_a_class(mine) for mine in vits.values()]
     statements = {
-        "class_rises": Measured.one(
-            of_each(vits, lambda mine: tau(mine, "class")),
-            tau(random, "class"),
-            gate=list(map(images_a_class, vits.values())),
-        ),
-        "class_rises_cnn": Measured.one(
-            of_each(cnns, lambda mine: tau(mine, "class")),
-            tau(next(iter(cnns.values())), "class", exchanged=True),
-            gate=list(map(images_a_class, cnns.values())),
-        ),
-        "texture_falls": Measured.one(
-            of_each(vits, lambda mine: tau(mine, "texture")), tau(random, "texture"), gate=texture_room
-        ),
+        "class_rises": Measured(rises(courses, control), list(vits), enough),
+        "simple_first": Measured(later(courses, control), list(vits), told),
+        "class_rises_cnn": Measured.not_testable("no CNN at this scale"),
     }
-    figures = {"depth_progression": shares(table), "depth_information": information(table)}
+    if "cnn" in set(deciding(table)["family"]):
+        cnns = by_model(deciding(table), "cnn")
+        mine = {name: Courses(each) for name, each in cnns.items()}
+        enough = [images_a_class(each) for each in cnns.values()]
+        exchanged = Courses(_with_blocks_exchanged(next(iter(cnns.values()))))
+        statements["class_rises_cnn"] = Measured(rises(mine, exchanged), list(cnns), enough)
+    figures = {"depth_progression": shares(table), "depth_information": information(pooled(table), list(vits))}
     return Analysis(statements, summary(table), figures)
+
+
+def _with_blocks_exchanged(mine: pd.DataFrame) -> pd.DataFrame:
+    return mine.assign(block=np.random.default_rng(0).permutation(mine["block"]))
 
 
 def explained(table: pd.DataFrame) -> pd.Series:
@@ -73,22 +150,15 @@ def explained(table: pd.DataFrame) -> pd.Series:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each model and block: mean bits about each factor, and the share of features that each explains best;
-    ``tau_<factor>`` of the whole model, and with blocks exchanged among its features."""
+    """A row for each model and block: mean bits about each factor, and the share of features that each explains
+    best."""
     bits = [column for column in table if column.startswith("information_")]
     purities = [column for column in table if column.startswith("purity_")]
     rows = table.groupby(["model", "block"], sort=False)[[*bits, *purities]].mean()
     best = pd.crosstab([table["model"], table["block"]], explained(table), normalize="index").add_prefix(
         "explained_by_"
     )
-    rows = rows.join(best).reset_index()
-    for factor in FACTORS:
-        for model, mine in table.groupby("model"):
-            told = mine[f"information_{factor}"].to_numpy()
-            exchanged = np.random.default_rng(0).permutation(mine["block"])
-            rows.loc[rows["model"] == model, f"tau_{factor}"] = kendalltau(mine["block"], told).statistic
-            rows.loc[rows["model"] == model, f"tau_{factor}_blocks_exchanged"] = kendalltau(exchanged, told).statistic
-    return rows
+    return rows.join(best).reset_index()
 
 
 def shares(table: pd.DataFrame) -> Figure:
@@ -102,7 +172,7 @@ def shares(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     for axis, model in zip(axes, models, strict=True):
         mine = found.loc[model].reindex(columns=[*order, NONE], fill_value=0.0)
-        mine.plot.bar(stacked=True, width=0.9, ax=axis, legend=False, colormap="tab10", rot=0)
+        mine.plot.bar(stacked=True, width=0.9, ax=axis, legend=False, colormap="tab20", rot=0)
         axis.set(title=model, xlabel="block", ylabel="share of features", ylim=(0, 1))
         axis.grid(visible=False)
     axes[-1].legend(title="told most of", loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
@@ -110,10 +180,17 @@ def shares(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def information(table: pd.DataFrame) -> Figure:
-    """Mean bits about class and texture by depth."""
-    long = pooled(table).melt(["model", "block"], [f"information_{factor}" for factor in FACTORS], "factor", "told")
+def information(table: pd.DataFrame, models: list[str]) -> Figure:
+    """Of the ViTs that decide, mean bits about each factor over the highest block's, by depth."""
+    mine = table[table["model"].isin(models)]
+    long = mine.melt(["model", "block"], [f"information_{factor}" for factor in FACTORS], "factor", "told")
     long["factor"] = long["factor"].str.removeprefix("information_")
-    title = "What features tell of class and texture"
-    figure = plots.lines(long, "block", "told", "model", title, ("block", "bits, mean over features"), style="factor")
+    means = long.groupby(["factor", "block"], sort=False)["told"].mean()
+    shown = (means / means.groupby("factor").transform("max")).reset_index()
+    figure = plots.lines(
+        shown, "block", "told", "factor", "How much features tell of the class, and of simple things",
+        ("block", "bits, of the highest block's"),
+    )  # fmt: skip
+    figure.axes[0].axhline(0.5, color="black", linestyle="--", linewidth=0.8)
+    figure.axes[0].set_ylim(bottom=0)
     return figure

@@ -1,5 +1,6 @@
 """Table 1, "Patch Average" and "Patch Maximum", and Fig. 5: the classifier on each patch token."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
 from vitexplore.claims.paper import beside_paper
 from vitexplore.claims.tokens import IMAGES, TOLERANCE, natural_room, with_cls
 from vitexplore.measures.accuracy import hits, share
-from vitexplore.statistics.intervals import Resampled
+from vitexplore.statistics.intervals import Resampled, ratio
+from vitexplore.statistics.selection import beside_selection, select_then_score
 from vitexplore.statistics.splits import halves
 
 REFERENCE = Path(__file__).parent / "reference.csv"
@@ -18,11 +20,13 @@ TOKEN = 120  # that the released code reads; CLS is token 0
 
 
 class Heads:
-    """One model's hits: ``natural`` [images], and of the head on each patch [at, images]."""
+    """One model's hits: ``natural`` [images], and of the head on each patch [at, images], after the last block and
+    before it; the ``exchanged`` ones are of patches that come from other images before the last block."""
 
     def __init__(self, mine: pd.DataFrame, chance: float) -> None:
         self.natural, self.chance = hits(mine, "natural")[0], chance
         self.own, self.exchanged = hits(mine, "head_on_patch"), hits(mine, "exchanged_patch")
+        self.before, self.exchanged_before = hits(mine, "head_on_patch_before"), hits(mine, "exchanged_patch_before")
         self.mean_patch = hits(mine, "head_on_mean_patch")[0]
 
     def mean_position(self, each: np.ndarray) -> Resampled:
@@ -30,30 +34,35 @@ class Heads:
         return share(each.mean(0), self.natural, self.chance)
 
     def best_position(self, each: np.ndarray) -> Resampled:
-        """The same at the position at which the head is best on one half of the images, scored on the other half."""
+        """The same at the position at which the head is best on one half of the images, scored on the other half; the
+        choice is made anew in each resample, so that the interval covers it."""
         chosen_on, scored_on = halves(len(self.natural))
-        best = self.own[:, chosen_on].mean(1).argmax()
-        return share(each[best, scored_on], self.natural[scored_on], self.chance)
+        found = select_then_score(self.own[:, chosen_on].T, each[:, scored_on].T - self.chance)
+        return ratio(found, beside_selection(self.natural[scored_on] - self.chance, len(chosen_on)))
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     chance = 1 / int(table["classes"].iloc[0])
     vits = by_model(deciding(with_cls(table)), "vit")
     heads = {name: Heads(mine, chance) for name, mine in vits.items()}
-    first = next(iter(heads.values()))
     gate = natural_room([head.natural for head in heads.values()], chance)
 
-    def measured(statistic, own, control) -> Measured:
-        each = {name: statistic(head, own(head)) for name, head in heads.items()}
-        return Measured.one(each, statistic(first, control(first)), gate=gate)
-
-    def of_mean(head: Heads, found: np.ndarray) -> Resampled:
-        return share(found, head.natural, chance)
+    def measured(statistic: Callable[[Heads, bool], Resampled]) -> Measured:
+        """``statistic(head, exchanged)``; the control is of exchanged patches."""
+        own, control = ({name: statistic(head, x) for name, head in heads.items()} for x in (False, True))
+        return Measured.one(own, control, gate=gate)
 
     statements = {
-        "mean_position": measured(Heads.mean_position, lambda h: h.own, lambda h: h.exchanged),
-        "best_position": measured(Heads.best_position, lambda h: h.own, lambda h: h.exchanged),
-        "mean_patch": measured(of_mean, lambda h: h.mean_patch, lambda h: h.exchanged.mean(0)),
+        "mean_position": measured(lambda h, x: h.mean_position(h.exchanged if x else h.own)),
+        "best_position": measured(lambda h, x: h.best_position(h.exchanged if x else h.own)),
+        "last_block": measured(
+            lambda h, x: (
+                h.mean_position(h.exchanged) - h.mean_position(h.exchanged_before)
+                if x
+                else h.mean_position(h.own) - h.mean_position(h.before)
+            )
+        ),
+        "mean_patch": measured(lambda h, x: share(h.exchanged.mean(0) if x else h.mean_patch, h.natural, chance)),
     }
     return Analysis(statements, summary(table), {"head_on_patches": heat_maps(table[~table["random_weights"]])})
 
@@ -72,6 +81,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "natural": by_surgery["natural"],
             "isolating_cls": isolated[isolated["at"] == isolated["at"].max() - 1],
             "patch_average": patches,
+            "patch_average_before_last_block": by_surgery.get("head_on_patch_before", empty),
             "patch_maximum": patches.iloc[[hits(mine, "head_on_patch").mean(1).argmax()]],
             "random_patch": by_surgery["head_on_random_patch"],
             "head_on_mean_of_patches": by_surgery.get("head_on_mean_patch", empty),

@@ -1,51 +1,60 @@
 """Table 1, "Isolating CLS": accuracy with CLS joined to the patches before block k, for every k; and the released
 code's CLS-only curve: accuracy with the patches dropped before block k."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, NotTested, by_model, deciding, of_each, pooled
+from vitexplore.claims.decide import Analysis, Measured, NotTested, by_model, deciding, pooled
 from vitexplore.claims.paper import beside_paper
 from vitexplore.claims.tokens import IMAGES, TOLERANCE, natural_room, with_cls
 from vitexplore.figures import plots
 from vitexplore.measures.accuracy import hits, share
+from vitexplore.statistics.intervals import Resampled
 
 HERE = Path(__file__).parent
-CURVES = {"isolated_cls": "CLS joins before block k", "cls_only": "patches dropped before block k"}
+CURVES = {"isolated_cls": "CLS joins the patches before block k", "cls_only": "the patches are dropped before block k"}
+
+
+class Kept:
+    """By k, the share of one model's accuracy above chance that is kept with CLS ``joined`` before block k (the largest
+    k is never), and with CLS ``alone`` from block k on."""
+
+    def __init__(self, mine: pd.DataFrame, chance: float) -> None:
+        self.natural, self.chance = hits(mine, "natural")[0], chance
+        self.joined, self.alone = (self._by_block(mine, surgery) for surgery in CURVES)
+        self.blocks = max(self.joined)
+
+    @staticmethod
+    def _by_block(mine: pd.DataFrame, surgery: str) -> dict[int, np.ndarray]:
+        at = sorted(mine.loc[mine["surgery"] == surgery, "at"])
+        return dict(zip(at, hits(mine, surgery), strict=True))
+
+    def of(self, found: dict[int, np.ndarray], k: int) -> Resampled:
+        if k not in found:
+            raise NotTested(f"needs {k} among the blocks that the option joined of token_mixing names")
+        return share(found[k], self.natural, self.chance)
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    table = table[~table["random_weights"] & table["surgery"].isin(CURVES)]
+    table = table[~table["random_weights"] & table["surgery"].isin([*CURVES, "natural"])]
     chance = 1 / int(table["classes"].iloc[0])
     vits = by_model(deciding(with_cls(table)), "vit")
-    isolated = {name: by_block(mine) for name, mine in vits.items()}
-    gate = natural_room([found[0] for found in isolated.values()], chance)
-
-    def joined(before: Callable[[int], int]) -> Measured:
-        """With CLS joined before block ``before(depth)``; the control, never."""
-
-        def of(found: dict[int, np.ndarray], k: int):
-            if k not in found:
-                raise NotTested(f"needs {k} among the blocks that the option joined of token_mixing names")
-            return share(found[k], found[0], chance)
-
-        each = of_each(isolated, lambda found: of(found, before(max(found))))
-        first = next(iter(isolated.values()))
-        return Measured.one(each, of(first, max(first)), gate=gate)
-
-    statements = {"last_block": joined(lambda depth: depth - 1), "half_way": joined(lambda depth: depth // 2)}
-    means = accuracies(table)
+    kept = {name: Kept(mine, chance) for name, mine in vits.items()}
+    gate = natural_room([one.natural for one in kept.values()], chance)
+    never = {name: one.of(one.joined, one.blocks) for name, one in kept.items()}
+    last = {name: one.of(one.joined, one.blocks - 1) for name, one in kept.items()}
+    half = {name: one.of(one.joined, one.blocks // 2) for name, one in kept.items()}
+    alone = {name: one.of(one.alone, one.blocks - 1) for name, one in kept.items()}
+    statements = {
+        "last_block": Measured.one(last, never, gate=gate),
+        "cls_waits": Measured.one(alone, None, gate=gate),
+        "half_way": Measured.one(half, never, gate=gate),
+    }
+    means = accuracies(table[table["surgery"] != "natural"])
     return Analysis(statements, summary(means), {"isolated_cls": figure(pooled(table, means))})
-
-
-def by_block(mine: pd.DataFrame) -> dict[int, np.ndarray]:
-    """By k, one model's hits with CLS joined before block k: bool [images]. The largest k is never."""
-    at = sorted(mine.loc[mine["surgery"] == "isolated_cls", "at"])
-    return dict(zip(at, hits(mine, "isolated_cls"), strict=True))
 
 
 def accuracies(table: pd.DataFrame) -> pd.DataFrame:
@@ -70,9 +79,9 @@ def summary(means: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(means: pd.DataFrame) -> Figure:
-    """Both curves of every model, training seeds together."""
+    """Both curves of every model, training seeds together, and those of the released log in grey."""
     shown = means.assign(curve=means["surgery"].map(CURVES))
-    labels = ("k", "top-1, percent")
-    found = plots.lines(shown, "at", "top1", "model", "CLS without the patches", labels, style="curve")
+    labels = ("block k", "top-1, percent")
+    found = plots.lines(shown, "at", "top1", "model", "What CLS knows without the patches", labels, style="curve")
     found.set_figwidth(9.5)
     return found

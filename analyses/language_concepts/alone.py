@@ -1,13 +1,19 @@
-"""What one model's best features tell of concepts beyond what the pixels tell."""
+"""How many concepts one model's best features tell beyond what the pixels tell."""
 
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
-from vitexplore.statistics.intervals import Resampled
+from vitexplore.statistics.intervals import Resampled, mean_of
 
 
 def own_terms(analysis: ModuleType, mine: pd.DataFrame) -> dict[str, Resampled]:
-    known, every = mine[analysis.answered(mine)], np.unique(np.concatenate(mine["held_images"].to_list()))
-    return {name: analysis.mean_excess(known[known["kind"].isin(k)], every) for name, k in analysis.KINDS.items()}
+    """The mean excess over concepts, of each kind: what the counts are made of."""
+    every, kinds = np.unique(np.concatenate(mine["held_images"].to_list())), mine.set_index("concept")["kind"]
+    found = analysis.by_concept(analysis.known(mine), every)
+    parts = {"concepts": list(found.values())}
+    parts |= {
+        name: [one for concept, one in found.items() if kinds[concept] == kind] for name, kind in analysis.KINDS.items()
+    }
+    return {name: mean_of(each) for name, each in parts.items() if each}

@@ -1,21 +1,16 @@
-"""Appendix F: does the last block's attention pool, writing the same into every patch?"""
+"""Section 4 and appendix F: is pooling what the last block's attention is for?"""
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, pooled, vits_and_control
-from vitexplore.statistics.intervals import Resampled, combined, resampled_means
+from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, vits_and_control
+from vitexplore.figures.style import COLOURS
+from vitexplore.statistics.intervals import Resampled, combined, ratio, resampled_means
 
 SILENT = 1e-3  # of the stream's energy: less than this is no write
-PANELS = {
-    "common": "what attention writes: share common to all patches",
-    "entropy": "entropy of attention, of a uniform one's",
-    "r2": "R2 of the plain mean of the values",
-}
 
 
 class Blocks:
@@ -27,10 +22,25 @@ class Blocks:
             for measure, rows in mine.groupby("measure")
         }
 
+    @property
+    def answers(self) -> bool:
+        """Whether the model tells the images' classes."""
+        return "natural" in self.found
+
     def of_each(self, function: Callable[..., np.ndarray], *measures: str) -> list[Resampled]:
         """By block, ``function`` of the means over images of ``measures``."""
         means = zip(*(resampled_means(self.found[measure]) for measure in measures), strict=True)
         return [combined(function, *block) for block in means]
+
+    def natural(self, chance: float) -> Resampled:
+        """Top-1 accuracy above chance."""
+        return resampled_means(self.found["natural"] - chance)[0]
+
+    def pooled(self, chance: float) -> list[Resampled]:
+        """By block, the accuracy that is kept with the plain mean in the place of attention, less that which is kept
+        with each token for itself; as a share of the natural one above chance."""
+        apart = resampled_means(self.found["uniform"] - self.found["unmixed"])
+        return [ratio(each, self.natural(chance)) for each in apart]
 
 
 def common(write_common: np.ndarray, write: np.ndarray, stream: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -54,35 +64,55 @@ STATISTICS: dict[str, Callable[[Blocks], list[Resampled]]] = {
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    table = table[table["measure"].str.contains("_cls|_patches|write|stream|positions")]
-    if table.empty:
-        raise NotTested("no plain ViT at this scale")
     trained, random = vits_and_control(table)
+    if random["block"].max() < 2:
+        raise NotTested("needs ViTs of three blocks at least")
     blocks = {name: Blocks(mine) for name, mine in (trained | {"": random}).items()}
     statements = {name: last_minus_inner(blocks, statistic) for name, statistic in STATISTICS.items()}
-    rows = summary(table)
-    return Analysis(statements, rows, {"learned_pooling": panels(pooled(table, rows))})
+    chance = 1 / int(table["classes"].iloc[0])
+    answering = {name: mine for name, mine in blocks.items() if name and mine.answers}
+    statements["pooled_answer"] = pools(answering, chance)
+    figures = {"learned_pooling": bars(answering)} if answering else {}
+    return Analysis(statements, summary(table), figures)
+
+
+def pools(blocks: dict[str, Blocks], chance: float) -> Measured:
+    """What pooling keeps of the answer in the last block, less that in each inner one but the first."""
+    if not blocks:
+        return Measured.not_testable("no ViT here tells the images' classes")
+    courses = {name: mine.pooled(chance) for name, mine in blocks.items()}
+    depth = len(next(iter(courses.values())))
+    against = {
+        f"block {b}": Comparison({name: y[-1] - y[b] for name, y in courses.items()}, None) for b in range(1, depth - 1)
+    }
+    gate = [mine.natural(chance).estimate() for mine in blocks.values()]
+    return Measured(against, list(blocks), gate)
 
 
 def last_minus_inner(blocks: dict[str, Blocks], statistic: Callable[[Blocks], list[Resampled]]) -> Measured:
-    """The last block's minus each earlier one's; the control is the network with random weights, named ""."""
+    """The last block's minus each inner one's but the first; the control is the network with random weights, named
+    ""."""
     courses = {name: statistic(mine) for name, mine in blocks.items()}
     random = courses.pop("")
     comparisons = {
         f"block {b}": Comparison({name: y[-1] - y[b] for name, y in courses.items()}, random[-1] - random[b])
-        for b in range(len(random) - 1)
+        for b in range(1, len(random) - 1)
     }
     return Measured(comparisons, list(courses), one_control=True)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """model, block, query, entropy, r2, common (of the patches), n."""
+    """model, block, top1 in percent with the plain mean in the place of attention (``uniform``) and with each token for
+    itself (``unmixed``), empty for a model that does not tell the classes; query, entropy, r2, common (of the patches),
+    n."""
     frames = []
     for model, mine in table.groupby("model", sort=False):
         means = mine.pivot_table(index="block", columns="measure", values="value", sort=False)
         shared = common(*(means[name] for name in ("write_common", "write", "stream", "positions")))
         for query in ("cls", "patches"):
             rows = pd.DataFrame({"model": model, "block": means.index, "query": query})
+            for rewired in ("uniform", "unmixed"):
+                rows[rewired] = 100 * means[rewired].to_numpy() if rewired in means else np.nan
             rows["entropy"] = means[f"entropy_{query}"].to_numpy()
             rows["r2"] = r2(means[f"residual_{query}"].to_numpy(), means[f"total_{query}"].to_numpy())
             rows["common"] = shared if query == "patches" else np.nan
@@ -90,13 +120,21 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def panels(rows: pd.DataFrame) -> Figure:
-    """One panel a measure, one line a model and query, training seeds together."""
-    figure = Figure(figsize=(14, 4.2), layout="constrained")
-    for axis, (column, name) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
-        last = column == "r2"
-        sns.lineplot(rows, x="block", y=column, hue="model", style="query", marker="o", ax=axis, legend=last)
-        axis.set(title=name, xlabel="block", ylabel="")
-    figure.axes[2].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    figure.suptitle("Does attention pool? Each block's")
+def bars(blocks: dict[str, Blocks]) -> Figure:
+    """A panel a ViT: by block the accuracy with the plain mean in the place of attention, and with each token for
+    itself; the last block in colour."""
+    figure = Figure(figsize=(3.4 * len(blocks) + 0.8, 3.4), layout="constrained")
+    for axis, (name, mine) in zip(
+        figure.subplots(1, len(blocks), sharey=True, squeeze=False)[0], blocks.items(), strict=True
+    ):
+        uniform, unmixed = (100 * mine.found[measure].mean(1) for measure in ("uniform", "unmixed"))
+        natural, places = 100 * np.nanmean(mine.found["natural"]), np.arange(len(uniform))
+        axis.vlines(places, unmixed, uniform, color=["0.6"] * (len(places) - 1) + [COLOURS[0]], linewidth=4)
+        axis.plot(places, uniform, "o", color="black", label="every token takes the mean of all")
+        axis.plot(places, unmixed, "o", color="black", markerfacecolor="white", label="every token for itself")
+        axis.axhline(natural, color="black", linestyle="--", linewidth=0.8)
+        axis.set(title=name, xlabel="block that is rewired", ylim=(0, 100), xticks=places)
+    figure.axes[0].set_ylabel("top-1, percent (dashed: as it is)")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    figure.suptitle("Is pooling what a block's attention is for? Long bars upward to the filled dot say yes")
     return figure

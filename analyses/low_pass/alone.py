@@ -8,5 +8,10 @@ from vitexplore.statistics.intervals import Resampled
 
 
 def own_terms(analysis: ModuleType, mine: pd.DataFrame) -> dict[str, Resampled]:
-    chance, rows = 1 / int(mine["classes"].iloc[0]), analysis.at_one_size(mine)
-    return {name: analysis.Curves(rows, filter, chance).area() for name, filter in analysis.filters_of(rows).items()}
+    chance, rows = 1 / int(mine["classes"].iloc[0]), analysis.at_one_size_each(mine)
+    filters = {"ideal_area": analysis.IDEAL, "gaussian_area": analysis.GAUSSIAN}
+    return {
+        name: analysis.Curve(rows, filter, chance).area()
+        for name, filter in filters.items()
+        if filter in set(rows["filter"])
+    }

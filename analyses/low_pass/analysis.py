@@ -1,78 +1,108 @@
-"""Fig. 14: accuracy kept under low-pass filters, ViTs against CNNs."""
+"""Fig. 14: accuracy kept under low-pass filters, every ViT against every CNN."""
+
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, names, pooled, seeds_of
-from vitexplore.statistics.intervals import Resampled, combined, mean_of, resampled_means
+from vitexplore.claims.decide import Analysis, Comparison, Measured, families_of, names, pooled
+from vitexplore.measures.accuracy import at_one_size
+from vitexplore.statistics.intervals import Estimate, Resampled, combined, mean_of, ratio, resampled_mean
 
-FILTERS = {"ideal": "disc", "gaussian": "gaussian"}
+IDEAL, GAUSSIAN = "disc", "gaussian"
+KEPT_ALL = 0.95  # of the unfiltered accuracy: from here on a filter takes nothing that could be compared
 
 
-class Curves:
-    """Of one family's models: bool [models, images] hits on unfiltered images (``whole``) and, for each strength of
-    ``filter``, on filtered ones; ``strengths`` rising."""
+class Curve:
+    """Of one model: bool [images] hits on unfiltered images (``whole``) and, by strength of ``filter``, on filtered
+    ones; with ``exchanged`` (a control) against other images' labels."""
 
-    def __init__(self, mine: pd.DataFrame, filter: str, chance: float, rank: str = "rank") -> None:
-        self.chance, self.whole = chance, self._hits(mine[mine["filter"] == "none"], "rank")
-        rows = mine[mine["filter"] == filter]
-        self.strengths = np.array(sorted(rows["strength"].unique()))
-        self.filtered = [self._hits(rows[rows["strength"] == strength], rank) for strength in self.strengths]
-
-    @staticmethod
-    def _hits(rows: pd.DataFrame, rank: str) -> np.ndarray:
-        return (rows.pivot(index="model", columns="image", values=rank) < 1).to_numpy()
-
-    def area(self) -> Resampled:
-        """Under the accuracy that is kept (above chance over the unfiltered one's) against the logarithm of the
-        strength, over the range: 1 where nothing is lost. Mean over models."""
-        x = np.log(self.strengths)
-        whole = resampled_means(self.whole - self.chance)
-        filtered = zip(*(resampled_means(hits - self.chance) for hits in self.filtered), strict=True)
-
-        def under(whole: np.ndarray, *parts: np.ndarray) -> np.ndarray:
-            return np.trapezoid(np.stack(parts) / whole, x, axis=0) / (x[-1] - x[0])
-
-        return mean_of([combined(under, one, *parts) for one, parts in zip(whole, filtered, strict=True)])
+    def __init__(self, mine: pd.DataFrame, filter: str, chance: float, exchanged: bool = False) -> None:
+        rank, rows = "rank_permuted" if exchanged else "rank", mine.sort_values("image")
+        self.chance, self.whole = chance, rows.loc[rows["filter"] == "none", "rank"].to_numpy() < 1
+        self.filtered = {
+            float(strength): each[rank].to_numpy() < 1
+            for strength, each in rows[rows["filter"] == filter].groupby("strength")
+        }
 
     def above_chance(self) -> Resampled:
-        """Accuracy on unfiltered images, mean over models."""
-        return mean_of(resampled_means(self.whole - self.chance))
+        """Accuracy on unfiltered images."""
+        return resampled_mean(self.whole - self.chance)
 
+    def kept(self, strength: float) -> Resampled:
+        """The accuracy that a filter leaves over the unfiltered one, both above chance."""
+        return ratio(resampled_mean(self.filtered[strength] - self.chance), self.above_chance())
 
-def filters_of(table: pd.DataFrame) -> dict[str, str]:
-    """Those of FILTERS that were tried, by statement."""
-    return {name: filter for name, filter in FILTERS.items() if filter in set(table["filter"])}
+    def area(self) -> Resampled:
+        """Under what is kept against the logarithm of the strength, over the range: 1 where nothing is lost."""
+        strengths = sorted(self.filtered)
+        x = np.log(strengths)
 
+        def under(*kept: np.ndarray) -> np.ndarray:
+            return np.trapezoid(np.stack(kept), x, axis=0) / (x[-1] - x[0])
 
-def at_one_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Each model's rows at the common input size, or at its own where that is the common one: a cut-off is a share of
-    the input's own Nyquist, and a larger input would keep more of the picture under the same share."""
-    with_common = table.groupby("model")["size"].transform(lambda sizes: "common" in set(sizes))
-    return table[table["size"] == with_common.map({True: "common", False: "own"})]
+        return combined(under, *map(self.kept, strengths))
+
+    def tells_at(self, strength: float) -> bool:
+        """Whether the filter leaves something, and takes something: the accuracy is surely above chance, and short of
+        KEPT_ALL."""
+        found = self.kept(strength).estimate()
+        return found.low > 0 and found.value < KEPT_ALL
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
     table = table[~table["random_weights"]]
     chance = 1 / int(table["classes"].iloc[0])
-    seeds = seeds_of(at_one_size(table), "vit", "cnn")
-    models = names(*(rows for pair in seeds.values() for rows in pair))
-
-    def difference(pair: tuple[pd.DataFrame, ...], filter: str, rank: str = "rank") -> Resampled:
-        vit, cnn = (Curves(rows, filter, chance, rank).area() for rows in pair)
-        return vit - cnn
-
-    families = [[Curves(rows, "disc", chance).above_chance() for rows in pair] for pair in seeds.values()]
-    gate = [mean_of(family).estimate() for family in zip(*families, strict=True)]
-    statements = {name: Measured({}, models, gate) for name in FILTERS}
-    for name, filter in filters_of(table).items():
-        each = {seed: difference(pair, filter) for seed, pair in seeds.items()}
-        control = difference(next(iter(seeds.values())), filter, "rank_permuted")
-        statements[name] = Measured.one(each, control, models, gate)
+    vits, cnns = families_of(at_one_size_each(table), "vit", "cnn")
+    models, pairs = names(*vits.values(), *cnns.values()), list(product(vits, cnns))
+    curves = {name: Curve(mine, IDEAL, chance) for name, mine in (vits | cnns).items()}
+    others = {name: Curve(mine, IDEAL, chance, exchanged=True) for name, mine in (vits | cnns).items()}
+    gate = room([curves[name] for name in vits], [curves[name] for name in cnns])
+    found = {f"cut-off {named(x)}": at(x, pairs, curves, others) for x in sorted(curves[models[0]].filtered)}
+    telling = {name: comparison for name, comparison in found.items() if comparison.each}
+    why = "" if telling else "no cut-off takes something of both networks of a pair and leaves both something"
+    statements = {"ideal": Measured(telling, models, gate, why, every=True)}
+    for name, filter in (("ideal_area", IDEAL), ("gaussian_area", GAUSSIAN)):
+        if filter not in set(table["filter"]):
+            statements[name] = Measured.not_testable("this filter is not tried at this scale", models)
+            continue
+        own, permuted = (
+            {name: Curve(mine, filter, chance, x).area() for name, mine in (vits | cnns).items()} for x in (False, True)
+        )
+        statements[name] = Measured({"": less(pairs, own, permuted)}, models, gate, every=True)
     rows = summary(table, chance)
-    return Analysis(statements, rows, {"low_pass": panels(pooled(table, at_one_size(rows)))})
+    return Analysis(statements, rows, {"low_pass": panels(pooled(table, at_one_size_each(rows)))})
+
+
+def at(strength: float, pairs: list, curves: dict[str, Curve], others: dict[str, Curve]) -> Comparison:
+    """What a ViT keeps behind one filter less what a CNN keeps, of the pairs both of which it tells something of; the
+    control, with other images' labels."""
+    telling = [pair for pair in pairs if all(curves[name].tells_at(strength) for name in pair)]
+    own, permuted = ({name: curve.kept(strength) for name, curve in each.items()} for each in (curves, others))
+    return less(telling, own, permuted)
+
+
+def less(pairs: list, own: dict[str, Resampled], permuted: dict[str, Resampled]) -> Comparison:
+    """ViT minus CNN, pair by pair."""
+    each, control = ({f"{vit} over {cnn}": of[vit] - of[cnn] for vit, cnn in pairs} for of in (own, permuted))
+    return Comparison(each, control)
+
+
+def room(vits: list[Curve], cnns: list[Curve]) -> list[Estimate]:
+    """Accuracy above chance on unfiltered images, of either family."""
+    return [mean_of([curve.above_chance() for curve in family]).estimate() for family in (vits, cnns)]
+
+
+def at_one_size_each(table: pd.DataFrame) -> pd.DataFrame:
+    """Each model's rows at the common input size, or at its own where that is the common one: a cut-off is a share of
+    the input's own Nyquist, and a larger input would keep more of the picture under the same share."""
+    return pd.concat([at_one_size(mine) for _, mine in table.groupby("model", sort=False)])
+
+
+def named(strength: float) -> str:
+    return f"1/{1 / strength:.0f}" if strength < 1 else f"{strength:g}"
 
 
 def summary(table: pd.DataFrame, chance: float) -> pd.DataFrame:
@@ -88,15 +118,15 @@ def summary(table: pd.DataFrame, chance: float) -> pd.DataFrame:
 def panels(rows: pd.DataFrame) -> Figure:
     """One panel a filter, one line a model, training seeds together."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    labels = {"disc": "cut-off, of Nyquist", "gaussian": "sigma, pixels of a 224 px image"}
-    labels = {filter: labels[filter] for filter in filters_of(rows).values()}
+    labels = {IDEAL: "cut-off, of Nyquist", GAUSSIAN: "sigma, pixels of a 224 px image"}
+    labels = {filter: label for filter, label in labels.items() if filter in set(rows["filter"])}
     axes = figure.subplots(1, len(labels), squeeze=False)[0]
     for axis, (filter, label) in zip(axes, labels.items(), strict=True):
         mine = rows[rows["filter"] == filter]
         sns.lineplot(mine, x="strength", y="kept", hue="model", marker="o", ax=axis, legend=axis is axes[-1])
         axis.set(xscale="log", title=f"{filter} filter", xlabel=label, ylabel="")
         strengths = sorted(mine["strength"].unique())
-        axis.set_xticks(strengths, [f"1/{1 / s:.0f}" if s < 1 else f"{s:g}" for s in strengths])
+        axis.set_xticks(strengths, list(map(named, strengths)))
         axis.minorticks_off()
         axis.axhline(0, color="black", linewidth=0.8)
     figure.axes[0].set_ylabel("top-1 above chance, of the unfiltered")

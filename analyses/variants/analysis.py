@@ -4,55 +4,57 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
-from vitexplore.claims.pictures import ceilings, summary_of, usable, visualized
+from vitexplore.claims.decide import Analysis, Comparison, Measured, by_model, deciding
+from vitexplore.claims.pictures import ceilings, summary_of, told, usable, visualized
 from vitexplore.figures import plots
 from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, drawn, judged
-from vitexplore.statistics.intervals import Means, mean_of
+from vitexplore.statistics.intervals import Means
 
 SHOWN = 6  # features of each family in the figure
 
 
 def analyse(table: pd.DataFrame) -> Analysis:
-    decides, shown = table["variant"].iloc[0], table["variant"].iloc[-1]  # the first recipe, and the last
-    families = by_model(deciding(table[table["variant"] == decides]), "vit")
+    first = table["variant"].iloc[0]  # the first recipe decides, the others are in the table beside it
+    families = by_model(deciding(table[table["variant"] == first]), "vit")
     usable(pd.concat(families.values()))
-    statements = {"identification": identified(families), "beats_natural": beats(families)}
-    summary = summary_of(table, ["variant", "model", "block"])
-    return Analysis(statements, summary, {"variants": pictures(table[table["variant"] == shown], shown)})
+    gate = [ceilings(pd.concat(families.values()))]
+    seen = {name: mine for name, mine in families.items() if visualized(mine)}  # the others have no room
+    statements = {
+        "identification": Measured({"": identified(seen)} if seen else {}, list(seen or families), gate),
+        "beats_natural": Measured({"": beats(seen)} if seen else {}, list(seen or families), gate),
+    }
+    figures = {"variants": pictures(pd.concat(seen.values()), first)} if seen else {}
+    return Analysis(statements, summary_of(table, ["variant", "model", "block"]), figures)
 
 
-def with_room(families: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The families that were visualized."""
-    return {name: mine for name, mine in families.items() if visualized(mine)}
+def of_each(families: dict[str, pd.DataFrame], values: dict[str, pd.Series]) -> dict[str, Means]:
+    return {name: Means({name: values[name].to_numpy(np.float64)}) for name in families}
 
 
-def mean(name: str, values: pd.Series) -> Means:
-    return Means({name: values.to_numpy(np.float64)})
+def identified(families: dict[str, pd.DataFrame]) -> Comparison:
+    """How well a judge tells a feature by its picture, less its ceiling; the control, by the next feature's picture."""
+
+    def less_ceiling(column: str) -> dict[str, Means]:
+        less = {name: told(mine, column) - mine["identification_natural"] for name, mine in families.items()}
+        return of_each(families, less)
+
+    return Comparison(less_ceiling("identification"), less_ceiling("identification_other"))
 
 
-def identified(families: dict[str, pd.DataFrame]) -> Measured:
-    """Identification less its ceiling, of all features; the control, with the next feature's picture."""
-    gate, each, controls = [ceilings(pd.concat(families.values()))], {}, []
-    for name, mine in with_room(families).items():
-        each[name] = mean(name, mine["identification"] - mine["identification_natural"])
-        controls.append(mean(name, mine["identification_other"] - mine["identification_natural"]))
-    return Measured.one(each, mean_of(controls), gate=gate) if each else Measured({}, list(families), gate)
-
-
-def beats(families: dict[str, pd.DataFrame]) -> Measured:
+def beats(families: dict[str, pd.DataFrame]) -> Comparison:
     """The share of features that their picture, clean, drives more than any natural image; the control, the next
     feature's picture."""
-    seen = with_room(families)
-    each = {name: mean(name, mine["score"] > mine["natural"]) for name, mine in seen.items()}
-    controls = [mean(name, mine["score_other"] > mine["natural"]) for name, mine in seen.items()]
-    return Measured.one(each, mean_of(controls)) if each else Measured({}, list(families))
+
+    def share(column: str) -> dict[str, Means]:
+        return of_each(families, {name: mine[column] > mine["natural"] for name, mine in families.items()})
+
+    return Comparison(share("score"), share("score_other"))
 
 
 def pictures(table: pd.DataFrame, recipe: str) -> Figure:
-    """One row a family, its first features."""
+    """One row a family, its first features, by the recipe that decides."""
     rows = []
-    for model, mine in drawn(table[~table["random_weights"]]).groupby("model", sort=False):
+    for model, mine in drawn(table).groupby("model", sort=False):
         rows.append((f"{model}\nblock {mine['block'].iloc[0]}", list(map(judged, mine[:SHOWN].itertuples()))))
     title = f"Features of each family of transformers, recipe {recipe}"
     return plots.picture_rows(rows, title, f"{OF_JUDGE} {CROSSED_OUT}")

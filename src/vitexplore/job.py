@@ -138,7 +138,8 @@ def _part(session: Session, name: str, kept: Path) -> Path:
         found[table].to_parquet(unfinished / f"{table}.parquet", index=False)
     for array in entry.arrays:
         np.savez(unfinished / f"{array}.npz", **found[array])
-    provenance = of_model(model, session.data_hash, session.loader.preprocessing)
+    shown = session.loader
+    provenance = of_model(model, session.data_hash, shown.preprocessing, photographs=shown.images.photographs)
     (unfinished / "provenance.json").write_text(json.dumps(provenance))
     shutil.rmtree(unfinished / "scratch", ignore_errors=True)
     unfinished.rename(part)

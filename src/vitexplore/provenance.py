@@ -11,9 +11,12 @@ def versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
 
 
-def of_model(model: Any, data_hash: str, preprocessing: str, seed: int = 0) -> dict[str, Any]:
-    """The columns that every row of an experiment on ``model`` (a registry.Model) carries. ``crop``: the side of the
-    central square of an image that the model saw, over the image's shorter side."""
+def of_model(
+    model: Any, data_hash: str, preprocessing: str, seed: int = 0, photographs: bool = False
+) -> dict[str, Any]:
+    """The columns that every row of an experiment on ``model`` (a registry.Model) carries. ``photographs``: whether the
+    images are such, and not rendered; ``crop``: the side of the central square of an image that the model saw, over the
+    image's shorter side."""
     return {
         "model": model.spec.name,
         "architecture": f"{model.spec.source}/{model.spec.architecture}",
@@ -21,6 +24,7 @@ def of_model(model: Any, data_hash: str, preprocessing: str, seed: int = 0) -> d
         "random_weights": model.spec.random,
         "weights": model.weight_hash[:16],
         "data": data_hash[:16],
+        "photographs": photographs,
         "preprocessing": preprocessing,
         "input_size": model.spec.input_size,
         "crop": model.spec.crop if preprocessing == "own" else 1.0,

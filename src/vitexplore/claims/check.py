@@ -39,7 +39,7 @@ def without_numbers(table: pd.DataFrame) -> list[tuple[str, int]]:
     missing = found[~np.isfinite(found["measured"].astype(float))]
     lines = [(f"{row.claim}.{row.statement}: no finite number", MISSING) for row in missing.itertuples()]
     others = table[table["word"] == NOT_RUN]
-    return lines + [(f"{row.claim}: not run: {row.scope}", MISSING) for row in others.itertuples()]
+    return lines + [(f"{row.claim}: not run: {row.why}", MISSING) for row in others.itertuples()]
 
 
 def agreements(table: pd.DataFrame) -> list[tuple[str, int]]:

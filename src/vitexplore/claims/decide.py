@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vitexplore.claims.paper import agreement, own_weights
+from vitexplore.claims.numbers import Decision, Numbers, decide
+from vitexplore.claims.paper import OTHER_MODELS, OWN, agreement, marked, scope_of
 from vitexplore.claims.text import Claim
 from vitexplore.errors import InputError
 from vitexplore.statistics.intervals import Estimate, Statistic, over_models
 from vitexplore.statistics.verdict import (
-    ELSEWHERE,
     NOT_RUN,
+    NOT_TESTABLE,
     ON_PAPER_MODELS,
-    UNDECIDED,
     Comparison,
-    beyond,
-    factor_to_decide,
-    of_claim,
-    of_statement,
+    least_effect,
+    summed_up,
 )
 
 if TYPE_CHECKING:
@@ -39,11 +37,13 @@ COLUMNS = [
     "scope",
     "model",
     "weights_sha256",
+    "comparison",
     "paper",
     "measured",
     "low",
     "high",
     "n",
+    "least_effect",
     "times_n_to_decide",
     "direction",
     "margin",
@@ -53,15 +53,14 @@ COLUMNS = [
     "gate",
     "gate_value",
     "word",
+    "why",
     "instrument",
     "on_paper_models",
     "values",
 ]
 PAPER, EXTENSION = "paper", "extension"  # roles: what the paper says decides a claim, what we add does not
-PAPER_WEIGHTS, OTHER_WEIGHTS = "the paper's weights", "other weights"  # scopes
 NOT_VALIDATED = "not validated"  # an instrument that was not tried on networks that are built to have the property
 UNKNOWN = "run the scale `hub` or `paper`"  # what is known of the paper's models from a run of others
-NOTHING = Estimate(nan, nan, nan, "0")  # of a statement without comparisons
 SUCH = 3  # models from which on an interval for others like them is given
 
 
@@ -73,23 +72,48 @@ class NotTested(Exception):
 class Measured:
     """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold; none where
     nothing was visualized for want of room. ``models``: names of those measured; ``gate``: what claim.yaml says must
-    lie above a margin, all of these, for there to be room; ``one_control``: see ``of_statement``."""
+    lie above a margin, all of these, for the statement to be testable; ``why``: why it is not, if for another reason.
+    ``one_control``, ``every``, ``counts``: see `Numbers`."""
 
     comparisons: Mapping[str, Comparison]
     models: Sequence[str]
     gate: Sequence[Estimate] = ()
+    why: str = ""
     one_control: bool = False
+    every: bool = False
+    counts: str = ""
 
     @classmethod
     def one(
         cls,
         each: Mapping[str, Statistic],
-        control: Statistic,
+        control: Statistic | Mapping[str, Statistic] | None,
         models: Sequence[str] | None = None,
         gate: Sequence[Estimate] = (),
     ) -> "Measured":
         """A single comparison; ``models`` are the keys of ``each`` if left out."""
         return cls({"": Comparison(each, control)}, list(each) if models is None else models, gate)
+
+    @classmethod
+    def not_testable(cls, why: str, models: Sequence[str] = (), gate: Sequence[Estimate] = ()) -> "Measured":
+        return cls({}, models, gate, why)
+
+    def numbers(self) -> Numbers:
+        """As estimates. What is counted has no mean over its items."""
+        each: dict[str, dict[str, Any]] = {}
+        for what, comparison in self.comparisons.items():
+            for name, compared in comparison.compared_each.items():
+                each.setdefault(name, {})[what] = compared
+        return Numbers(
+            models=tuple(self.models),
+            comparisons={} if self.counts else {what: one.compared for what, one in self.comparisons.items()},
+            each=each,
+            gates=tuple(self.gate),
+            why=self.why,
+            one_control=self.one_control,
+            every=self.every,
+            counts=self.counts,
+        )
 
 
 @dataclass(frozen=True)
@@ -107,25 +131,19 @@ def run_analysis(claim: Claim, *tables: pd.DataFrame) -> Analysis:
     spec = importlib.util.spec_from_file_location(f"analysis_{claim.name}", claim.folder / "analysis.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    analysis: Analysis = module.analyse(*tables)
+    analysis: Analysis = module.analyse(*(marked(claim, table) for table in tables))
     if set(analysis.statements) != set(claim.statements):
         raise InputError(f"{claim.folder}: analysis.py and claim.yaml do not name the same statements")
     return analysis
 
 
 def deciding(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the models that decide: those that were trained and, of each family in which some have the paper's
-    own weights, these alone."""
+    """The rows of the models that decide: those that were trained and, of each family in which the paper measured
+    some for this claim, these alone."""
     trained = table[~table["random_weights"]]
-    own = own_weights(trained["architecture"])
+    own = trained["of_paper"]
     has_own = own.groupby(trained["family"]).transform("any")
     return trained[own | ~has_own]
-
-
-def named(table: pd.DataFrame, architecture: str) -> pd.DataFrame:
-    """The rows of the model that the paper measured, where it is there; all rows where it is not."""
-    own = table["architecture"].astype(str).eq(architecture)
-    return table[own] if own.any() else table
 
 
 def by_model(table: pd.DataFrame, family: str) -> dict[str, pd.DataFrame]:
@@ -153,17 +171,12 @@ def vits_and_control(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.D
     return alike, control
 
 
-def seeds_of(table: pd.DataFrame, *families: str) -> dict[str, tuple[pd.DataFrame, ...]]:
-    """For each training seed that all of ``families`` have: the rows of each family's models that decide. Raises
-    NotTested where there is no such seed."""
-    found = {
-        f"seed {seed}": tuple(mine[mine["family"] == family] for family in families)
-        for seed, mine in deciding(table).groupby("training_seed")
-    }
-    found = {seed: frames for seed, frames in found.items() if not any(frame.empty for frame in frames)}
-    if not found:
-        raise NotTested(f"needs models of these families, trained alike: {', '.join(families)}")
-    return found
+def families_of(table: pd.DataFrame, *families: str) -> tuple[dict[str, pd.DataFrame], ...]:
+    """For each of ``families`` the rows of its models that decide, by name. Raises NotTested where one has none."""
+    table = deciding(table)
+    if missing := [family for family in families if family not in set(table["family"])]:
+        raise NotTested(f"needs a model of the family {missing[0]}, beside {', '.join({*families} - {missing[0]})}")
+    return tuple(by_model(table, family) for family in families)
 
 
 def names(*tables: pd.DataFrame) -> list[str]:
@@ -193,87 +206,87 @@ def pooled(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> pd.DataF
 def claim_rows(
     claim: Claim, analysis: Analysis, table: pd.DataFrame, instruments: Mapping[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Rows with COLUMNS: the claim's own, without a statement; then for each statement the row that decides it, with a
-    word, one for each model (or training seed), and one for models like these. ``instruments``: see
-    claims/instrument.py."""
+    """Rows with COLUMNS: the claim's own, without a statement; then for each statement the row that decides it, and one
+    for each model (or pair of models, class or concept), with its word, and one for models like these. ``instruments``:
+    see claims/instrument.py."""
     instruments = instruments or {}
-    identities = table.drop_duplicates("model").set_index("model")[["architecture", "weights"]]
-    statements, decisions, scopes = [], [], []
+    whose = marked(claim, table).drop_duplicates("model").set_index("model")
+    rows, words, scopes = [], [], []
     of_paper = any(statement["role"] == PAPER for statement in claim.statements.values())  # else they all decide
     for name, statement in claim.statements.items():
         found = analysis.statements[name]
-        if bool(found.gate) != ("gate" in statement):
+        if not found.why and bool(found.gate) != ("gate" in statement):
             raise InputError(f"statement {name}: analysis.py and claim.yaml do not agree on its gate")
-        decided = {
-            what: one.decide(statement["direction"], statement["margin"]) for what, one in found.comparisons.items()
-        }
-        decision = of_statement(list(decided.values()), room(found.gate, statement), found.one_control)
-        scope = scope_of(identities.loc[list(found.models), "architecture"])
-        first, *others = _statement_rows(name, statement, found, decided, decision, scope, identities)
-        statements += [first | {"instrument": instruments.get(name, NOT_VALIDATED)}, *others]
+        mine = whose.loc[list(found.models)]
+        scope = scope_of(claim, mine)
+        first, *others = _statement_rows(name, statement, found.numbers(), mine, scope)
+        rows += [first | {"instrument": instruments.get(name, NOT_VALIDATED)}, *others]
         if statement["role"] == PAPER or not of_paper:
-            decisions.append(decision)
+            words.append(first["word"])
             scopes.append(scope)
-    scope = PAPER_WEIGHTS if set(scopes) == {PAPER_WEIGHTS} else OTHER_WEIGHTS
-    word = in_words(of_claim(decisions), scope)
+    scope = scopes[0] if len(set(scopes)) == 1 else OTHER_MODELS
+    word = summed_up(words)
     first = {
         "scope": scope,
         "word": word,
         "instrument": instruments.get("", NOT_VALIDATED),
+        "on_paper_models": word if scope == OWN else UNKNOWN,
         "values": agreement(analysis.table),
     }
-    first["on_paper_models"] = word if scope == PAPER_WEIGHTS else UNKNOWN
-    rows = [first, *statements]
-    return [dict.fromkeys(COLUMNS) | {"claim": claim.name, "statement": ""} | row for row in rows]
+    return [dict.fromkeys(COLUMNS) | {"claim": claim.name, "statement": ""} | row for row in (first, *rows)]
 
 
 def not_run(name: str, why: str) -> dict[str, Any]:
     """The one row of a claim that was not run."""
-    row = {"claim": name, "statement": "", "scope": why, "word": NOT_RUN, "on_paper_models": UNKNOWN}
+    row = {"claim": name, "statement": "", "word": NOT_RUN, "why": why, "on_paper_models": UNKNOWN}
     return {**dict.fromkeys(COLUMNS), **row}
 
 
 def _statement_rows(
-    name: str,
-    statement: Mapping[str, Any],
-    found: Measured,
-    decided: Mapping[str, str],
-    decision: str,
-    scope: str,
-    identities: pd.DataFrame,
+    name: str, statement: Mapping[str, Any], numbers: Numbers, whose: pd.DataFrame, scope: str
 ) -> list[dict[str, Any]]:
-    direction, margin = statement["direction"], statement["margin"]
-    # of several comparisons those that decided, and of these the least favourable one is shown
-    shown = [what for what, one in decided.items() if one == decision] or list(decided)
-    comparison = min(
-        (found.comparisons[what] for what in shown),
-        key=lambda one: one.measured.low if direction == "above" else -one.measured.high,
-        default=None,
-    )
-    whole, control = (comparison.measured, comparison.control.estimate()) if comparison else (NOTHING, NOTHING)
-    common = {"statement": name, "role": statement["role"], "direction": direction, "margin": margin}
-    row = common | {
+    decision, each_margin = decide(numbers, statement), statement.get("item_margin", statement["margin"])
+    common = {"statement": name, "role": statement["role"], "direction": statement["direction"]}
+    control = decision.shown.control or Estimate(nan, nan, nan, "")
+    word = in_words(decision.word, scope)
+    first = common | {
         "scope": scope,
-        "model": " ".join(found.models),
-        "weights_sha256": " ".join(identities.loc[list(found.models), "weights"]),
+        "model": " ".join(numbers.models),
+        "weights_sha256": " ".join(whose["weights"]),
+        "comparison": decision.comparison,
+        "margin": decision.margin,
         "paper": statement.get("paper"),
-        **_numbers(whole),
-        "times_n_to_decide": factor_to_decide(whole, margin) if decision == UNDECIDED else None,
+        **_numbers(decision.shown.measured),
+        "least_effect": least_effect(decision.shown.measured) if decision.word != NOT_TESTABLE else None,
+        "times_n_to_decide": decision.times,
         "control": control.value,
         "control_low": control.low,
         "control_high": control.high,
-        "gate": statement["gate"]["margin"] if "gate" in statement else None,
-        "gate_value": min(gate.low for gate in found.gate) if found.gate else None,
-        "word": in_words(decision, scope),
-        "on_paper_models": in_words(decision, scope) if scope == PAPER_WEIGHTS else UNKNOWN,
+        "gate": statement["gate"]["margin"] if numbers.gates else None,
+        "gate_value": min(gate.low for gate in numbers.gates) if numbers.gates else None,
+        "word": word,
+        "why": decision.why,
+        "on_paper_models": word if scope == OWN else UNKNOWN,
     }
-    each = {of: statistic.estimate() for of, statistic in comparison.each.items()} if comparison else {}
-    rows = [row]
-    if len(each) > 1:
-        rows += [common | {"model": of, **_numbers(estimate)} for of, estimate in each.items()]
-    if len(each) >= SUCH:
-        such = over_models([estimate.value for estimate in each.values()], "models")
-        rows.append(common | {"model": "models like these", **_numbers(such)})
+    return [first, *(common | {"margin": each_margin} | row for row in _rows_of_each(numbers, decision, scope))]
+
+
+def _rows_of_each(numbers: Numbers, decision: Decision, scope: str) -> list[dict[str, Any]]:
+    """A row for each model, in the comparison that is shown; for what is counted, in its own least one."""
+    if len(decision.each) < 2:
+        return []
+    rows, values = [], []
+    for name, word in decision.each.items():
+        mine = numbers.each[name]
+        shown = (
+            mine[decision.comparison]
+            if decision.comparison in mine
+            else min(mine.values(), key=lambda one: one.measured.value)
+        )
+        rows.append({"model": name, **_numbers(shown.measured), "word": in_words(word, scope)})
+        values.append(shown.measured.value)
+    if len(rows) >= SUCH and not (numbers.counts or numbers.every):
+        rows.append({"model": "models like these", **_numbers(over_models(values, "models"))})
     return rows
 
 
@@ -281,16 +294,6 @@ def _numbers(estimate: Estimate) -> dict[str, Any]:
     return {"measured": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
-def room(gates: Sequence[Estimate], statement: Mapping[str, Any]) -> bool:
-    """Whether all ``gates`` lie beyond that of ``statement``, if there are any."""
-    return all(beyond(one, "above", statement["gate"]["margin"]) for one in gates)
-
-
-def scope_of(architectures: pd.Series) -> str:
-    """Of what models of these architectures, as tables name them, speak."""
-    return PAPER_WEIGHTS if own_weights(architectures).all() else OTHER_WEIGHTS
-
-
-def in_words(decision: str, scope: str) -> str:
-    """The word for a decision: *reproduced* is said of the paper's weights alone."""
-    return (ON_PAPER_MODELS if scope == PAPER_WEIGHTS else ELSEWHERE).get(decision, decision)
+def in_words(word: str, scope: str) -> str:
+    """*reproduced* and *not found* are said of what the paper measured alone."""
+    return ON_PAPER_MODELS.get(word, word) if scope == OWN else word

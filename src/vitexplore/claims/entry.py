@@ -11,15 +11,15 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from vitexplore.claims.decide import OTHER_WEIGHTS, PAPER, PAPER_WEIGHTS, in_words, scope_of
-from vitexplore.claims.numbers import decision
-from vitexplore.claims.paper import own_weights
+from vitexplore.claims.decide import PAPER, in_words
+from vitexplore.claims.numbers import Decision, Numbers, decide
+from vitexplore.claims.paper import OWN, own_weights
 from vitexplore.claims.text import Claim
 from vitexplore.code_hash import PACKAGE
-from vitexplore.statistics.verdict import NOT_RUN, of_claim
+from vitexplore.statistics.verdict import NOT_RUN, NOT_TESTABLE, Compared, summed_up
 
 SCHEMA = Path("workflow/schemas/entry.schema.json")  # in the checkout
-VERSION = 1
+VERSION = 2
 SHOWN = ("value", "low", "high")  # of a statement
 LAB = PACKAGE / "models" / "weights"  # records of the lab's shipped weights
 SAME = 1e-9  # numbers that differ by less are the same but for rounding
@@ -60,19 +60,19 @@ def _of_claim(claim: Claim, folder: Path, key: str) -> dict[str, Any]:
     head, *rows = json.loads((folder / f"{claim.name}.json").read_text())
     kept = json.loads((folder / f"{claim.name}_numbers.json").read_text())
     if head["word"] != NOT_RUN:
-        decided = [row for row in rows if row["word"]]
+        decided = [row for row in rows if row["scope"]]
         statements = {row["statement"]: _of_row(row, kept["statements"][row["statement"]]) for row in decided}
         return {"word": head["word"], "why": "", "statements": statements}
     own = kept["own"].get(key, {})
     statements = {name: _of_term(term, claim.statements[name]) for name, term in own.items()}
-    return {"word": None if own else NOT_RUN, "why": head["scope"], "statements": statements}
+    return {"word": None if own else NOT_RUN, "why": head["why"], "statements": statements}
 
 
 def _of_row(row: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
     """A statement that was decided; ``value``, ``low`` and ``high`` are those of its least favourable comparison."""
     shown = zip(SHOWN, (row["measured"], row["low"], row["high"]), strict=True)
     finite = {name: value if isfinite(value) else None for name, value in shown}
-    kept = {name: row[name] for name in ("word", "role", "scope", "direction", "margin", "instrument", "n")}
+    kept = {name: row[name] for name in ("word", "why", "role", "scope", "direction", "margin", "instrument", "n")}
     return kept | finite | {"numbers": numbers}
 
 
@@ -107,12 +107,8 @@ def problems(entry: Any, claims: Mapping[str, Claim], root: Path) -> list[str]:
             continue
         if kept["word"] != NOT_RUN and (why := claims[name].text.get("left_out", {}).get(entry["model"]["name"])):
             found.append(f"{name}: is not decided on this model: {why}")
-        found += [f"{name}{wrong}" for wrong in _of_words(kept, claims[name], _architectures(entry))]
+        found += [f"{name}{wrong}" for wrong in _of_words(kept, claims[name], entry)]
     return found
-
-
-def _architectures(entry: Mapping[str, Any]) -> dict[str, str]:
-    return {model["model"]: model["architecture"] for model in entry["run"]["models"]}
 
 
 def _of_weights(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -134,66 +130,81 @@ def _of_weights(entry: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{subject['name']}: its weights are not those that ship with the lab"
 
 
-def _of_words(kept: Mapping[str, Any], claim: Claim, architectures: Mapping[str, str]) -> Iterator[str]:
+def _of_words(kept: Mapping[str, Any], claim: Claim, entry: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the words of a claim; each line begins with what follows the claim's name."""
     decided: set[str] = set()
-    deciding, scopes = [], set()
+    words = []
     for name, mine in kept["statements"].items():
         statement = claim.statements.get(name)
         if statement is None:
             yield f".{name}: no such statement"
         elif mine["word"] is not None:
-            yield from (f".{name}: {wrong}" for wrong in _of_statement(mine, statement, architectures))
+            yield from (f".{name}: {wrong}" for wrong in _of_statement(mine, claim, statement, entry))
             decided.add(name)
             if statement["role"] == PAPER:
-                deciding.append(decision(mine["numbers"], statement))
-                scopes.add(mine["scope"])
-    if not deciding:
+                words.append(mine["word"])
+    if not words:
         if kept["word"] not in (None, NOT_RUN):
             yield f": the word {kept['word']!r} rests on no statement"
         return
     if missing := [name for name in claim.statements if name not in decided]:
         yield f": the statement {missing[0]} is missing"
         return
-    word = in_words(of_claim(deciding), PAPER_WEIGHTS if scopes == {PAPER_WEIGHTS} else OTHER_WEIGHTS)
-    if word != kept["word"]:
+    if (word := summed_up(words)) != kept["word"]:
         yield f": the word is {kept['word']!r}, from the statements follows {word!r}"
 
 
 def _of_statement(
-    mine: Mapping[str, Any], statement: Mapping[str, Any], architectures: Mapping[str, str]
+    mine: Mapping[str, Any], claim: Claim, statement: Mapping[str, Any], entry: Mapping[str, Any]
 ) -> Iterator[str]:
-    for name in ("role", "direction", "margin"):
-        if mine[name] != statement[name]:
-            yield f"{name} {mine[name]}, but claim.yaml says {statement[name]}: assess the model again"
-    numbers = mine["numbers"]
-    if unknown := [model for model in numbers["models"] if model not in architectures]:
+    numbers = Numbers.read(mine["numbers"])
+    decision = decide(numbers, statement)
+    wanted = {"role": statement["role"], "direction": statement["direction"], "margin": decision.margin}
+    for name, value in wanted.items():
+        if mine[name] != value:
+            yield f"{name} {mine[name]}, but claim.yaml says {value}: assess the model again"
+    measured = {model["model"]: model for model in entry["run"]["models"]}
+    if unknown := [model for model in numbers.models if model not in measured]:
         yield f"run names no model {unknown[0]}"
         return
-    if bool(numbers["gates"]) != ("gate" in statement):
+    if not numbers.why and bool(numbers.gates) != ("gate" in statement):
         yield "its gates are not those of claim.yaml"
         return
-    whose = pd.Series([architectures[model] for model in numbers["models"]])
-    scope = scope_of(whose)
-    word = in_words(decision(numbers, statement), scope)
-    if scope != mine["scope"]:
-        yield f"the scope is {mine['scope']!r}, by the models it is {scope!r}"
-    if word != mine["word"]:
+    if mine["scope"] == OWN and not _of_paper(claim, [measured[model] for model in numbers.models], entry["data"]):
+        yield f"the scope is {OWN!r}, but the paper did not measure these models on such images"
+    if (word := in_words(decision.word, mine["scope"])) != mine["word"]:
         yield f"the word is {mine['word']!r}, from the numbers follows {word!r}"
-    compared = numbers["comparisons"].values()
-    shown = {name: mine[name] for name in SHOWN}
-    if compared and shown not in [{name: one["measured"][name] for name in shown} for one in compared]:
-        yield "its value and interval are of none of its comparisons"
-    if not all(map(_fits, compared)):
+    yield from _of_numbers(mine, numbers, decision)
+
+
+def _of_paper(claim: Claim, models: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> bool:
+    named = {f"{model['architecture']}@{model['input_size']}" for model in models}
+    return data["kind"] == "photos" and named <= set(claim.text["paper"].get("models", []))
+
+
+def _of_numbers(mine: Mapping[str, Any], numbers: Numbers, decision: Decision) -> Iterator[str]:
+    if decision.word != NOT_TESTABLE:
+        shown = {name: getattr(decision.shown.measured, name) for name in SHOWN}
+        if any(mine[name] != (value if isfinite(value) else None) for name, value in shown.items()):
+            yield "its value and interval are not those of the comparison that decides"
+    of_each = [one for found in numbers.each.values() for one in found.values()]
+    if not all(map(_fits, [*numbers.comparisons.values(), *of_each])) or not _are_means(numbers):
         yield "the numbers of a comparison do not fit together"
 
 
-def _fits(comparison: Mapping[str, Any]) -> bool:
-    """Whether what was measured is the mean over models, and the lead what is over the control; true where a number
-    is not finite."""
-    measured, control, lead = (comparison[name]["value"] for name in ("measured", "control", "lead"))
-    each = [one["value"] for one in comparison["each"].values()]
-    if None in (measured, control, lead, *each):
-        return True
-    mean = sum(each) / len(each)
-    return isclose(measured, mean, abs_tol=SAME) and isclose(lead, measured - control, abs_tol=SAME)
+def _fits(one: Compared) -> bool:
+    """Whether the lead is what was measured over the control; true where a number is not finite."""
+    if one.control is None or one.lead is None:
+        return one.control is one.lead
+    values = one.measured.value, one.control.value, one.lead.value
+    return not all(map(isfinite, values)) or isclose(values[2], values[0] - values[1], abs_tol=SAME)
+
+
+def _are_means(numbers: Numbers) -> bool:
+    """Whether each comparison is the mean over models."""
+    for what, one in numbers.comparisons.items():
+        each = [found[what].measured.value for found in numbers.each.values() if what in found]
+        finite = all(map(isfinite, [one.measured.value, *each]))
+        if not each or (finite and not isclose(one.measured.value, sum(each) / len(each), abs_tol=SAME)):
+            return False
+    return True

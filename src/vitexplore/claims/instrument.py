@@ -37,7 +37,7 @@ KEPT = Path("results/reference/instrument.csv")  # in the checkout
 WEIGHTS = PACKAGE / "planted" / "weights"
 VALID, INSENSITIVE, NOT_SPECIFIC = "valid", "insensitive", "not specific"
 HAS_IT, LACKS_IT, LADDER = "has it", "lacks it", "ladder"  # kinds of twins
-DECIDES = ("id", "role", "direction", "margin", "gate")
+DECIDES = ("id", "role", "direction", "margin", "nothing", "item_margin", "gate")
 
 
 def instrument_code(claim: Claim) -> str:

@@ -6,17 +6,17 @@ from typing import Any
 
 import pandas as pd
 
+from vitexplore.claims.decide import PAPER
 from vitexplore.claims.entry import shown_rows
 from vitexplore.claims.page import environment
 from vitexplore.claims.text import Claim
-from vitexplore.statistics.verdict import ELSEWHERE, HOLDS, NOT_RUN, ON_PAPER_MODELS
+from vitexplore.statistics.verdict import NOT_RUN, NOT_SEEN, ON_PAPER_MODELS, OPPOSITE, SEEN, WEAKER
 
 COLUMNS = ["model", "weights_sha256", "claim", "statement", "word", "value", "low", "high", "data"]
 PRINTED = "ImageNet, as printed"  # the data of the paper's own numbers
 PAPERS = "the paper's models"
 TABLE_2 = {"background_alone": "norm_background_top5", "foreground_alone": "norm_foreground_top5"}  # percent
 OWN = "{} (own term)"  # of a statement about a difference between families, one model's side of it
-SEEN = (ELSEWHERE[HOLDS], ON_PAPER_MODELS[HOLDS])
 
 
 def leaderboard(entries: Iterable[Mapping[str, Any]], claims: Mapping[str, Claim]) -> pd.DataFrame:
@@ -86,16 +86,20 @@ def to_html(entries: Mapping[str, Mapping[str, Any]], claims: Mapping[str, Claim
 
 
 def to_markdown(entries: Iterable[Mapping[str, Any]]) -> str:
-    """A row a model: which claims are seen of it, which are not, which are left open, and of which there is its own
-    term alone."""
-    heads = ("model", "images", "seen", "not seen", "partly, or left open", "own term alone")
+    """A row a model: which statements of the paper have which word, and of which there is its own term alone."""
+    columns = {word: {word, ON_PAPER_MODELS.get(word, word)} for word in (SEEN, WEAKER, NOT_SEEN, OPPOSITE)}
+    heads = ("model", "images", *columns, "left open", "own term alone")
     lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for entry in entries:
-        words = {name: found["word"] for name, found in entry["claims"].items() if found["word"] not in (None, NOT_RUN)}
-        fails = [name for name, word in words.items() if word.startswith("not ") and word.removeprefix("not ") in SEEN]
-        holds = [name for name, word in words.items() if word in SEEN]
-        others = [f"{name} ({word})" for name, word in words.items() if name not in (*holds, *fails)]
-        alone = [name for name, found in entry["claims"].items() if found["word"] is None]
-        cells = [label(entry), data(entry), *(", ".join(names) for names in (holds, fails, others, alone))]
-        lines.append(f"| {' | '.join(cells)} |")
+        words = {
+            f"{claim}.{name}": one["word"]
+            for claim, found in entry["claims"].items()
+            for name, one in found["statements"].items()
+            if one["role"] == PAPER
+        }
+        cells = [[name for name, word in words.items() if word in column] for column in columns.values()]
+        known = {word for column in columns.values() for word in column}
+        cells.append([f"{name} ({word})" for name, word in words.items() if word and word not in known])
+        cells.append([name for name, word in words.items() if word is None])
+        lines.append(f"| {' | '.join([label(entry), data(entry), *(', '.join(names) for names in cells)])} |")
     return "\n".join(lines)

@@ -1,95 +1,176 @@
-"""The numbers that a claim's words follow from: kept beside the words, so that each word can be checked without the
-models and the images."""
+"""The numbers that a statement's word follows from, and the word. They are kept beside the words, so that each word can
+be checked without the models and the images."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from math import isfinite, nan
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field, replace
+from math import inf, isfinite, nan
+from typing import Any, Self
 
-import pandas as pd
-
-from vitexplore.claims.alone import own_terms
-from vitexplore.claims.decide import Analysis, Measured, room
-from vitexplore.claims.text import Claim
 from vitexplore.statistics.intervals import Estimate
-from vitexplore.statistics.verdict import Comparison, of_statement
+from vitexplore.statistics.verdict import (
+    ALPHA,
+    DECIDED,
+    DIFFERS,
+    NOT_TESTABLE,
+    UNDECIDED,
+    Compared,
+    Evidence,
+    Threshold,
+    counted,
+    disagree,
+    each_by_holm,
+    evidence,
+    factor_to_decide,
+    of_all,
+)
 
-
-def numbers(claim: Claim, analysis: Analysis | None, table: pd.DataFrame) -> dict[str, Any]:
-    """For JSON. ``statements``: by id, what ``analysis`` (None where the claim was not tested) compares with the
-    margin; ``own``: by model of ``table``, the claim's first, its own terms (see claims/alone.py). An estimate is its
-    ``value``, ``low``, ``high`` and ``n``, where a number that is not finite is null."""
-    terms = own_terms(claim, table)
-    return {
-        "statements": {name: _of_statement(found) for name, found in (analysis.statements if analysis else {}).items()},
-        "own": {model: {name: _plain(term) for name, term in mine.items()} for model, mine in terms.items()},
-    }
-
-
-def _of_statement(found: Measured) -> dict[str, Any]:
-    return {
-        "models": list(found.models),
-        "comparisons": {what: _of_comparison(one) for what, one in found.comparisons.items()},
-        "gates": [_plain(gate) for gate in found.gate],
-        "one_control": found.one_control,
-    }
-
-
-def _of_comparison(one: Comparison) -> dict[str, Any]:
-    return {
-        "measured": _plain(one.measured),
-        "control": _plain(one.control.estimate()),
-        "lead": _plain(one.lead),
-        "each": {name: _plain(each.estimate()) for name, each in one.each.items()},
-    }
-
-
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    return {name: _finite(value) for name, value in asdict(estimate).items()}
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not isfinite(value) else value
-
-
-def decision(kept: Mapping[str, Any], statement: Mapping[str, Any]) -> str:
-    """What follows for ``statement`` (of claim.yaml) from its kept numbers, by the rule of statistics/verdict.py."""
-    gates = [_estimate(gate) for gate in kept["gates"]]
-    compared = [_comparison(one) for one in kept["comparisons"].values()]
-    decided = [one.decide(statement["direction"], statement["margin"]) for one in compared]
-    return of_statement(decided, room(gates, statement), kept["one_control"])
-
-
-def _estimate(plain: Mapping[str, Any]) -> Estimate:
-    return Estimate(**{name: nan if value is None else value for name, value in plain.items()})
-
-
-class _Printed(NamedTuple):
-    """A statistic of which the estimate alone was kept."""
-
-    found: Estimate
-
-    def estimate(self) -> Estimate:
-        return self.found
+NOTHING = Compared(Estimate(nan, nan, nan, "0"), None, None)  # of a statement without comparisons
+MANY = 100  # times as many images or features as there are: more are not worth saying
 
 
 @dataclass(frozen=True)
-class _Kept(Comparison):
-    """A comparison whose estimates were kept."""
+class Numbers:
+    """Of one statement: ``comparisons`` by what is compared with, each the mean over models, none where they are
+    counted; ``each``: by model (or pair of models, class or concept), the same of it alone; ``models``: names of the
+    models; ``gates``: what must lie above the statement's gate; ``why``: why it is not testable, if it is not;
+    ``one_control``: see `verdict.evidence`; ``every``: whether it is about every one of ``each``, not about their mean;
+    ``counts``: whether those of ``each`` are counted and the margin is of their ``number``, or of their ``share``;
+    empty where they are not."""
 
-    whole: Estimate
-    ahead: Estimate
+    models: tuple[str, ...]
+    comparisons: Mapping[str, Compared]
+    each: Mapping[str, Mapping[str, Compared]]
+    gates: tuple[Estimate, ...] = ()
+    why: str = ""
+    one_control: bool = False
+    every: bool = False
+    counts: str = ""
 
-    @property
-    def measured(self) -> Estimate:
-        return self.whole
+    def plain(self) -> dict[str, Any]:
+        """For JSON; a number that is not finite is null."""
+        return _plain(asdict(self))
 
-    @property
-    def lead(self) -> Estimate:
-        return self.ahead
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Self:
+        """What ``plain`` gave."""
+        return cls(
+            **{name: plain[name] for name in ("why", "one_control", "every", "counts")},
+            models=tuple(plain["models"]),
+            comparisons={what: _compared(one) for what, one in plain["comparisons"].items()},
+            each={name: {what: _compared(one) for what, one in mine.items()} for name, mine in plain["each"].items()},
+            gates=tuple(_estimate(gate) for gate in plain["gates"]),
+        )
 
 
-def _comparison(kept: Mapping[str, Any]) -> Comparison:
-    each = {name: _Printed(_estimate(one)) for name, one in kept["each"].items()}
-    whole, control, ahead = (_estimate(kept[name]) for name in ("measured", "control", "lead"))
-    return _Kept(each, _Printed(control), whole, ahead)
+@dataclass(frozen=True)
+class Decision:
+    """``word`` of a statement, and ``why`` where it is not decided. ``comparison``: the one that is shown, of those
+    that decide the least favourable, and its numbers, ``shown``. ``each``: the word of each model, allowing for their
+    number. ``margin``: that of the statement; of a share of what is counted, as a number. ``times``: how many times as
+    much data would decide, were values to stay."""
+
+    word: str
+    margin: float
+    why: str = ""
+    comparison: str = ""
+    shown: Compared = NOTHING
+    each: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = None
+
+
+def decide(numbers: Numbers, statement: Mapping[str, Any]) -> Decision:
+    """The word of ``statement`` (of claim.yaml) that follows from its ``numbers`` by the rule of
+    statistics/verdict.py."""
+    wanted = Threshold.of(statement)
+    if numbers.counts == "share":
+        wanted = replace(wanted, margin=wanted.margin * len(numbers.each))
+    why = numbers.why or _closed_gate(numbers.gates, statement) or ("" if numbers.each else "nothing was measured")
+    if why:
+        return Decision(NOT_TESTABLE, wanted.margin, why)
+    by_name = {
+        name: evidence(list(mine.values()), _of_each(statement), numbers.one_control, numbers.every)
+        for name, mine in numbers.each.items()
+    }
+    words = {name: one.word for name, one in each_by_holm(by_name).items()}
+    count = {"": Compared(_count(numbers, by_name, statement), None, None)} if numbers.counts else {}
+    whole = count or numbers.comparisons
+    found = evidence(list(whole.values()), wanted, numbers.one_control)
+    if numbers.every:
+        found = of_all(list(by_name.values()))
+    word = DIFFERS if not numbers.counts and disagree(by_name) else found.word
+    comparison = _least_favourable(whole, wanted, word)
+    shown = whole[comparison]
+    times, why = None, ""
+    if word == UNDECIDED:
+        times, why = _what_is_missing(found, shown, wanted)
+    return Decision(word, wanted.margin, why, comparison, shown, words, times)
+
+
+def _of_each(statement: Mapping[str, Any]) -> Threshold:
+    """What is asked of one model, class or concept."""
+    if "item_margin" in statement:
+        return Threshold(statement["direction"], statement["item_margin"], statement.get("nothing", 0.0))
+    return Threshold.of(statement)
+
+
+def _closed_gate(gates: tuple[Estimate, ...], statement: Mapping[str, Any]) -> str:
+    """What is wrong with the statement's gate; empty where it lets through."""
+    if "gate" not in statement:
+        return ""
+    margin = statement["gate"]["margin"]
+    closed = [gate for gate in gates if not gate.low > margin]
+    if not closed:
+        return ""
+    lowest = min(closed, key=lambda gate: gate.low)
+    return (
+        f"{statement['gate']['statistic']}: {lowest.value:.3g}, at least {lowest.low:.3g}; above {margin:g} is needed"
+    )
+
+
+def _count(numbers: Numbers, by_name: Mapping[str, Evidence], statement: Mapping[str, Any]) -> Estimate:
+    wanted, many = _of_each(statement), len(by_name)
+    values = {
+        name: min(wanted.turned(one.measured).value for one in mine.values()) for name, mine in numbers.each.items()
+    }
+    return counted(by_name, values, wanted.up(wanted.margin), f"{many} {statement['item']}")
+
+
+def _least_favourable(compared: Mapping[str, Compared], wanted: Threshold, word: str) -> str:
+    """Of several comparisons the one that decides: what is surely short, or else what is least surely beyond."""
+    end = "high" if word in DECIDED else "low"
+    return min(compared, key=lambda what: getattr(wanted.turned(compared[what].measured), end))
+
+
+def _what_is_missing(found: Evidence, shown: Compared, wanted: Threshold) -> tuple[int | None, str]:
+    if not shown.measured.finite:
+        return None, "a number of it is not finite"
+    if found.beyond < ALPHA:
+        if shown.control and wanted.turned(shown.control).low > wanted.up(wanted.margin):
+            return None, "the control lies beyond the margin too"
+        return None, "beyond the margin, but not surely ahead of the control"
+    times = factor_to_decide(shown.measured, wanted.margin)
+    if times is None or times > MANY:
+        return None, "too close to the margin"
+    return times, f"{times} times as many would decide"
+
+
+def plain(estimate: Estimate) -> dict[str, Any]:
+    """For JSON; a number that is not finite is null."""
+    return _plain(asdict(estimate))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _compared(plain: Mapping[str, Any]) -> Compared:
+    return Compared(**{name: None if one is None else _estimate(one) for name, one in plain.items()})
+
+
+def _estimate(plain: Mapping[str, Any]) -> Estimate:
+    missing = {"freedom": inf}  # of numbers that are not finite
+    return Estimate(**{name: missing.get(name, nan) if value is None else value for name, value in plain.items()})

@@ -16,19 +16,20 @@ from markupsafe import Markup, escape
 
 from vitexplore.claims.decide import PAPER
 from vitexplore.claims.instrument import KEPT, VALID
-from vitexplore.claims.render import HOW_TO_READ, STATEMENTS, interval, statement_cells
+from vitexplore.claims.render import HOW_TO_READ, STATEMENTS, deciding_words, interval, statement_cells, tally
 from vitexplore.claims.run import REHEARSED, RUN
 from vitexplore.claims.text import Claim, claims_in_order
 from vitexplore.claims.twins import twins_shown
-from vitexplore.statistics.verdict import ELSEWHERE, MIXED, ON_PAPER_MODELS, PARTLY
+from vitexplore.statistics.verdict import DIFFERS, NOT_SEEN, ON_PAPER_MODELS, OPPOSITE, SEEN, WEAKER, in_order
 
 PAGE, FRAGMENT = "claims.html", "claims/table.html"  # the fragment: the first table, for the report
 ATLAS = "atlas/index.html"  # beside the page, where the scale makes one
 ITEMS = "figures/paper.csv"  # the paper's figures and tables as drawn here
 WIDTH, EDGE = 280, 12  # of a drawn interval, in SVG units
-# what each word says; each kind has a mark and a colour
-KINDS = {word: decision for words in (ON_PAPER_MODELS, ELSEWHERE) for decision, word in words.items()} | {MIXED: PARTLY}
-OPEN = "open"  # all other words: nothing was decided
+# the mark and the colour of each word; all other words say that nothing was decided
+KINDS = {SEEN: "holds", WEAKER: "partly", DIFFERS: "partly", NOT_SEEN: "none", OPPOSITE: "fails"}
+KINDS |= {there: KINDS[here] for here, there in ON_PAPER_MODELS.items()}
+OPEN = "open"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Drawing:
     """Where the marks of an interval's drawing lie, from its left edge in SVG units; ``wanted``: start and width."""
 
     measured: tuple[float, float, float]  # low, value, high
-    control: tuple[float, float, float]
+    control: tuple[float, float, float] | None
     margin: float
     wanted: tuple[float, float]
     zero: float
@@ -47,8 +48,9 @@ def drawing(row: Mapping[str, Any]) -> Drawing | None:
     """Of a statement's row of the claims table; None where a number of it is not finite."""
     measured = [row[name] for name in ("low", "measured", "high")]
     control = [row[name] for name in ("control_low", "control", "control_high")]
-    paper = row["paper"] if pd.notna(row["paper"]) else row["margin"]
-    values = [*measured, *control, row["margin"], paper, 0]
+    has_control, has_paper = pd.notna(row["control"]), pd.notna(row["paper"])
+    paper = row["paper"] if has_paper else row["margin"]
+    values = [*measured, *(control if has_control else []), row["margin"], paper, 0]
     if not all(map(isfinite, values)):
         return None
     low, span = min(values), max(values) - min(values)
@@ -58,8 +60,8 @@ def drawing(row: Mapping[str, Any]) -> Drawing | None:
 
     margin = at(row["margin"])
     wanted = (margin, WIDTH - margin) if row["direction"] == "above" else (0, margin)
-    own_paper = at(paper) if pd.notna(row["paper"]) else None
-    return Drawing(tuple(map(at, measured)), tuple(map(at, control)), margin, wanted, at(0), own_paper)
+    own_paper, of_control = at(paper) if has_paper else None, tuple(map(at, control)) if has_control else None
+    return Drawing(tuple(map(at, measured)), of_control, margin, wanted, at(0), own_paper)
 
 
 def claims_page(folder: Path, root: Path, atlas: bool = False) -> str:
@@ -69,10 +71,13 @@ def claims_page(folder: Path, root: Path, atlas: bool = False) -> str:
     run = json.loads((folder / RUN).read_text()) if (folder / RUN).exists() else None
     template = environment().get_template("page.html.jinja")
     claims = _claims(folder, root, atlas)
-    counts = Counter(claim["head"]["word"] for claim in claims).most_common()
+    words = deciding_words(pd.read_csv(folder / "claims.csv"))
+    counts = sorted(Counter(words).items(), key=lambda pair: in_order(pair[0]))
     rehearsed = REHEARSED if run and run.get("rehearsal") else ""
     how = _sentences(HOW_TO_READ)
-    return template.render(run=run, rehearsed=rehearsed, claims=claims, counts=counts, how=how, width=WIDTH)
+    return template.render(
+        run=run, rehearsed=rehearsed, claims=claims, counts=counts, total=len(words), how=how, width=WIDTH
+    )
 
 
 def claims_fragment(folder: Path, root: Path) -> str:
@@ -85,14 +90,15 @@ def _claims(folder: Path, root: Path, atlas: bool = False) -> list[dict[str, Any
     texts = claims_in_order(root / "analyses")
     found = []
     for name, rows in table.groupby("claim", sort=False):
-        head, *rest = rows.to_dict("records")
+        head = rows.iloc[0].to_dict()
         claim = texts[name]
         found.append(
             {
                 "name": name,
                 "text": claim.text if claim else {"title": ""},
                 "head": {key: "" if pd.isna(value) else value for key, value in head.items()},
-                "statements": _statements(rest, claim),
+                "statements": (statements := _statements(table, rows.index[1:], claim)),
+                "words": _counted([one["row"]["word"] for one in statements if one["of_paper"]]),
                 "twins": _twins(claim, root / KEPT) if claim else [],
                 "links": _links(folder, root, claim, atlas) if claim else {},
                 "items_drawn": _items(folder, name),
@@ -101,13 +107,22 @@ def _claims(folder: Path, root: Path, atlas: bool = False) -> list[dict[str, Any
     return found
 
 
-def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]]:
+def _counted(words: list[str]) -> list[tuple[str, str]]:
+    """Each word with how many statements have it, such as ``2 of 3 seen``; the word alone where all have it."""
+    if len(set(words)) == 1:
+        return [(words[0], words[0])]
+    counts = Counter(words)
+    return [(word, f"{counts[word]} of {len(words)} {word}") for word in sorted(counts, key=in_order)]
+
+
+def _statements(table: pd.DataFrame, places: pd.Index, claim: Claim) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for row in rows:
-        if pd.isna(row["word"]):
-            found[-1]["each"].append((row["model"], interval(row)))
+    for place in places:
+        row = table.loc[place].to_dict()
+        if pd.isna(row["scope"]):
+            found[-1]["each"].append((row["model"], interval(row), "" if pd.isna(row["word"]) else row["word"]))
             continue
-        cells = dict(zip(STATEMENTS, statement_cells(row), strict=True))
+        cells = dict(zip(STATEMENTS, statement_cells(row, tally(table, place)), strict=True))
         weights = zip(row["model"].split(), row["weights_sha256"].split(), strict=True)
         found.append(
             {
@@ -120,6 +135,8 @@ def _statements(rows: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]
                 "n": cells["n"],
                 "instrument": cells["instrument"],
                 "why": cells["word"].removeprefix(row["word"]).strip(" ()"),
+                "least": cells["least effect"],
+                "released": claim.statements[row["statement"]].get("released"),
                 "paper": f"{row['paper']:.3g}" if pd.notna(row["paper"]) else "",
                 "drawing": drawing(row),
                 "models": list(weights),

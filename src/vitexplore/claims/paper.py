@@ -1,9 +1,14 @@
-"""Measured numbers beside those that the paper prints, for the models whose weights are the paper's own."""
+"""What the paper measured: which models, for which claim, and its numbers beside ours."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from vitexplore.claims.text import Claim
+
+# scopes: of whom a word speaks
+OWN, OTHER_IMAGES_OF_OWN, OTHER_MODELS = "the paper's models", "the paper's models, other images", "other models"
+IMAGENET = 1000  # classes
 CATALOGUE = Path(__file__).parents[1] / "models" / "catalogue.csv"  # read as it is: models take seconds to import
 OTHER = "other weights"  # what stands in `agrees` for a model that is the paper's by architecture alone
 OTHER_IMAGES = "other images"  # and for numbers of fewer images than the paper's, of whatever data
@@ -34,6 +39,27 @@ def beside_paper(
         table[f"difference_{ours}"] = difference
         table[f"agrees_{ours}"] = agrees.mask(difference.isna(), "")
     return table.drop(columns="paper_model")
+
+
+def marked(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with the column ``of_paper``: whether a row is of what the paper measured for ``claim`` (``models`` in
+    its claim.yaml: weights and input size), on photographs and, where classes are asked for, of ImageNet's."""
+    of_images = table["photographs"].astype(bool)
+    if "classes" in table:
+        of_images &= table["classes"].eq(IMAGENET)
+    return table.assign(of_paper=_of_models(claim, table) & of_images)
+
+
+def _of_models(claim: Claim, table: pd.DataFrame) -> pd.Series:
+    named = table["architecture"].astype(str) + "@" + table["input_size"].astype(str)
+    return named.isin(claim.text["paper"].get("models", [])) & ~table["random_weights"].astype(bool)
+
+
+def scope_of(claim: Claim, whose: pd.DataFrame) -> str:
+    """Of whom a word about these models speaks; ``whose``: a row of a `marked` table for each."""
+    if len(whose) and whose["of_paper"].all():
+        return OWN
+    return OTHER_IMAGES_OF_OWN if len(whose) and _of_models(claim, whose).all() else OTHER_MODELS
 
 
 def own_weights(architectures: pd.Series) -> pd.Series:

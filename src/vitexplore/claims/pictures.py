@@ -1,4 +1,4 @@
-"""What the claims on visualizations share: a judge's answers, their ceiling, and the dead features."""
+"""What the claims on visualizations share: a judge's answers, what a dead picture counts, and the ceiling."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import pandas as pd
 from vitexplore.claims.decide import NotTested
 from vitexplore.statistics.intervals import Estimate
 
+CHANCE = 0.5  # of identification
 SCORES = (
     "identification",
     "identification_natural",
@@ -31,9 +32,10 @@ def visualized(table: pd.DataFrame) -> bool:
     return bool(table["picture"].notna().all())
 
 
-def alive(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of features that could be visualized: the others are counted apart, not as bad pictures."""
-    return table[~table["dead"].astype(bool)]
+def told(table: pd.DataFrame, column: str = "identification") -> pd.Series:
+    """How well a judge tells each feature by its picture, float64 [rows]. A dead picture tells nothing: it counts as
+    chance, whatever the judge makes of its noise."""
+    return table[column].mask(table["dead"].astype(bool), CHANCE).astype(np.float64)
 
 
 def ceilings(table: pd.DataFrame) -> Estimate:
@@ -44,20 +46,14 @@ def ceilings(table: pd.DataFrame) -> Estimate:
     return Estimate(float(value), float(low), float(2 * value - low), f"{len(layers)} layers")
 
 
-def summary_of(table: pd.DataFrame, by: list[str], scored: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Mean SCORES of ``scored`` (all of ``table`` if left out) for each combination of the columns ``by``;
-    ``less_ceiling``: identification less what an exemplar reaches; ``beats_natural``: the share of features that a
-    visualization drives more than any natural image; of all of ``table`` the share that is ``dead``, and ``n``. Of
-    features that were not visualized there is the ceiling alone."""
-    scored = table if scored is None else scored
-    beats = (scored["score"] > scored["natural"]).astype(float).where(scored["picture"].notna())
-    less = scored["identification"] - scored["identification_natural"]
-    scored = scored.assign(less_ceiling=less, beats_natural=beats)
-    dead = table["dead"].astype(float).where(table["picture"].notna())
-    every = table.assign(dead=dead).groupby(by, sort=False)["dead"].agg(dead="mean", n="size")
-    return every.join(scored.groupby(by)[[*SCORES, "less_ceiling", "beats_natural"]].mean()).reset_index()
-
-
-def of_feature(table: pd.DataFrame, column: str) -> np.ndarray:
-    """``column`` in the order of features, float64."""
-    return table.sort_values("feature")[column].to_numpy(np.float64)
+def summary_of(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean SCORES for each combination of the columns ``by``; ``told``, see there; ``less_ceiling``: told less what an
+    exemplar reaches; ``beats_natural``: the share of features that a visualization drives more than any natural image;
+    the share that is ``dead``, and ``n``. Of features that were not visualized there is the ceiling alone."""
+    drawn = table["picture"].notna()
+    found = table.assign(told=told(table).where(drawn), dead=table["dead"].astype(float).where(drawn))
+    found["less_ceiling"] = found["told"] - found["identification_natural"]
+    found["beats_natural"] = (found["score"] > found["natural"]).astype(float).where(drawn)
+    grouped = found.groupby(by, sort=False)
+    means = grouped[["dead", "told", "less_ceiling", "beats_natural", *SCORES]].mean()
+    return means.join(grouped.size().rename("n")).reset_index()

@@ -7,18 +7,30 @@ from typing import Any
 
 import pandas as pd
 
-from vitexplore.claims.decide import COLUMNS, PAPER, PAPER_WEIGHTS
+from vitexplore.claims.decide import COLUMNS, PAPER
+from vitexplore.claims.paper import OWN
 from vitexplore.claims.text import Claim
-from vitexplore.statistics.intervals import Estimate
-from vitexplore.statistics.verdict import UNDECIDED, beyond
+from vitexplore.statistics.verdict import in_order
 
 HOW_TO_READ = (
-    "Each claim of the paper was tried on the models of this scale: *seen here* says what these models show, and of the"
-    " paper's own models it says nothing unless their weights were measured. A claim rests on an instrument, which is"
-    " worth its word only once it was tried on networks that are built to have the property."
+    "Each statement says what these models show. *seen*: surely beyond the margin. *weaker*: surely there, and surely"
+    " short of the margin. *opposite*: surely the other way round. *not seen*: surely short of the margin, and neither;"
+    " how little could have been told stands beside it. *differs*: some models are surely on one side of the margin,"
+    " some on the other. *undecided*: more images or features would tell. Of the paper's own models a word says nothing"
+    " unless these were measured; then *reproduced* and *not found* stand for *seen* and *not seen*. A word is worth as"
+    " much as the instrument, which is tried on networks that are built to have the property, or to lack it."
 )
-SHOWN = 100  # times as many images or features as there are: more are not worth saying
-STATEMENTS = ["claim", "statement", "measured (95% interval)", "wanted", "control", "n", "instrument", "word"]
+STATEMENTS = [
+    "claim",
+    "statement",
+    "measured (95% interval)",
+    "wanted",
+    "control",
+    "least effect",
+    "n",
+    "instrument",
+    "word",
+]
 
 
 def claims_table(files: Sequence[Path], others: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -28,52 +40,79 @@ def claims_table(files: Sequence[Path], others: Sequence[dict[str, Any]]) -> pd.
 
 
 def decisive(table: pd.DataFrame) -> pd.DataFrame:
-    """Of the claims table the rows that decide a statement."""
-    return table[table["statement"].fillna("").ne("") & table["word"].notna()]
+    """Of the claims table the rows that decide a statement: not those of single models."""
+    return table[table["statement"].fillna("").ne("") & table["scope"].notna()]
+
+
+def deciding_words(table: pd.DataFrame) -> list[str]:
+    """Of the claims table the words of the statements that the paper makes."""
+    found = decisive(table)
+    return list(found.loc[found["role"] == PAPER, "word"])
+
+
+def counted_words(words: Sequence[str]) -> str:
+    """How many have which word, such as ``8 seen, 3 weaker``, in the order of the rule."""
+    return ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words), key=in_order))
 
 
 def to_markdown(table: pd.DataFrame, claims: Mapping[str, Claim | None]) -> str:
     """The claims table for people: first what the paper says and what was seen, then the numbers of each statement."""
     heads = table[table["statement"].fillna("").eq("")]
-    lines = [HOW_TO_READ, "", *_header(["claim", "the paper says", "instrument", "seen here", "the paper's models"])]
+    lines = [HOW_TO_READ, "", *_header(["claim", "the paper says", "instrument", "here", "the paper's models"])]
     for row in heads.to_dict("records"):
         claim = claims[row["claim"]]
-        why = f" ({row['scope']})" if pd.isna(row["instrument"]) else ""
+        why = f" ({row['why']})" if pd.isna(row["instrument"]) else ""
         cells = [row["claim"], claim.text["title"] if claim else "", _text(row["instrument"])]
         lines.append(_line([*cells, f"**{row['word']}**{why}", row["on_paper_models"]]))
     found = decisive(table)
-    lines += ["", *_header(STATEMENTS), *(_line(statement_cells(row)) for row in found.to_dict("records"))]
+    lines += ["", *_header(STATEMENTS)]
+    for at, row in zip(found.index, found.to_dict("records"), strict=True):
+        lines.append(_line(statement_cells(row, tally(table, at))))
     paper = int((found["role"] == PAPER).sum())
     lines += [
         "",
         f"{paper} statements are the paper's and decide; {len(found) - paper} are extensions. Of those that are not"
-        " true, at most one in forty would hold by chance.",
+        " true, at most one in forty would be called seen by chance. Least effect: what a run with so wide an interval"
+        " tells from nothing nine times in ten.",
     ]
-    if found["paper"].notna().any() and (found["scope"] != PAPER_WEIGHTS).any():
+    if found["paper"].notna().any() and (found["scope"] != OWN).any():
         lines += ["", "The paper's numbers are of other models: see `tables/claim_*.csv` for both."]
     return "\n".join(lines) + "\n"
+
+
+def tally(table: pd.DataFrame, at: int) -> str:
+    """How many of the models (pairs, classes or concepts) of the statement in row ``at`` of the claims table have which
+    word; empty where it has but one."""
+    words = []
+    for row in table.loc[at + 1 :].to_dict("records"):
+        if row["statement"] != table.loc[at, "statement"] or pd.notna(row["scope"]):
+            break
+        words.append(row["word"])
+    return counted_words([word for word in words if isinstance(word, str)])
 
 
 def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
     """The claim's caption in the report: what the paper says, what was measured, the word."""
     first, *rest = rows
+    whose = first["scope"] or first["why"]
     lines = [
         f"**{claim.text['title']}**",
         "",
         f"The paper ({claim.text['paper']['where']}): {claim.text['paper']['says']}",
         "",
-        f"Here: **{first['word']}** ({first['scope']}). Instrument: {first['instrument']}. The paper's models:"
+        f"Here: **{first['word']}** ({whose}). Instrument: {first['instrument']}. The paper's models:"
         f" {first['on_paper_models']}.",
         "",
     ]
     for row in rest:
-        if row["word"] is None:
-            lines += [f"  ({row['model']}: {interval(row)})"]
+        if row["scope"] is None:
+            word = f", {row['word']}" if row["word"] else ""
+            lines += [f"  ({row['model']}: {interval(row)}{word})"]
             continue
-        statement = claim.statements[row["statement"]]
+        statement, why = claim.statements[row["statement"]], f" ({row['why']})" if row["why"] else ""
         lines += [
             f"- {statement['says']} ({row['role']}): {interval(row)}, wanted {row['direction']} {row['margin']:g};"
-            f" control {of_control(row)}; {row['n']}; instrument {row['instrument']}: **{row['word']}**"
+            f" control {of_control(row)}; {row['n']}; instrument {row['instrument']}: **{row['word']}**{why}"
         ]
     if first["values"]:
         lines += ["", f"{first['values']} values agree with the paper's (tables/claim_{claim.name}.csv)."]
@@ -81,39 +120,37 @@ def to_caption(claim: Claim, rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def statement_cells(row: Mapping[str, Any]) -> list[str]:
-    """A statement's row of the claims table as text, one for each of STATEMENTS."""
+def statement_cells(row: Mapping[str, Any], each: str = "") -> list[str]:
+    """A statement's row of the claims table as text, one for each of STATEMENTS. ``each``: see ``tally``."""
     role = "" if row["role"] == PAPER else " (extension)"
-    times = row["times_n_to_decide"]
-    needed = f" ({times:.0f} times as many would decide)" if pd.notna(times) and times <= SHOWN else ""
-    measured = Estimate(row["measured"], row["low"], row["high"], row["n"])
-    if row["word"] == UNDECIDED and beyond(measured, row["direction"], row["margin"]):
-        needed = " (beyond the margin, but not surely ahead of the control)"
-    wanted = f"{row['direction']} {row['margin']:g}"
+    more = [text for text in (_text(row["why"]), f"each: {each}" if each else "") if text]
+    least = "" if pd.isna(row["least_effect"]) else f"{row['least_effect']:.3g}"
+    against = f", {row['comparison']}" if _text(row["comparison"]) else ""
     return [
         row["claim"],
         row["statement"] + role,
-        interval(row),
-        wanted,
+        interval(row) + against,
+        f"{row['direction']} {row['margin']:g}",
         of_control(row),
-        row["n"],
+        least,
+        _text(row["n"]),
         row["instrument"],
-        f"{row['word']}{needed}",
+        row["word"] + (f" ({'; '.join(more)})" if more else ""),
     ]
 
 
 def interval(row: Mapping[str, Any]) -> str:
     """What was measured, with its interval."""
-    return _with_interval(row["measured"], row["low"], row["high"])
+    return _with_interval(row["measured"], row["low"], row["high"]) or "not measured"
 
 
 def of_control(row: Mapping[str, Any]) -> str:
-    """The control's number, with its interval."""
+    """The control's number, with its interval; empty where there is none."""
     return _with_interval(row["control"], row["control_low"], row["control_high"])
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
-    return "not measured" if pd.isna(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return "" if pd.isna(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _header(cells: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from vitexplore.errors import InputError
 
 RUN = "run.json"  # the record, in the results' folder
 REHEARSED = "A rehearsal: made pictures and weights stood in for the real ones, so its words say nothing of any model."
-MODEL = ["model", "architecture", "family", "random_weights", "weights", "training_seed"]
+MODEL = ["model", "architecture", "input_size", "family", "random_weights", "weights", "training_seed"]
 SHARED = ["device", "dtype", "libraries"]
 
 

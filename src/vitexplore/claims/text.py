@@ -49,8 +49,8 @@ class Claim:
 
     @property
     def figures(self) -> list[str]:
-        """Names of the figures that its analysis draws."""
-        return self.text["figures"]
+        """Names of its figures: the one from which its words can be read, then those that its analysis draws."""
+        return [decision_figure(self.name), *self.text["figures"]]
 
     @property
     def statements(self) -> dict[str, dict[str, Any]]:
@@ -61,6 +61,10 @@ class Claim:
     def twins(self) -> dict[str, dict[str, str]]:
         """By twin, the word that is wanted of each statement of which it is known (see planted/)."""
         return self.text.get("twins", {})
+
+
+def decision_figure(claim: str) -> str:
+    return f"decision_{claim}"
 
 
 def read_claim(folder: Path, schema: Path) -> Claim:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from vitexplore.claims.alone import own_terms
 from vitexplore.claims.decide import Analysis, NotTested, claim_rows, not_run, run_analysis
 from vitexplore.claims.instrument import KEPT, instruments
-from vitexplore.claims.numbers import numbers
+from vitexplore.claims.numbers import plain
 from vitexplore.claims.render import to_caption
-from vitexplore.claims.text import SCHEMA, Claim, read_claim
-from vitexplore.figures import plots
+from vitexplore.claims.text import SCHEMA, Claim, decision_figure, read_claim
+from vitexplore.figures import decision, plots
 from vitexplore.figures.style import style
 from vitexplore.graph import Graph
 from vitexplore.io import read_tables, write_atomically, write_json, write_text
@@ -26,11 +27,11 @@ def write_claim(graph: Graph, name: str) -> None:
     measured = [read_tables(graph.tables(table)) for table in claim.tables]
     analysis, rows = write_decision(claim, measured, graph.out / "claims", instruments(claim, graph.root / KEPT))
     if analysis:
-        table, figures = analysis.table, analysis.figures
+        table, figures = analysis.table, analysis.figures | {decision_figure(name): decision.draw(claim.text, rows)}
     else:
-        table, figures = pd.DataFrame({"not_run": [rows[0]["scope"]]}), {}
+        table, figures = pd.DataFrame({"not_run": [rows[0]["why"]]}), {}
     for figure in claim.figures:
-        why = rows[0]["scope"] if rows[0]["word"] == NOT_RUN else f"nothing of {figure} to draw at this scale"
+        why = rows[0]["why"] if rows[0]["word"] == NOT_RUN else f"nothing of {figure} to draw at this scale"
         plots.save(figures.get(figure) or plots.message(f"{name}: {why}"), graph.figure(figure))
         plots.save_preview(graph.figure(figure), graph.preview(figure))
     path = graph.summary(f"claim_{name}")
@@ -41,8 +42,9 @@ def write_claim(graph: Graph, name: str) -> None:
 def write_decision(
     claim: Claim, tables: Sequence[pd.DataFrame], folder: Path, instruments: Mapping[str, str] | None = None
 ) -> tuple[Analysis | None, list[dict[str, Any]]]:
-    """Decide a claim from its ``tables``: writes ``<name>.json`` and ``<name>_numbers.json`` into ``folder``. Returns
-    the analysis, None where the claim is about something that the tables have not, and the rows. ``instruments``: see
+    """Decide a claim from its ``tables``: writes ``<name>.json``, its rows, and ``<name>_numbers.json`` into
+    ``folder``: of each statement its `Numbers`, and of each model its own terms (see claims/alone.py). Returns the
+    analysis, None where the claim is about something that the tables have not, and the rows. ``instruments``: see
     claims/instrument.py."""
     try:
         with style():
@@ -50,6 +52,9 @@ def write_decision(
         rows = claim_rows(claim, analysis, tables[0], instruments)
     except NotTested as reason:
         analysis, rows = None, [not_run(claim.name, str(reason))]
-    write_json(folder / f"{claim.name}_numbers.json", numbers(claim, analysis, tables[0]))
+    found = {name: one.numbers().plain() for name, one in (analysis.statements if analysis else {}).items()}
+    terms = own_terms(claim, tables[0])
+    own = {model: {name: plain(term) for name, term in mine.items()} for model, mine in terms.items()}
+    write_json(folder / f"{claim.name}_numbers.json", {"statements": found, "own": own})
     write_json(folder / f"{claim.name}.json", rows)
     return analysis, rows

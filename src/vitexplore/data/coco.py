@@ -23,8 +23,8 @@ ROUNDING = 0.02  # pixels: COCO rounds a box's corner and extent to a hundredth 
 
 class Row(NamedTuple):
     """A row of the index. ``mask``: run lengths of the union of all objects (see rle.py), "" where there are none.
-    ``category``: of its objects, each once, sorted; ``supercategory``: of each of these. There is no label: a picture
-    shows many objects, and no classifier's class is said to be its own."""
+    ``category``: of its objects, each once, sorted; ``supercategory`` and ``masks``, of each of these. There is no
+    label: a picture shows many objects, and no classifier's class is said to be its own."""
 
     path: str
     name: str
@@ -34,6 +34,7 @@ class Row(NamedTuple):
     mask: str
     category: list[str]
     supercategory: list[str]
+    masks: list[str]
     offset: int
     size: int
     checksum: int
@@ -46,7 +47,7 @@ class _Image:
     id: int
     size: tuple[int, int]
     boxes: Boxes = field(default_factory=list)
-    segmentations: list[Any] = field(default_factory=list)
+    segmentations: dict[str, list[Any]] = field(default_factory=dict)  # by category
     categories: dict[str, str] = field(default_factory=dict)  # and the super-category of each
 
 
@@ -106,9 +107,11 @@ def _row(picture: Encoded, image: _Image) -> Row:
     boxes = inside(image.boxes, size, "objects")
     if isinstance(boxes, str):
         raise ValueError(boxes.removesuffix("; correct the box"))
-    mask = union(image.segmentations, *size) if image.segmentations else ""
+    every = [each for found in image.segmentations.values() for each in found]
+    mask = union(every, *size) if every else ""
     names = sorted(image.categories)
-    categories = names, [image.categories[name] for name in names]
+    masks = [union(image.segmentations[name], *size) for name in names]
+    categories = names, [image.categories[name] for name in names], masks
     place = picture.offset, picture.size, picture.checksum
     return Row(picture.path, Path(picture.path).stem, *size, boxes, mask, *categories, *place)
 
@@ -136,8 +139,8 @@ def _images(found: dict[str, Any]) -> dict[str, _Image]:
         ends = zip((left + width, top + height), image.size, strict=True)
         right, bottom = (side if side < end < side + ROUNDING else end for end, side in ends)
         image.boxes.append([float(left), float(top), float(right), float(bottom)])
-        image.segmentations.append(each["segmentation"])
         category, supercategory = categories[each["category_id"]]
+        image.segmentations.setdefault(category, []).append(each["segmentation"])
         image.categories[category] = supercategory
     return {each["file_name"]: by_id[each["id"]] for each in found["images"]}
 

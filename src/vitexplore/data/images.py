@@ -21,8 +21,8 @@ from vitexplore.errors import InputError
 class ImageSet:
     """``table``: columns ``label`` (index into ``classes``; left out where images have no class), ``name``, ``path``
     ("" for scenes), ``boxes`` (float [n, 4] as a list, empty where unknown). For indexed photographs also ``checksum``
-    of the encoded picture, and ``offset`` and ``size`` of it in ``path``, in bytes; for COCO's ``mask`` (see rle.py)
-    and ``caption``, a list. ``classes`` in the classifiers' order."""
+    of the encoded picture, and ``offset`` and ``size`` of it in ``path``, in bytes; for COCO's ``mask`` and
+    ``masks`` (see coco.py), and ``caption``, a list. ``classes`` in the classifiers' order."""
 
     table: pd.DataFrame
     classes: tuple[str, ...]
@@ -40,6 +40,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def photographs(self) -> bool:
+        """Whether they are photographs, and not rendered scenes."""
+        return self.pixels is None
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -74,6 +79,15 @@ class ImageSet:
             return self.masks[index]
         row = self.table.iloc[index]
         return decode(row["mask"], row["width"], row["height"]) if row.get("mask") else self.box_mask(index)
+
+    def objects(self, index: int) -> dict[str, np.ndarray]:
+        """By class the pixels of the image's objects of it, bool [h, w]: of COCO by category; of other images of their
+        own class, "" where they have none."""
+        row = self.table.iloc[index]
+        if (masks := row.get("masks")) is not None:
+            size = row["width"], row["height"]
+            return {name: decode(mask, *size) for name, mask in zip(row["category"], masks, strict=True)}
+        return {self.classes[row["label"]] if "label" in self.table else "": self.mask(index)}
 
     def box_mask(self, index: int) -> np.ndarray:
         """bool [h, w]: the pixels inside the object's boxes."""

@@ -42,8 +42,17 @@ def measure(
     return {"concepts": scored, "concept_counts": pd.DataFrame(counts, columns=COUNTS)}
 
 
-CONCEPTS = ("concept", "kind", "fold", "block", "best", "found", "held_out", "deviation", "placed", "shows")
-CONCEPTS += ("held_images", "pixel", "pixel_held_out", "pixel_placed", "answered", "positives", "others")
+CONCEPTS = ("concept", "kind", "fold", "block", "best", "found", "held_out", "deviation", "choice", "placed", "shows")
+CONCEPTS += (
+    "held_images",
+    "pixel",
+    "pixel_held_out",
+    "pixel_choice",
+    "pixel_placed",
+    "answered",
+    "positives",
+    "others",
+)
 CONCEPTS += ("found_positives", "found_others", "coded", "features")
 COUNTS = ("concept", "kind", "fold", "found_positives", "found_others", "positives", "others", "enough")
 

@@ -46,7 +46,7 @@ def measure(model, loader, *, images: int, judge, words) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True).assign(**whose)
 
 
-FEATURES = ("block", "feature", "information_*", "class_without", "texture_without", "explained_by", "bits", "value")
+FEATURES = ("block", "feature", "information_*", "*_without", "explained_by", "bits", "value")
 FEATURES += ("purity", "purity_class", "purity_category", "word_[123]", "score_[123]", "judge", "judge_weights")
 FEATURES += ("images", "images_a_class")
 

@@ -1,4 +1,4 @@
-"""Spatial locality, block by block, and in plain ViTs how attention pools (paper section 4, Fig. 2b)."""
+"""Spatial locality, block by block (paper section 4, Fig. 2b)."""
 
 from typing import Annotated
 
@@ -14,25 +14,16 @@ class LocalityOptions(Options):
 
 
 def measure(model, loader, *, images: int, patch: int) -> pd.DataFrame:
-    """A row for each block, measure and image; see measures/locality.py and measures/pooling.py."""
+    """A row for each block, measure and image; see measures/locality.py."""
     from vitexplore.measures.locality import locality
-    from vitexplore.measures.pooling import pooling
-    from vitexplore.models.surgery import OpenViT
 
-    shown = loader.sample(images)
-    table = locality(model, shown, patch)
-    if OpenViT.applies(model):
-        table = pd.concat([table, pooling(model, shown)])
-    return table
-
-
-def cost(options: LocalityOptions, family: str) -> Cost:
-    # statistics; measures on the image and on a changed one, for which another is read; in two passes, the model and
-    # its attention, which is computed a second time
-    passes, reads = (3, 3) if family == "cnn" else (7, 5)
-    return Cost(passes * options.images, reads * options.images)
+    return locality(model, loader.sample(images), patch)
 
 
 EXPERIMENT = Experiment(
-    measure, LocalityOptions, tables={"locality": ("block", "measure", "image", "value")}, cost=cost
+    measure,
+    LocalityOptions,
+    tables={"locality": ("block", "measure", "image", "value")},
+    # statistics; measures on the image and on a changed one, for which another is read
+    cost=lambda options, family: Cost(3 * options.images, 3 * options.images),
 )

@@ -24,7 +24,7 @@ EXPERIMENT = Experiment(
     LocalizationOptions,
     tables={
         "localization": ("block", "feature", "auroc", "control"),
-        "localization_images": ("image",),
+        "localization_images": ("image", "class"),
         "trivial_maps": ("map", "block", "auroc", "control"),
     },
     needs=("boxes",),

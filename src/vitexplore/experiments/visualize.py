@@ -14,7 +14,8 @@ from vitexplore.visualize.recipes import DEPTHS, RECIPES, Recipe, in_turn, recip
 
 SITES = ("query", "key", "value", "ffn", "channel")
 STEP = 2  # forward passes that a step to the pixels costs: weights need no gradients
-Part = Literal["tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone"]
+Augmentation = Literal["nothing", "jitter", "colour_shift", "gaussian"]
+Part = Literal["tv", "jitter", "colour_shift", "gaussian", "ensembling"]
 
 
 class RecipeOptions(Options):
@@ -39,9 +40,10 @@ class VisualizeOptions(Options):
     sites: Annotated[tuple[Site, ...], Field(min_length=1, description="those of them that a model has")] = SITES
     images: Annotated[int, Field(ge=20, description="natural images to compare with")]
     seeds: Annotated[int, Field(ge=1, description="seeds of each visualization")] = 1
-    left_out: Annotated[
-        tuple[Part, ...], Field(description="parts of the recipes to leave out in turn; noise_alone: all but gaussian")
+    alone: Annotated[
+        tuple[Augmentation, ...], Field(description="augmentations of the recipes to try alone; nothing: none of them")
     ] = ()
+    left_out: Annotated[tuple[Part, ...], Field(description="parts of the recipes to leave out in turn")] = ()
     recipes: Annotated[tuple[RecipeOptions, ...], Field(min_length=1, description="ways of visualizing, in turn")]
     ceiling: Annotated[
         float | None,
@@ -85,12 +87,12 @@ def given(session: Any, name: str) -> dict[str, Any]:
 
 
 def ways(
-    make: Callable[..., Recipe], recipes: Iterable[RecipeOptions], left_out: Sequence[str]
+    make: Callable[..., Recipe], recipes: Iterable[RecipeOptions], left_out: Sequence[str], alone: Sequence[str]
 ) -> list[tuple[str, Recipe]]:
-    """Each recipe, whole and less each part that is left out, with its label. ``make``: a recipe of a name and its
-    changes."""
+    """Each recipe, whole, with each augmentation alone and less each part that is left out, with its label. ``make``: a
+    recipe of a name and its changes."""
     changes = [recipe.changes() for recipe in recipes]
-    return [way for each in changes for way in in_turn(make(**each), left_out, sweep="tv" in each)]
+    return [way for each in changes for way in in_turn(make(**each), left_out, alone, sweep="tv" in each)]
 
 
 def measure(
@@ -103,6 +105,7 @@ def measure(
     images: int,
     seeds: int,
     left_out: Sequence[str],
+    alone: Sequence[str],
     recipes: Iterable[RecipeOptions],
     ceiling: float | None,
     found_in: int,
@@ -116,7 +119,7 @@ def measure(
 
     from vitexplore.visualize.study import block_sites, draw_features, exemplars, kinds_with_room, study
 
-    found, by = [], ways(partial(recipe_for, spec=model.spec), recipes, left_out)
+    found, by = [], ways(partial(recipe_for, spec=model.spec), recipes, left_out, alone)
     at = {depth: block_sites(model, depth, sites) for depth in depths}
     every = list(dict.fromkeys(site for mine in at.values() for site in mine))
     best = exemplars(model, loader.sample(found_in), every, k) if top is None else top
@@ -135,7 +138,7 @@ def as_named(name: str, **changes: Any) -> Recipe:
 def cost(options: VisualizeOptions, family: str) -> Cost:
     site_count = len([site for site in options.sites if (site == "channel") == (family == "cnn")])
     runs = options.features * site_count * options.seeds
-    images = sum(way.steps * way.copies for _, way in ways(as_named, options.recipes, options.left_out))
+    images = sum(way.steps * way.copies for _, way in ways(as_named, options.recipes, options.left_out, options.alone))
     way_in = sum(DEPTHS[depth] for depth in options.depths)
     natural = 2 * options.images  # read by the model and by its judge
     return Cost(runs * images * STEP * way_in + natural, natural)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from vitexplore.statistics.intervals import Resampled, combined, resampled_means
+from vitexplore.statistics.intervals import Resampled, ratio, resampled_means
 
 
 def accuracy_table(ranks: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -45,9 +45,5 @@ def hits(mine: pd.DataFrame, surgery: str, k: int = 1) -> np.ndarray:
 def share(found: np.ndarray, natural: np.ndarray, chance: float) -> Resampled:
     """``found`` (float [images], a share of hits) above chance, over ``natural`` above chance; not a number where
     ``natural`` is at chance."""
-
-    def kept(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        above = np.subtract(whole, chance)
-        return np.divide(part - chance, above, out=np.full(np.shape(above), np.nan), where=above != 0)
-
-    return combined(kept, *resampled_means([found, natural]))
+    part, whole = resampled_means(np.stack([found, natural]) - chance)
+    return ratio(part, whole)

@@ -12,9 +12,12 @@ from vitexplore.data.loading import Loader
 from vitexplore.measures.factors import Concept
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, sites
+from vitexplore.statistics.intervals import times_drawn
 from vitexplore.statistics.splits import FALSE_DISCOVERIES
 
 CODED = 0.9  # AUROC from which on a feature is said to code a concept
+NEAR, CHOSEN = 64, 16  # features that come near to the best one, and of those that resamples choose, at most
+FOUND = 1  # the stream of resamples of the images where features are found
 
 
 def activations_by_block(model: Model, loader: Loader) -> dict[int, np.ndarray]:
@@ -70,30 +73,36 @@ def concept_scores(
 
     ``best``, of ``block``: the feature of the whole model that fires most for the concept, with its AUROC on the images
     where features are ``found``, that on those ``held_out``, and the standard error of the latter, ``deviation``.
-    ``placed``, ``shows``, ``held_images``, [h]: its ``placements`` of the held-out images, which of them show the
-    concept, and their indices.
+    ``choice`` int [r]: which feature each resample of the images where features are found would choose, by its place
+    among those that are chosen so, the first of which is ``best``; ``placed`` [k * h]: the ``placements`` of the
+    held-out images by each of these; ``shows``, ``held_images`` [h]: which of them show the concept, and their indices.
     ``pixel``: of ``pixels``, float32 [n, s] (``measures.pixels``), the statistic that tells most of the concept on the
-    images where features are found, "-" before its name where it is less on images that show it; ``pixel_held_out``
-    and ``pixel_placed`` of that, as above.
-    ``answered``: AUROC, held out, of ``answers[concept]``, float [n], what a judge says of the images; NaN without it.
+    images where features are found, "-" before its name where it is less on images that show it; ``pixel_held_out``,
+    ``pixel_choice`` and ``pixel_placed`` of that, as above.
+    ``answered``: AUROC of ``answers[concept]``, float [n], what a judge says of the images, where features are found,
+    so that no held-out image has a part in which concepts count; NaN without it.
     ``positives``, ``others``, ``found_positives``, ``found_others``: images that show it or do not, held out and not.
     ``coded``: of all ``features``, those whose AUROC is CODED at least where features are found and again where they
     are held out, above chance there (``told_from_chance``), by either sign."""
     by_block = [_both_parts(acts_nf, concepts) for acts_nf in acts.values()]
     found_cf, held_cf = (np.concatenate(part, axis=1) for part in zip(*by_block, strict=True))
     address_f = [(block, feature) for block, acts_nf in acts.items() for feature in range(acts_nf.shape[1])]
-    pixels_ns = pixels.to_numpy()
+    pixels_ns = pixels.to_numpy(dtype=np.float64)
     found_cs, _ = _both_parts(pixels_ns, concepts)
     rows = []
     for concept, found_f, held_f, found_s in zip(concepts, found_cf, held_cf, found_cs, strict=True):
-        held_on = concept.held_on
-        shows, found_shows = concept.positive[held_on], concept.positive[concept.found_on]
-        first = int(found_f.argmax())
-        block, best = address_f[first]
-        placed = placements(acts[block][held_on, best], shows)
-        pixel = int(np.abs(found_s - 0.5).argmax())
-        sign = 1 if found_s[pixel] >= 0.5 else -1
-        pixel_placed = placements(sign * pixels_ns[held_on, pixel], shows)
+        held_on, found_on = concept.held_on, concept.found_on
+        shows, found_shows = concept.positive[held_on], concept.positive[found_on]
+        near = np.argsort(-found_f, kind="stable")[:NEAR]
+        candidates_nk = np.stack(
+            [acts[block][:, feature] for block, feature in map(address_f.__getitem__, near)], axis=1
+        )
+        choice, placed_kh = _chosen(candidates_nk, concept)
+        block, best = address_f[near[0]]
+        sign_s = np.where(found_s >= 0.5, 1.0, -1.0)
+        order = np.argsort(-np.abs(found_s - 0.5), kind="stable")
+        pixel = order[0]
+        pixel_choice, pixel_kh = _chosen((sign_s * pixels_ns)[:, order], concept)
         answer = answers.get(concept.name)
         rows.append(
             {
@@ -102,16 +111,18 @@ def concept_scores(
                 "fold": concept.fold,
                 "block": block,
                 "best": best,
-                "found": found_f[first],
-                "held_out": placed[shows].mean(),
-                "deviation": deviation(placed, shows),
-                "placed": placed.astype(np.float32),
+                "found": found_f[near[0]],
+                "held_out": placed_kh[0][shows].mean(),
+                "deviation": deviation(placed_kh[0], shows),
+                "choice": choice,
+                "placed": placed_kh.astype(np.float32).reshape(-1),
                 "shows": shows,
                 "held_images": indices[held_on].astype(np.int32),
-                "pixel": ("-" if sign < 0 else "") + pixels.columns[pixel],
-                "pixel_held_out": pixel_placed[shows].mean(),
-                "pixel_placed": pixel_placed.astype(np.float32),
-                "answered": np.nan if answer is None else placements(answer[held_on], shows)[shows].mean(),
+                "pixel": ("-" if sign_s[pixel] < 0 else "") + pixels.columns[pixel],
+                "pixel_held_out": pixel_kh[0][shows].mean(),
+                "pixel_choice": pixel_choice,
+                "pixel_placed": pixel_kh.astype(np.float32).reshape(-1),
+                "answered": np.nan if answer is None else placements(answer[found_on], found_shows)[found_shows].mean(),
                 "positives": int(shows.sum()),
                 "others": int((~shows).sum()),
                 "found_positives": int(found_shows.sum()),
@@ -121,6 +132,26 @@ def concept_scores(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _chosen(acts_nk: np.ndarray, concept: Concept) -> tuple[np.ndarray, np.ndarray]:
+    """Of candidates in the order of their AUROC where features are found, the best first: which of them each resample
+    of those images chooses, int16 [r], counted among the CHOSEN at most that are chosen most often, the first candidate
+    before them; and these candidates' ``placements`` of the held-out images, [k, h]. A resample that chooses another
+    counts as choosing the first."""
+    shows = concept.positive[concept.found_on]
+    placed_nk = np.stack([placements(acts, shows) for acts in acts_nk[concept.found_on].T], axis=1)
+    times_rn = times_drawn(len(shows), FOUND).astype(np.float64)
+    auroc_rk = -placed_nk[shows].mean(0)  # to first order in 1/n, as in DeLong et al.
+    for kind in (shows, ~shows):
+        auroc_rk = auroc_rk + times_rn[:, kind] @ placed_nk[kind] / times_rn[:, kind].sum(1, keepdims=True)
+    choice_r = auroc_rk.argmax(1)
+    often = np.argsort(-np.bincount(choice_r, minlength=acts_nk.shape[1]), kind="stable")[:CHOSEN]
+    kept = [0, *(place for place in often if place and (choice_r == place).any())]
+    place_of = np.zeros(acts_nk.shape[1], dtype=np.int16)
+    place_of[kept] = np.arange(len(kept))
+    held = [placements(acts_nk[concept.held_on, place], concept.positive[concept.held_on]) for place in kept]
+    return place_of[choice_r], np.stack(held)
 
 
 def _coded(found_f: np.ndarray, held_f: np.ndarray, shows: np.ndarray) -> int:

@@ -1,15 +1,19 @@
 """What the images of a set differ in: factors, each with a value for every image, and the concepts that features are
 tested for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 from torchvision.transforms.functional import resize, to_tensor
 
 from vitexplore.data.captions import PLACES, factor_prompts
 from vitexplore.data.images import ImageSet
 from vitexplore.data.said import SAID, prompts, says
+from vitexplore.data.scenes import COLOURS, TEXTURES
 from vitexplore.data.wordnet import superclasses
+from vitexplore.measures.simple import hue, orientation
 from vitexplore.statistics.splits import halves
 from vitexplore.visualize.quality import high_frequency_share
 
@@ -30,13 +34,16 @@ _FACTORS = {
     "viewpoint": ("above", {True: "from above", False: "from the side"}),
     "time": ("night", {True: "at night", False: "by day"}),
 }
-# what captions of scenes say and labels do not, beside the categories
+# what captions of scenes say and labels do not, beside the categories: how many and where from, adjectives, places
 _CAPTION_ONLY = {
     "many": "arrangement",
     "before and after": "arrangement",
     "from above": "viewpoint",
     "at night": "time",
     "striped": "stripes",
+    **dict.fromkeys(TEXTURES, "texture"),
+    **dict.fromkeys(COLOURS, "colour"),
+    **dict.fromkeys(PLACES.values(), "background"),
 }
 
 
@@ -66,16 +73,22 @@ class Concept:
 
 
 def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
-    """By factor, a value (text) for each image of ``indices``. Scenes: all that made them, in the words of their
-    captions (the keys and values of ``captions.factor_prompts``). Photographs: ``class``; ``category``, the smallest
-    super-class of it; ``texture``, which eighth of the images its share of energy at high frequencies falls in."""
+    """By factor, a value (text) for each image of ``indices``. Of scenes and photographs ``class``, and ``hue`` and
+    ``orientation`` (measures/simple.py). Scenes: all else that made them, in the words of their captions (the keys and
+    values of ``captions.factor_prompts``). Photographs: ``category``, the smallest super-class of the class;
+    ``texture``, which eighth of the images its share of energy at high frequencies falls in."""
     table = images.table.iloc[indices]
     classes = np.array(images.classes)[images.labels[indices]]
     if has_factors(images):
+        pictures = [images.image(index) for index in indices]
         words = {name: table[column].map(lambda x, of=of: of.get(x, x)) for name, (column, of) in _FACTORS.items()}
-        return {"class": classes} | {name: values.to_numpy(dtype=str) for name, values in words.items()}
-    categories = _smallest(superclasses(images.classes, LEAST, MOST), len(images.classes))
-    return {"class": classes, "category": categories[images.labels[indices]], "texture": _detail(images, indices)}
+        found = {name: values.to_numpy(dtype=str) for name, values in words.items()}
+    else:
+        categories = _smallest(superclasses(images.classes, LEAST, MOST), len(images.classes))
+        pictures = [resize(images.image(index), [DETAIL_SIDE, DETAIL_SIDE]) for index in indices]
+        found = {"category": categories[images.labels[indices]], "texture": _detail(pictures)}
+    simple = {each.__name__: np.array([each(picture) for picture in pictures]) for each in (hue, orientation)}
+    return {"class": classes} | found | simple
 
 
 def concepts_of(images: ImageSet, indices: np.ndarray) -> list[Concept]:
@@ -163,8 +176,7 @@ def _smallest(joined: dict[str, np.ndarray], classes: int) -> np.ndarray:
     return names.astype(str)
 
 
-def _detail(images: ImageSet, indices: np.ndarray) -> np.ndarray:
-    side = [DETAIL_SIDE, DETAIL_SIDE]
-    shares = np.array([float(high_frequency_share(to_tensor(resize(images.image(i), side))[None])) for i in indices])
+def _detail(pictures: Sequence[Image.Image]) -> np.ndarray:
+    shares = np.array([float(high_frequency_share(to_tensor(picture)[None])) for picture in pictures])
     ranks = shares.argsort(kind="stable").argsort(kind="stable")
-    return np.array([f"detail {1 + DETAIL_BINS * rank // len(indices)}" for rank in ranks])
+    return np.array([f"detail {1 + DETAIL_BINS * rank // len(pictures)}" for rank in ranks])

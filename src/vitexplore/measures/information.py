@@ -9,7 +9,7 @@ from scipy.stats import chi2, false_discovery_control, rankdata
 from vitexplore.statistics.splits import FALSE_DISCOVERIES, groups
 
 BINS = 8  # of a feature's activations, equally full
-JACKKNIFED = ("class", "texture")  # factors of which information gets an interval over images
+JACKKNIFED = ("class", "hue", "orientation")  # factors of which information gets an interval over images
 TOP = 10  # images
 CATEGORY = "category"  # known from the class: what explains a feature is then called the class
 

@@ -12,6 +12,11 @@ stream that enters the block, both less their means over images. For each image 
 A block that pools writes the same into all patches: write_common / write is 1. Of patches that are independent it is
 1 / P on average, so that the share that is common to all positions is (write_common / write - 1 / P) / (1 - 1 / P).
 Where ``write`` is a tiny part of ``stream`` the share is one of next to nothing: it counts as 0.
+
+And whether pooling is what a block is for. In its place, all else left as it is, every token takes the plain mean over
+all tokens (``uniform``), or nothing but itself (``unmixed``): 1 where the classifier still gives the image's class, 0
+where not, beside ``natural``, the model as it is. Of a block that pools the first keeps what the second loses; of one
+whose attention does nothing both keep it all.
 """
 
 from collections.abc import Iterator
@@ -22,6 +27,8 @@ import torch
 from torch import Tensor
 
 from vitexplore.data.loading import Loader
+from vitexplore.measures.ranks import rank_of_truth
+from vitexplore.models.heads import Head
 from vitexplore.models.registry import Model
 from vitexplore.models.surgery import OpenViT
 
@@ -50,11 +57,12 @@ def common_to_positions(centred_bpc: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def pooling(model: Model, loader: Loader) -> pd.DataFrame:
-    """Columns ``block``, ``measure`` (entropy, residual and total of each of QUERIES, such as ``entropy_cls``; and
-    ``write_common``, ``write``, ``stream``, ``positions``), ``image``, ``value``. Two passes over the images: the first
-    for the means over them. Raises InputError for a model that is no plain ViT."""
-    vit = OpenViT(model)
+def pooling(model: Model, loader: Loader, head: Head | None = None) -> pd.DataFrame:
+    """Columns ``block``, ``measure`` (entropy, residual and total of each of QUERIES, such as ``entropy_cls``;
+    ``write_common``, ``write``, ``stream``, ``positions``; and with a ``head`` for the images' classes ``natural``,
+    ``uniform``, ``unmixed``), ``image``, ``value``. Two passes over the images: the first for the means over them.
+    Raises InputError for a model that is no plain ViT."""
+    vit = OpenViT(model, head)
     sums: dict[tuple[int, str], Tensor] = {}
     for _, block, tokens in _entering(vit, model, loader):
         for name, each in _attending(vit, block, tokens)[0].items():
@@ -62,10 +70,28 @@ def pooling(model: Model, loader: Loader) -> pd.DataFrame:
     frames = []
     for index, block, tokens in _entering(vit, model, loader):
         means = {name: total / len(loader) for (of, name), total in sums.items() if of == block}
-        for measure, value in _measures(vit, block, tokens, means).items():
+        values = _measures(vit, block, tokens, means)
+        if head:
+            labels = torch.from_numpy(loader.images.labels[index]).to(model.device)
+            values |= _right(vit, block, tokens, labels)
+        for measure, value in values.items():
             columns = {"block": block, "measure": measure, "image": index, "value": value.double().cpu().numpy()}
             frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
+
+
+def _right(vit: OpenViT, block: int, tokens: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Whether the class is given with either rewiring of the block that ``tokens`` enter; at block 0 also by the whole
+    model."""
+    count, stop = tokens.shape[1], len(vit.blocks)
+    weights = {"uniform": torch.full((count, count), 1 / count), "unmixed": torch.eye(count)}
+    after = {name: vit.attend(tokens, block, each) for name, each in weights.items()}
+    if block == 0:  # it is the same from every block on
+        after["natural"] = vit.run(tokens, block, block + 1)
+    return {
+        name: rank_of_truth(vit.classify(vit.run(each, block + 1, stop)[:, 0]), labels) == 0
+        for name, each in after.items()
+    }
 
 
 def _entering(vit: OpenViT, model: Model, loader: Loader) -> Iterator[tuple[np.ndarray, int, Tensor]]:

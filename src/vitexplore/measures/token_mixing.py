@@ -90,9 +90,11 @@ def token_mixing_ranks(model: Model, head: Head, loader: Loader, joined: Sequenc
     """Columns ``surgery``, ``at`` and ``rank`` (an array: int16 [images], in the loader's order), for a plain ViT with
     a CLS token. Surgeries: ``natural`` (at: 0); ``isolated_cls`` (at: k, of ``joined`` and beside them 0 and the
     number of blocks, which are whole and never; every k for None) and ``cls_only`` (at: k); ``head_on_patch`` (at:
-    position); ``head_on_random_patch`` (at: 0; a position drawn for each image); ``head_on_mean_patch`` and
-    ``head_on_mean_token`` (at: 0; the mean of tokens after the final norm, as in the released code); and
-    ``exchanged_patch`` (at: position), the control in which patch tokens come from other images before the last block.
+    position) and ``head_on_patch_before``, the same before the last block (the logit lens: nostalgebraist 2020);
+    ``head_on_random_patch`` (at: 0; a position drawn for each image); ``head_on_mean_patch`` and
+    ``head_on_mean_token`` (at: 0; the mean of tokens after the final norm, as in the released code). In the controls
+    patch tokens come from other images before the last block: ``exchanged_patch``, ``exchanged_patch_before`` (at:
+    position) and ``exchanged_cls`` (at: 0), the head on CLS among them.
     Of a model that averages its positions instead (Swin, ViTs without CLS) there are natural, head_on_patch and
     head_on_random_patch: it has no CLS to isolate, and its natural way is the head on the mean patch. Raises InputError
     for any other model, and for a single image."""
@@ -136,13 +138,16 @@ def _of_vit(vit: OpenViT, model: Model, loader: Loader, joined: Sequence[int]) -
         patches = normed[:, vit.prefix :]
         each = vit.head(patches).transpose(0, 1)
         yield "head_on_patch", index, each
+        yield "head_on_patch_before", index, vit.classify(before[:, vit.prefix :]).transpose(0, 1)
         yield "head_on_random_patch", index, _one_each(each, index, len(loader.images))
         yield "head_on_mean_patch", index, vit.head(patches.mean(1))[None]
         yield "head_on_mean_token", index, vit.head(normed.mean(1))[None]
         for group, waited in groups.add(index, before):
             mixed = exchanged(waited, other_images(len(group), patches.shape[1], rng), vit.prefix)
-            after = vit.run(mixed, last, last + 1)[:, vit.prefix :]
-            yield "exchanged_patch", group, vit.classify(after).transpose(0, 1)
+            after = vit.classify(vit.run(mixed, last, last + 1)).transpose(0, 1)
+            yield "exchanged_cls", group, after[:1]
+            yield "exchanged_patch", group, after[vit.prefix :]
+            yield "exchanged_patch_before", group, vit.classify(mixed[:, vit.prefix :]).transpose(0, 1)
 
 
 def _of_pooled(opened: Pooled, model: Model, loader: Loader) -> Iterator[Surgery]:

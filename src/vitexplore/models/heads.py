@@ -31,14 +31,20 @@ class Head:
         return self.model.module.encode_image(images, normalize=True) @ self.text
 
 
+def tells(model: Model, classes: int) -> bool:
+    """Whether ``model`` says which of so many classes an image is of."""
+    if model.spec.family == "clip":
+        return True
+    return getattr(model.module, "num_classes", classes) == classes  # torchvision's models do not say
+
+
 @torch.no_grad()
 def make_head(model: Model, classes: tuple[str, ...]) -> Head:
     """The head of ``model`` for ``classes``. CLIP's is built from the lab's captions for lab classes and
     from open_clip's 80 templates for ImageNet's. Raises InputError when a classifier's width differs."""
     if model.spec.family != "clip":
-        width = getattr(model.module, "num_classes", len(classes))  # torchvision's models do not say
-        if width != len(classes):
-            raise InputError(f"{model.spec.name} tells {width} classes, the data has {len(classes)}")
+        if not tells(model, len(classes)):
+            raise InputError(f"{model.spec.name} tells {model.module.num_classes} classes, the data has {len(classes)}")
         return Head(model, None)
     if model.spec.source == "lab":
         prompts = [class_prompts(name) for name in CLASSES]

@@ -61,6 +61,17 @@ class OpenViT:
             query, key = attention.q_norm(query), attention.k_norm(key)
         return (query @ key.mT / query.shape[-1] ** 0.5).softmax(-1), value
 
+    def attend(self, tokens: Tensor, block: int, weights: Tensor) -> Tensor:
+        """The ``tokens`` that enter block ``block`` after it, with attention ``weights`` [queries, keys] (or [b, heads,
+        queries, keys]) in the place of its own."""
+        layer, (_, value) = self.blocks[block], self.attention(tokens, block)
+        mixed = (weights.to(value) @ value).transpose(1, 2).flatten(2)
+        if self._timm:
+            tokens = tokens + layer.ls1(layer.attn.proj(layer.attn.norm(mixed)))
+            return tokens + layer.ls2(layer.mlp(layer.norm2(tokens)))
+        tokens = tokens + layer.ls_1(layer.attn.out_proj(mixed))
+        return tokens + layer.ls_2(layer.mlp(layer.ln_2(tokens)))
+
     def written(self, tokens: Tensor, block: int) -> Tensor:
         """What the attention of block ``block`` adds to the ``tokens`` that enter it, of the same shape: its projected
         output, scaled where the block scales it."""

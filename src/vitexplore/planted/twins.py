@@ -16,7 +16,7 @@ from vitexplore.data.filters import disc, filtered
 from vitexplore.data.loading import Loader, preprocess, unnormalised
 from vitexplore.measures.background import Views, views_of
 from vitexplore.measures.factors import concepts_of
-from vitexplore.measures.localization import Located
+from vitexplore.measures.localization import as_image
 from vitexplore.measures.trivial_maps import TRIVIAL, trivial_maps
 from vitexplore.models.registry import Model
 from vitexplore.models.sites import Site, channels, sites
@@ -109,8 +109,8 @@ def maps(name: str, strength: float, values: Callable[[Loader, Model], Tensor]) 
 
 def of_mask(loader: Loader, model: Model) -> Tensor:
     """The share of each position that the object covers."""
-    located = Located(loader.images, loader.partners(), preprocess(unnormalised(model.spec), loader.preprocessing))
-    masks = torch.stack([located(index)[3] for index in loader.indices])
+    transform = preprocess(unnormalised(model.spec), loader.preprocessing)
+    masks = torch.stack([transform(as_image(loader.images.mask(index)))[0] for index in loader.indices])
     return adaptive_avg_pool2d(masks[:, None], model.trunk.patch_embed.grid_size).flatten(1)
 
 

@@ -6,13 +6,13 @@ difference is paired: what moves both sides alike drops out of its interval.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from operator import add
 from typing import Self
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -20,12 +20,34 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95% interval; ``n`` says what was sampled, for example "2000 images"."""
+    """A statistic with its 95% interval; ``n`` says what was sampled, for example "2000 images"; ``freedom``: degrees
+    of freedom, where the interval is Student's."""
 
     value: float
     low: float
     high: float
     n: str
+    freedom: float = np.inf
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite([self.value, self.low, self.high]).all())
+
+    def tail_above(self, margin: float) -> float:
+        """One-sided p-value of "the true value is at most ``margin``": below 0.025 just where the interval lies above
+        ``margin``. Beyond the interval's ends the value is taken to spread as Student's or the normal distribution
+        does, which is what many tests at once need (Holm 1979)."""
+        return self._tail(self.value - margin, self.value - self.low)
+
+    def tail_below(self, margin: float) -> float:
+        """The same of "the true value is at least ``margin``"."""
+        return self._tail(margin - self.value, self.high - self.value)
+
+    def _tail(self, distance: float, half_width: float) -> float:
+        if half_width == 0:
+            return float(distance <= 0)
+        at = stdtrit(self.freedom, (1 + LEVEL) / 2) * distance / half_width
+        return float(stdtr(self.freedom, -at))
 
 
 class Statistic(ABC):
@@ -53,7 +75,7 @@ def mean_of(statistics: Sequence[Statistic]) -> Statistic:
 
 def unseen(n: int) -> float:
     """How often an outcome may occur that ``n`` draws did not show, at the interval's level (Clopper and Pearson
-    1934): what a sample without any spread leaves open of a statistic whose range is 1."""
+    1934): what a sample without any spread leaves open of a mean of values between 0 and 1."""
     return 1 - ((1 - LEVEL) / 2) ** (1 / n)
 
 
@@ -61,29 +83,34 @@ def unseen(n: int) -> float:
 class Resampled(Statistic):
     """``draws`` float [r]: the statistic on resamples of ``sizes`` (how many of what); ``without`` float [n]: with each
     unit left out in turn. The interval is BCa (Efron 1987; Efron and Tibshirani 1993, section 14.3): the percentiles of
-    the draws, corrected for bias and skewness. Where no draw differs, as for a count of zero, it is ``unseen`` wide to
-    either side."""
+    the draws, corrected for bias and skewness. Resampling cannot see what no unit shows, so the interval is at least
+    ``unseen`` wide to either side where no draw differs, and ``blind`` wide where a mean that the statistic is made of
+    has no spread, as a count of zero. ``span``: how far the statistic would move were all units to go from their least
+    to their greatest value, 1 for a rate; it is the unit of both."""
 
     value: float
     draws: np.ndarray
     without: np.ndarray
     sizes: Mapping[str, int]
+    span: float = 1.0
+    blind: float = 0.0
 
     def __add__(self, other: "Resampled") -> "Resampled":
-        return combined(np.add, self, other)
+        return replace(combined(np.add, self, other), span=self.span + other.span, blind=self.blind + other.blind)
 
     def __mul__(self, factor: float) -> "Resampled":
-        return combined(lambda value: value * factor, self)
+        found = combined(lambda value: value * factor, self)
+        return replace(found, span=abs(factor) * self.span, blind=abs(factor) * self.blind)
 
     def estimate(self) -> Estimate:
         n = ", ".join(f"{size} {what}" for what, size in self.sizes.items())
         if not np.isfinite([self.value, *self.draws, *self.without]).all():
             return Estimate(self.value, np.nan, np.nan, n)
         if np.ptp(self.draws) < 1e-12:
-            slack = unseen(min(self.sizes.values()))
+            slack = self.span * unseen(min(self.sizes.values()))
             return Estimate(self.value, self.value - slack, self.value + slack, n)
         low, high = map(float, np.quantile(self.draws, self._levels()))
-        return Estimate(self.value, low, high, n)
+        return Estimate(self.value, min(low, self.value - self.blind), max(high, self.value + self.blind), n)
 
     def _levels(self) -> np.ndarray:
         """The percentiles, 0 to 1, between which the interval lies."""
@@ -117,8 +144,12 @@ def resampled_means(values_kn: np.ndarray) -> list[Resampled]:
         raise ValueError("nothing to resample: 0 images")
     draws = _sums(times_drawn(count), values.T) / count
     without = (values.sum(1, keepdims=True) - values) / max(count - 1, 1)
-    rows = zip(values.mean(1), draws.T, without, strict=True)
-    return [Resampled(float(value), drawn, left, {"images": count}) for value, drawn, left in rows]
+    blind = np.where(np.ptp(values, axis=1) == 0, unseen(count), 0.0)
+    rows = zip(values.mean(1), draws.T, without, blind, strict=True)
+    return [
+        Resampled(float(value), drawn, left, {"images": count}, blind=float(slack))
+        for value, drawn, left, slack in rows
+    ]
 
 
 def resampled_mean(values: np.ndarray) -> Resampled:
@@ -136,21 +167,36 @@ def resampled_grid(values_nf: np.ndarray) -> Resampled:
 
 
 def combined(function: Callable[..., np.ndarray], *statistics: Resampled) -> Resampled:
-    """``function`` of statistics that rest on the same draws, such as the ratio of two means."""
+    """``function`` of statistics that rest on the same draws, such as the largest of several means."""
     value, draws, without = (
         function(*(getattr(one, part) for one in statistics)) for part in ("value", "draws", "without")
     )
-    return Resampled(float(value), draws, without, statistics[0].sizes)
+    span, blind = (max(getattr(one, part) for one in statistics) for part in ("span", "blind"))
+    return Resampled(float(value), draws, without, statistics[0].sizes, span, blind)
+
+
+def ratio(part: Resampled, whole: Resampled) -> Resampled:
+    """``part`` over ``whole``, which rest on the same draws; not a number where ``whole`` is 0."""
+
+    def divided(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.not_equal(whole, 0))
+
+    found = combined(divided, part, whole)
+    if not whole.value:
+        return found
+    return replace(found, span=part.span / abs(whole.value), blind=part.blind / abs(whole.value))
 
 
 @dataclass(frozen=True)
 class Means(Statistic):
     """The sum over ``samples`` of their means. Each is named and float [n], a value for each unit, and independent of
     the others; statistics with a sample of the same name have the same units in it. The interval is Student's, with
-    the degrees of freedom of Satterthwaite 1946: right for few units, where a bootstrap is too narrow."""
+    the degrees of freedom of Satterthwaite 1946: right for few units, where a bootstrap is too narrow. ``span``: as in
+    ``Resampled``, for samples without spread."""
 
     samples: Mapping[str, np.ndarray]
     what: str = "features"
+    span: float = 1.0
 
     @property
     def value(self) -> float:
@@ -158,10 +204,13 @@ class Means(Statistic):
 
     def __add__(self, other: "Means") -> "Means":
         names = [*self.samples, *(name for name in other.samples if name not in self.samples)]
-        return Means({name: self.samples.get(name, 0) + other.samples.get(name, 0) for name in names}, self.what)
+        summed = {name: self.samples.get(name, 0) + other.samples.get(name, 0) for name in names}
+        return Means(summed, self.what, self.span + other.span)
 
     def __mul__(self, factor: float) -> "Means":
-        return Means({name: sample * factor for name, sample in self.samples.items()}, self.what)
+        return Means(
+            {name: sample * factor for name, sample in self.samples.items()}, self.what, abs(factor) * self.span
+        )
 
     def estimate(self) -> Estimate:
         counts = [len(sample) for sample in self.samples.values()]
@@ -171,11 +220,11 @@ class Means(Statistic):
         variances = np.array([sample.var(ddof=1) / len(sample) for sample in self.samples.values()])
         total = variances.sum()
         if total < 1e-24:
-            slack = unseen(min(counts))
-        else:
-            freedom = total**2 / (variances**2 / (np.array(counts) - 1)).sum()
-            slack = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(total))
-        return Estimate(self.value, self.value - slack, self.value + slack, n)
+            slack = self.span * unseen(min(counts))
+            return Estimate(self.value, self.value - slack, self.value + slack, n)
+        freedom = float(total**2 / (variances**2 / (np.array(counts) - 1)).sum())
+        slack = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(total))
+        return Estimate(self.value, self.value - slack, self.value + slack, n, freedom)
 
 
 @dataclass(frozen=True)
@@ -204,7 +253,7 @@ class Jackknifed(Statistic):
         variance = sum((len(left) - 1) * left.var() for left in self.without.values())
         freedom = min(map(len, self.without.values())) - 1
         slack = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
-        return Estimate(float(self.value), self.value - slack, self.value + slack, self.n)
+        return Estimate(float(self.value), self.value - slack, self.value + slack, self.n, freedom)
 
 
 def over_models(values: Sequence[float], what: str) -> Estimate:

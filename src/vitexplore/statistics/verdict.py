@@ -1,92 +1,227 @@
-"""The rule by which estimates become a decision about a statement, and decisions about statements one about a claim."""
+"""The rule by which estimates become a word about a statement.
+
+A statement's effect is what was measured less what it is where there is ``nothing``, counted in the direction that the
+paper names: above 0 it points where the paper says. ``Evidence`` holds one-sided p-values, each below ALPHA just where
+a 95% interval lies wholly on one side; a word follows from them:
+
+==============  =======================================================================================
+seen            surely beyond the margin, and surely ahead of the control, which is not beyond it too
+opposite        surely below 0, and surely behind the control
+weaker          surely above 0 and surely ahead of the control, and surely short of the margin
+not seen        surely short of the margin, and none of these
+undecided       else
+==============  =======================================================================================
+
+Where several comparisons belong to one statement all of them must hold, so that the least effect is the statement's:
+what is said of all needs no allowance for their number (Berger 1982), what is said of one among many is allowed for by
+Bonferroni's bound. Models that are judged one by one are allowed for by Holm 1979.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isfinite
+from typing import Self
 
-from vitexplore.statistics.intervals import Estimate, Statistic, mean_of
+import numpy as np
+from scipy.special import ndtri
+
+from vitexplore.statistics.intervals import LEVEL, Estimate, Statistic, mean_of
 
 DIRECTIONS = ("above", "below")
-HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
-MIXED, NOT_SPECIFIC, NO_ROOM, PARTLY = "mixed", "not specific", "no room", "partly"
-NO_LEAD = "no lead"  # of one comparison: beyond the margin, but not for certain ahead of the control
-# decisions as words: of models with the paper's own weights, and of others
-ON_PAPER_MODELS = {HOLDS: "reproduced", FAILS: "not reproduced", PARTLY: "partly"}
-ELSEWHERE = {HOLDS: "seen", FAILS: "not seen", PARTLY: "partly seen"}
-NOT_RUN = "not run"
+SEEN, WEAKER, NOT_SEEN, OPPOSITE = "seen", "weaker", "not seen", "opposite"
+UNDECIDED, DIFFERS, NOT_TESTABLE, NOT_RUN = "undecided", "differs", "not testable", "not run"
+WORDS = (SEEN, WEAKER, NOT_SEEN, OPPOSITE, DIFFERS, UNDECIDED, NOT_TESTABLE)  # of a statement
+DECIDED = (SEEN, WEAKER, NOT_SEEN, OPPOSITE, DIFFERS)
+ON_PAPER_MODELS = {SEEN: "reproduced", NOT_SEEN: "not found"}  # what is said of the paper's models instead
+ALPHA = (1 - LEVEL) / 2
+POWER = 0.9  # of the least effect that a run could have told
+OF_CONTROL = "control"  # as `nothing`: there is no effect where the control is
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is held against a margin: the mean over ``each`` (by model, training seed or family), which decides, and
-    the same of a ``control``, for which it should not hold."""
+    """What is held against a margin: the mean over ``each`` (by model, pair of models, class or concept), and the same
+    of a ``control``, for which it should not hold: one for all, or one for each; None where there can be none."""
 
     each: Mapping[str, Statistic]
-    control: Statistic
+    control: Statistic | Mapping[str, Statistic] | None
 
     @property
-    def measured(self) -> Estimate:
-        return mean_of(list(self.each.values())).estimate()
+    def compared(self) -> "Compared":
+        """The mean over ``each``, and the control's."""
+        controls = self.control.values() if isinstance(self.control, Mapping) else [self.control]
+        return _compared(mean_of(list(self.each.values())), None if self.control is None else mean_of(list(controls)))
 
     @property
-    def lead(self) -> Estimate:
-        """Measured minus control, paired where both are of the same images or features."""
-        return (mean_of(list(self.each.values())) - self.control).estimate()
-
-    def decide(self, direction: str, margin: float) -> str:
-        """UNDECIDED for numbers that are not finite; MIXED where intervals of ``each`` lie on opposite sides of
-        ``margin``; FAILS where the whole interval lies short of it in ``direction``, UNDECIDED where it holds it. Where
-        it lies beyond: NOT_SPECIFIC where the control's does too, NO_LEAD where that of measured minus control holds 0,
-        else HOLDS. An interval that ends at the margin is not beyond it."""
-        measured, control = self.measured, self.control.estimate()
-        if not all(isfinite(x) for e in (measured, control) for x in (e.value, e.low, e.high)):
-            return UNDECIDED
-        other = DIRECTIONS[1 - DIRECTIONS.index(direction)]
-        own = [each.estimate() for each in self.each.values()]
-        if any(beyond(e, direction, margin) for e in own) and any(beyond(e, other, margin) for e in own):
-            return MIXED
-        if beyond(measured, other, margin):
-            return FAILS
-        if not beyond(measured, direction, margin):
-            return UNDECIDED
-        if beyond(control, direction, margin):
-            return NOT_SPECIFIC
-        return HOLDS if beyond(self.lead, direction, 0) else NO_LEAD
+    def compared_each(self) -> dict[str, "Compared"]:
+        by_name = self.control if isinstance(self.control, Mapping) else dict.fromkeys(self.each, self.control)
+        return {name: _compared(statistic, by_name[name]) for name, statistic in self.each.items()}
 
 
-def beyond(estimate: Estimate, direction: str, margin: float) -> bool:
-    """Whether the whole interval lies beyond ``margin`` in ``direction`` (of DIRECTIONS)."""
-    return estimate.low > margin if direction == "above" else estimate.high < margin
+def _compared(measured: Statistic, control: Statistic | None) -> "Compared":
+    if control is None:
+        return Compared(measured.estimate(), None, None)
+    return Compared(measured.estimate(), control.estimate(), (measured - control).estimate())
 
 
-def of_statement(comparisons: Sequence[str], room: bool, one_control: bool = False) -> str:
-    """A statement's decision from those of its comparisons: NO_ROOM where its gate failed, UNDECIDED where nothing was
-    compared; FAILS, MIXED or UNDECIDED where one of them is, for all must lie beyond the margin. It HOLDS where they
-    all hold; else it is NOT_SPECIFIC, or UNDECIDED where one has NO_LEAD. With ``one_control`` the comparisons are the
-    inner blocks of one network, as the control's are: a control makes the statement too only where it passes them all,
-    so that it is enough that it fails one and is behind there."""
-    if not room:
-        return NO_ROOM
-    if not comparisons:
+@dataclass(frozen=True)
+class Compared:
+    """Estimates of one comparison: what was ``measured``, the ``control``, and the ``lead`` of the one over the other,
+    paired where both are of the same images or features."""
+
+    measured: Estimate
+    control: Estimate | None
+    lead: Estimate | None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a statement asks: that its statistic lies in ``direction`` of ``margin``. ``nothing``: what the statistic is
+    where there is no effect, a number or OF_CONTROL."""
+
+    direction: str
+    margin: float
+    nothing: float | str = 0.0
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise ValueError(f"direction {self.direction!r} is not in {DIRECTIONS}")
+
+    @classmethod
+    def of(cls, statement: Mapping[str, object]) -> Self:
+        """That of a statement of claim.yaml."""
+        return cls(statement["direction"], statement["margin"], statement.get("nothing", 0.0))
+
+    def turned(self, estimate: Estimate) -> Estimate:
+        """``estimate``, turned so that the paper's direction is up."""
+        if self.direction == "above":
+            return estimate
+        return replace(estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low)
+
+    def up(self, value: float) -> float:
+        return value if self.direction == "above" else -value
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One-sided p-values. ``beyond`` of "the effect is not beyond the margin", ``short`` of "it is not short of it",
+    ``forth`` of "it is not above 0 and ahead of the control", ``back`` of "it is not below 0 and behind the control",
+    ``ahead`` of "it is not ahead of the control, or the control lies beyond the margin too"."""
+
+    beyond: float
+    short: float
+    forth: float
+    back: float
+    ahead: float
+
+    @property
+    def word(self) -> str:
+        if self.beyond < ALPHA:
+            return SEEN if self.ahead < ALPHA else UNDECIDED
+        if self.back < ALPHA:
+            return OPPOSITE
+        if self.short < ALPHA:
+            return WEAKER if self.forth < ALPHA else NOT_SEEN
         return UNDECIDED
-    if short := next((found for found in (FAILS, MIXED, UNDECIDED) if found in comparisons), None):
-        return short
-    if all(found == HOLDS for found in comparisons) or (one_control and HOLDS in comparisons):
-        return HOLDS
-    return UNDECIDED if NO_LEAD in comparisons else NOT_SPECIFIC
 
 
-def of_claim(statements: Sequence[str]) -> str:
-    """A claim's decision from those of its statements that the paper makes: HOLDS where all hold, PARTLY where some
-    hold and some fail, FAILS where none holds and one fails, MIXED where a statement is, NO_ROOM where all are, else
-    UNDECIDED. Raises ValueError where there is none."""
-    if not statements:
-        raise ValueError("no statement decides the claim")
-    if len(set(statements)) == 1 and statements[0] in (HOLDS, NO_ROOM):
-        return statements[0]
-    if FAILS in statements:
-        return PARTLY if HOLDS in statements else FAILS
-    return MIXED if MIXED in statements else UNDECIDED
+NO_EVIDENCE = Evidence(1, 1, 1, 1, 1)
+
+
+def evidence(
+    compared: Sequence[Compared], wanted: Threshold, one_control: bool = False, every: bool = False
+) -> Evidence:
+    """Of a statement whose comparisons are ``compared``, all of which must hold. The effect is the least of them, such
+    as the last block's step over the largest of the others, so that one that points back is the opposite; with
+    ``every`` the statement says something of each of them, and its opposite is that all point back. With
+    ``one_control`` they are the inner blocks of one network, as the control's are: a control makes the statement too
+    only where it passes them all, so that it is enough that it fails one and is behind there. Numbers that are not
+    finite are no evidence."""
+    parts = [part for one in compared for part in (one.measured, one.control, one.lead) if part is not None]
+    if not compared or not all(part.finite for part in parts):
+        return NO_EVIDENCE
+    many, margin = len(compared), wanted.up(wanted.margin)
+    measured = [wanted.turned(one.measured) for one in compared]
+    leads = [wanted.turned(one.lead) if one.lead else None for one in compared]
+    passes = [one.control is not None and wanted.turned(one.control).low > margin for one in compared]
+    up = [0.0 if lead is None else lead.tail_above(0) for lead in leads]
+    down = [0.0 if lead is None else lead.tail_below(0) for lead in leads]
+    above, below = [0.0] * many, [0.0] * many
+    if wanted.nothing != OF_CONTROL:
+        zero = wanted.up(wanted.nothing)
+        above, below = ([each.tail_above(zero) for each in measured], [each.tail_below(zero) for each in measured])
+    of_control = (lambda tails: _any(tails, many)) if one_control else max
+    return Evidence(
+        beyond=max(each.tail_above(margin) for each in measured),
+        short=_any([each.tail_below(margin) for each in measured], many),
+        forth=max(max(above), of_control(up)),
+        back=(max if every else lambda tails: _any(tails, many))(list(map(max, below, down))),
+        ahead=of_control([1.0 if passed else tail for passed, tail in zip(passes, up, strict=True)]),
+    )
+
+
+def _any(tails: Sequence[float], many: int) -> float:
+    """The p-value of "none of ``many`` is so": Bonferroni's bound."""
+    return min(1.0, many * min(tails))
+
+
+def each_by_holm(found: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """The evidence of each of several models, allowing for their number (Holm 1979)."""
+    adjusted = {part: _holm([getattr(one, part) for one in found.values()]) for part in Evidence.__annotations__}
+    return {name: Evidence(**{part: adjusted[part][place] for part in adjusted}) for place, name in enumerate(found)}
+
+
+def _holm(tails: Sequence[float]) -> list[float]:
+    order, many, found, worst = np.argsort(tails), len(tails), [1.0] * len(tails), 0.0
+    for place, index in enumerate(order):
+        worst = max(worst, min(1.0, (many - place) * tails[index]))
+        found[index] = worst
+    return found
+
+
+def of_all(found: Sequence[Evidence]) -> Evidence:
+    """The evidence that something is so of each of several pairs of models; ``short``: that it is not of some."""
+    short = _any([one.short for one in found], len(found))
+    parts = {part: max(getattr(one, part) for one in found) for part in ("beyond", "forth", "back", "ahead")}
+    return Evidence(short=short, **parts)
+
+
+def disagree(found: Mapping[str, Evidence]) -> bool:
+    """Whether some of several models are surely beyond the margin and others surely short of it, allowing for their
+    number."""
+    adjusted = each_by_holm(found).values()
+    return any(one.beyond < ALPHA for one in adjusted) and any(one.short < ALPHA for one in adjusted)
+
+
+def counted(found: Mapping[str, Evidence], values: Mapping[str, float], margin: float, n: str) -> Estimate:
+    """How many of several items are beyond ``margin``: ``value`` by their ``values`` alone, turned so that the paper's
+    direction is up; ``low``: those that are surely *seen*; ``high``: those that are not surely short of it. Either end
+    holds for all items together with 97.5% (Holm 1979)."""
+    adjusted = each_by_holm(found)
+    low = sum(one.word == SEEN for one in adjusted.values())
+    high = sum(one.short >= ALPHA for one in adjusted.values())
+    value = sum(each > margin for each in values.values())
+    return Estimate(float(min(max(value, low), high)), float(low), float(high), n)
+
+
+def least_effect(estimate: Estimate) -> float:
+    """The least true effect that a run with an interval as wide as this one's tells from nothing in POWER of cases."""
+    return float((ndtri(POWER) - ndtri(ALPHA)) * (estimate.high - estimate.low) / (-2 * ndtri(ALPHA)))
+
+
+def summed_up(words: Sequence[str]) -> str:
+    """What is said of a claim whose statements have these ``words``: their word where all have the same, else how many
+    have which, such as ``2 of 3 seen, 1 weaker``."""
+    if len(set(words)) == 1:
+        return words[0]
+    counts = [(words.count(word), word) for word in sorted(set(words), key=in_order)]
+    (first, word), *others = counts
+    return ", ".join([f"{first} of {len(words)} {word}", *(f"{count} {word}" for count, word in others)])
+
+
+def in_order(word: str) -> int:
+    """The place of a word, of these models or of the paper's, in the order of WORDS."""
+    return WORDS.index(next((here for here, there in ON_PAPER_MODELS.items() if word == there), word))
 
 
 def factor_to_decide(estimate: Estimate, margin: float) -> int | None:

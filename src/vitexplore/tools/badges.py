@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from vitexplore.claims.decide import PAPER
-from vitexplore.claims.render import decisive
+from vitexplore.claims.render import counted_words, deciding_words
 from vitexplore.io import write_text
-from vitexplore.statistics.verdict import ELSEWHERE, FAILS, HOLDS, ON_PAPER_MODELS
 
-SEEN = {words[HOLDS] for words in (ELSEWHERE, ON_PAPER_MODELS)}
-DECIDED = SEEN | {words[FAILS] for words in (ELSEWHERE, ON_PAPER_MODELS)}
 LETTER, PAD = 7, 6  # pixels: the width that a letter takes at most on average, and the space on each side of a text
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{label}: {value}">
 <title>{label}: {value}</title>
@@ -43,15 +39,9 @@ def badge(label: str, value: str) -> str:
 
 
 def values(table: pd.DataFrame, scale: str) -> dict[str, tuple[str, str]]:
-    """Label and value of each badge of a claims table, by name: claims seen, and statements decided of those that the
-    paper makes."""
-    claims = table[table["statement"].fillna("").eq("")]
-    found = decisive(table)
-    statements = found[found["role"] == PAPER]
-    return {
-        "claims": (f"claims seen ({scale})", f"{claims['word'].isin(SEEN).sum()} of {len(claims)}"),
-        "decided": ("statements decided", f"{statements['word'].isin(DECIDED).sum()} of {len(statements)}"),
-    }
+    """Label and value of each badge of a claims table, by name: the words of the statements that the paper makes."""
+    words = deciding_words(table)
+    return {"statements": (f"{len(words)} statements of the paper ({scale})", counted_words(words))}
 
 
 def write_badges(claims: Path, scale: str, folder: Path, checkout: Path) -> None:

@@ -88,12 +88,12 @@ def peers_table(table: pd.DataFrame) -> str:
 
 
 def results_table(table: pd.DataFrame, page: str, scale: str) -> str:
-    """How many claims of ``table`` (claims.csv of ``scale``) have which word, then the first table of ``page``
+    """How many statements of ``table`` (claims.csv of ``scale``) have which word, then the first table of ``page``
     (claims.md)."""
-    words = table.loc[table["statement"].isna(), "word"]
-    counts = ", ".join(f"{count} {word}" for word, count in words.value_counts().items())
+    words = render.deciding_words(table)
     rows = takewhile(_of_a_table, dropwhile(lambda line: not _of_a_table(line), page.splitlines()))
-    return "\n".join([f"Of {len(words)} claims at the scale `{scale}`: {counts}.", "", *rows])
+    counts = f"Of {len(words)} statements of the paper at the scale `{scale}`: {render.counted_words(words)}."
+    return "\n".join([counts, "", *rows])
 
 
 def _of_a_table(line: str) -> bool:

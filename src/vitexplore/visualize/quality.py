@@ -34,12 +34,16 @@ def identification(pictures_fc: Tensor, exemplars_gkc: Tensor, own: Tensor) -> T
 
 
 def natural_identification(exemplars_gkc: Tensor) -> Tensor:
-    """What a real image reaches in ``identification``, known before anything is visualized: each feature's last
-    exemplar in its visualization's place, among the sets of the others: float64 [g] in [0, 1]. ``exemplars_gkc``: as
-    there, of at least two images each. Its mean is the ceiling of a layer, by this judge. Raises FloatingPointError for
-    embeddings that are not finite."""
-    own = torch.arange(len(exemplars_gkc), device=exemplars_gkc.device)
-    return identification(exemplars_gkc[:, -1], exemplars_gkc[:, :-1], own)
+    """What a real image reaches in ``identification``, known before anything is visualized: each of a feature's
+    exemplars in turn in its visualization's place, held out of its own set, as the exemplars of that rank are of all
+    others: the mean over ranks, float64 [g] in [0, 1]. ``exemplars_gkc``: as there, of at least two images each. Its
+    mean is the ceiling of a layer, by this judge. Raises FloatingPointError for embeddings that are not finite."""
+    own, ranks = torch.arange(len(exemplars_gkc), device=exemplars_gkc.device), range(exemplars_gkc.shape[1])
+    told = [
+        identification(exemplars_gkc[:, rank], exemplars_gkc[:, [each for each in ranks if each != rank]], own)
+        for rank in ranks
+    ]
+    return torch.stack(told).mean(0)
 
 
 def high_frequency_share(images: Tensor) -> Tensor:

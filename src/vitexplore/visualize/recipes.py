@@ -74,26 +74,37 @@ PARTS = {
 
 def without(recipe: Recipe, part: str) -> Recipe:
     """``recipe`` less one of its parts: ``tv``, ``jitter``, ``colour_shift``, ``gaussian``, ``ensembling`` (one copy a
-    step); all of it for ""; its gaussian part and its copies alone for ``noise_alone``. Raises InputError for another
-    part."""
+    step); all of it for "". Raises InputError for another part."""
     if part == "":
         return recipe
     if part == "tv":
         return replace(recipe, tv=0.0)
     if part == "ensembling":
         return replace(recipe, copies=1)
-    if part == "noise_alone":
-        noise = tuple(name for name in recipe.augmentations if name in PARTS["gaussian"])
-        return replace(recipe, tv=0.0, augmentations=noise)
+    return replace(recipe, augmentations=tuple(each for each in recipe.augmentations if each not in _of(part)))
+
+
+def alone(recipe: Recipe, part: str) -> Recipe:
+    """``recipe`` with one of its augmentations alone (``jitter``, ``colour_shift``, ``gaussian``), or bare for
+    ``nothing``: its copies would be alike, so there is one, and as many passes. Raises InputError for another part."""
+    if part == "nothing":
+        return replace(recipe, augmentations=(), copies=1, steps=recipe.steps * recipe.copies)
+    return replace(recipe, augmentations=tuple(each for each in recipe.augmentations if each in _of(part)))
+
+
+def _of(part: str) -> tuple[str, ...]:
     if part not in PARTS:
-        raise InputError(f"no part {part!r} of a recipe; there are tv, ensembling, noise_alone, {', '.join(PARTS)}")
-    return replace(recipe, augmentations=tuple(name for name in recipe.augmentations if name not in PARTS[part]))
+        raise InputError(f"no part {part!r} of a recipe; there are tv, ensembling, nothing, {', '.join(PARTS)}")
+    return PARTS[part]
 
 
-def in_turn(recipe: Recipe, left_out: Sequence[str], sweep: bool = False) -> list[tuple[str, Recipe]]:
-    """``recipe``, whole and less each of those parts that it has, each with its label. A point of a ``sweep`` over the
-    weight of total variation: whole alone."""
+def in_turn(
+    recipe: Recipe, left_out: Sequence[str], alone_: Sequence[str] = (), sweep: bool = False
+) -> list[tuple[str, Recipe]]:
+    """``recipe``, whole, less each part of ``left_out`` that it has, and with each of ``alone_`` alone, each with its
+    label. A point of a ``sweep`` over the weight of total variation: whole alone."""
     if sweep:
         return [(f"{recipe.name}, tv {recipe.tv:g}", recipe)]
-    parts = {part: without(recipe, part) for part in left_out}
-    return [(recipe.name, recipe), *((f"{recipe.name}-{part}", less) for part, less in parts.items() if less != recipe)]
+    less = {part: without(recipe, part) for part in left_out}
+    ways = [(recipe.name, recipe), *((f"{recipe.name}+{part}", alone(recipe, part)) for part in alone_)]
+    return ways + [(f"{recipe.name}-{part}", other) for part, other in less.items() if other != recipe]
