@@ -24,10 +24,11 @@ WHY = "is about something else"
 
 def made_entry(folder: Path, architecture: str = "timm/vit_tiny", names: Sequence[str] = tuple(TABLES)) -> Any:
     """Of a ViT: learned_pooling is true of it, isolated_cls is not, and in background it stands alone."""
+    about = {"architecture": architecture, "input_size": 384, "photographs": True, "classes": 1000}
     for name in names:
-        write_decision(CLAIMS[name], [TABLES[name].assign(architecture=architecture)], folder)
+        write_decision(CLAIMS[name], [TABLES[name].assign(**about)], folder)
     subject = Subject("timm/vit_tiny", "vit", architecture, "vit", "", SHA256)
-    model = {"model": "vit", "architecture": architecture, "family": "vit", "random_weights": False}
+    model = {"model": "vit", "architecture": architecture, "input_size": 384, "family": "vit", "random_weights": False}
     run = {"scale": "assess_vit", "measured": ["2026-11-27 12:00"] * 2, "code": "vitexplore 0.1.0"}
     run |= {"device": ["cpu"], "dtype": ["float32"], "libraries": ["torch 2"]}
     run |= {"models": [model | {"weights": SHA256[:16], "training_seed": 0}]}

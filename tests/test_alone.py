@@ -28,8 +28,7 @@ def test_the_claims_that_compare_families():
     "name, table, statements, over, under",
     [
         ("background", BACKGROUND, ("background_alone", "foreground_alone"), "vit", "cnn"),
-        ("low_pass", LOW_PASS, ("ideal", "gaussian"), "vit", "cnn"),
-        ("language_concepts", concept_table(0.9, 0.7, 0.5), ("concepts", "captions", "categories"), "clip", "vit"),
+        ("low_pass", LOW_PASS, ("ideal_area", "gaussian_area"), "vit", "cnn"),
     ],
 )
 def test_the_terms_of_two_families_differ_by_what_the_claim_measures(name, table, statements, over, under):
@@ -37,17 +36,28 @@ def test_the_terms_of_two_families_differ_by_what_the_claim_measures(name, table
     for statement in statements:
         (comparison,) = found[statement].comparisons.values()
         own, other = terms[over][statement], terms[under][statement]
-        assert own.value - other.value == pytest.approx(comparison.measured.value)
+        assert own.value - other.value == pytest.approx(comparison.compared.measured.value)
         assert own.low < own.value < own.high
 
 
-def test_depth_is_kendalls_tau_of_the_model_itself_and_random_weights_have_none():
-    table = depth_table(1.0, 0.0)
+def test_concepts_are_told_by_their_mean_excess():
+    """The count's terms: what CLIP's best features tell beyond the pixels, and the label model's, concept by
+    concept."""
+    table = concept_table(0.9, 0.7, 0.5)
+    terms, found = own_terms(CLAIMS["language_concepts"], table), run_analysis(CLAIMS["language_concepts"], table)
+    for statement, measured in found.statements.items():
+        (comparison,) = measured.comparisons.values()
+        mean = np.mean([one.value for one in comparison.each.values()])
+        assert terms["clip"][statement].value - terms["vit"][statement].value == pytest.approx(mean)
+
+
+def test_depth_has_the_least_favourable_term_of_each_model_and_random_weights_have_none():
+    table = depth_table()
     terms, found = own_terms(CLAIMS["depth_progression"], table), run_analysis(CLAIMS["depth_progression"], table)
     assert set(terms) == {"vit", "cnn"}
-    assert set(terms["vit"]) == {"class_rises", "texture_falls"} and set(terms["cnn"]) == {"class_rises_cnn"}
-    (comparison,) = found.statements["class_rises"].comparisons.values()
-    assert terms["vit"]["class_rises"] == comparison.measured
+    assert set(terms["vit"]) == {"class_rises", "simple_first"} and set(terms["cnn"]) == {"class_rises_cnn"}
+    compared = found.statements["class_rises"].comparisons.values()
+    assert terms["vit"]["class_rises"].value == min(one.compared.measured.value for one in compared)
 
 
 def test_what_is_kept_on_backgrounds_is_the_share_of_accuracy_above_chance():
@@ -63,7 +73,7 @@ def test_a_model_that_loses_nothing_under_a_filter_has_an_area_of_one():
     same = {"image": image, "size": "own", "rank": image % 2, "rank_permuted": 9}
     rows = [about("m", "vit", filter=f, strength=s, **same) for f, each in strengths.items() for s in each]
     found = own_terms(CLAIMS["low_pass"], pd.concat(rows))["m"]
-    assert found["ideal"].value == pytest.approx(1) and found["gaussian"].value == pytest.approx(1)
+    assert found["ideal_area"].value == pytest.approx(1) and found["gaussian_area"].value == pytest.approx(1)
 
 
 def test_a_claim_about_one_family_has_no_own_terms():

@@ -43,7 +43,7 @@ def test_a_cnn_is_asked_what_families_are_compared_by():
     scale, left_out = made(Asked(named("lab/cnn")))
     assert set(scale.claims) == {"depth_progression", "background", "low_pass", "language_concepts"}
     assert set(left_out.values()) == {"is about ViTs"}
-    assert list(scale.models) == ["lab_cnn", "clip"] and scale.judges == {}
+    assert list(scale.models) == ["lab_cnn", "clip", "clip_s1"] and scale.judges == {}
 
 
 def test_a_model_of_another_family_takes_part_in_comparisons_alone_and_judges():
@@ -72,7 +72,7 @@ def test_a_model_that_judges_alone_is_named_in_the_record():
     graph = Graph(scale)
     assert graph.table("embed", "packaged_efficientnet_lite0") in read_by(graph, CLAIMS)
     alone, _ = made(Asked(named("packaged/vit_s_focus"), None, IMAGES, BOXES))
-    assert {path.parent.name for path in read_by(Graph(alone), CLAIMS)} == {"locality"}
+    assert {path.parent.name for path in read_by(Graph(alone), CLAIMS)} == {"locality", "pooling"}
 
 
 def test_without_boxes_claims_on_objects_are_left_out():
@@ -113,7 +113,7 @@ def test_an_assessment_gives_an_entry_and_goes_on_where_it_was(tmp_path, monkeyp
     """First of a ViT alone, then against a CNN: the ViT is not measured again, and families are compared."""
     monkeypatch.chdir(tmp_path)
     smoke = yaml.safe_load((ROOT / "workflow/scales/smoke.yaml").read_text())
-    asked = {name: smoke["experiments"][name] for name in ("background", "locality")}
+    asked = {name: smoke["experiments"][name] for name in ("background", "locality", "pooling")}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(smoke | {"experiments": asked}))
     alone, measured = assessed(Asked(named("lab/vit")), tmp_path)
     assert {name for name, claim in alone.items() if claim["word"] not in (None, "not run")} == {

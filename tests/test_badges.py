@@ -9,16 +9,16 @@ from vitexplore.claims.decide import EXTENSION, PAPER
 from vitexplore.tools.badges import LETTER, badge, badges_line, values, write_badges
 
 ROWS = [
-    ("a", None, None, "seen"),
-    ("a", "one", PAPER, "seen"),
-    ("a", "two", PAPER, "undecided"),
-    ("a", "two", PAPER, None),  # of one model: decides nothing
-    ("b", None, None, "not seen"),
-    ("b", "three", PAPER, "not seen"),
-    ("b", "four", EXTENSION, "seen"),
-    ("c", None, None, "reproduced"),
-    ("c", "five", PAPER, "reproduced"),
-    ("d", None, None, "not run"),
+    ("a", None, None, "here", "1 of 2 seen, 1 undecided"),
+    ("a", "one", PAPER, "here", "seen"),
+    ("a", "two", PAPER, "here", "undecided"),
+    ("a", "two", PAPER, None, "seen"),  # of one model: decides nothing
+    ("b", None, None, "here", "not seen"),
+    ("b", "three", PAPER, "here", "weaker"),
+    ("b", "four", EXTENSION, "here", "seen"),
+    ("c", None, None, "here", "reproduced"),
+    ("c", "five", PAPER, "here", "reproduced"),
+    ("d", None, None, None, "not run"),
 ]
 
 
@@ -26,14 +26,13 @@ ROWS = [
 def claims(tmp_path):
     path = tmp_path / "results/reference/claims.csv"
     path.parent.mkdir(parents=True)
-    pd.DataFrame(ROWS, columns=["claim", "statement", "role", "word"]).to_csv(path, index=False)
+    pd.DataFrame(ROWS, columns=["claim", "statement", "role", "scope", "word"]).to_csv(path, index=False)
     return path
 
 
-def test_values_count_claims_and_the_papers_statements(claims):
+def test_values_count_the_papers_statements_by_their_words(claims):
     found = values(pd.read_csv(claims), "lab")
-    assert found["claims"] == ("claims seen (lab)", "2 of 4")
-    assert found["decided"] == ("statements decided", "3 of 4")
+    assert found == {"statements": ("4 statements of the paper (lab)", "1 seen, 1 reproduced, 1 weaker, 1 undecided")}
 
 
 def test_a_badge_is_a_picture_as_wide_as_its_texts():
@@ -52,6 +51,6 @@ def test_badges_outside_git_name_no_commit_and_old_ones_go(claims, tmp_path, mon
     (folder / "kept.svg").write_text("old")
     write_badges(claims, "lab", folder, tmp_path)
     assert badges_line(folder, tmp_path / "README.md").splitlines() == [
-        "[![claims seen (lab): 2 of 4](results/reference/badges/claims.svg)](results/reference/claims.md)",
-        "[![statements decided: 3 of 4](results/reference/badges/decided.svg)](results/reference/claims.md)",
+        "[![4 statements of the paper (lab): 1 seen, 1 reproduced, 1 weaker, 1 undecided]"
+        "(results/reference/badges/statements.svg)](results/reference/claims.md)",
     ]

@@ -14,7 +14,8 @@ def test_what_is_drawn_is_a_table_of_token_mixing():
     table = drawn(False, np.random.default_rng(0), images=2000, grid=(2, 3))
     assert find("token_mixing").found({"token_mixing": table, "token_mixing_images": pd.DataFrame({"image": []})})
     places = table.groupby("surgery")["at"].nunique()
-    assert places["head_on_patch"] == places["exchanged_patch"] == 6
+    of_patches = ("head_on_patch", "head_on_patch_before", "exchanged_patch", "exchanged_patch_before")
+    assert set(places[list(of_patches)]) == {6}
     assert places["isolated_cls"] == places["cls_only"] == 13
     assert all(rank.dtype == np.int16 and rank.shape == (2000,) for rank in table["rank"])
     accuracy = table.assign(top1=[(rank < 1).mean() for rank in table["rank"]]).groupby("surgery")["top1"].mean()

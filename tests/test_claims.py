@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from claim_tables import GRADUAL, SUDDEN, locality_table, maps_tables
+from claim_tables import GRADUAL, SUDDEN, about, locality_table, maps_tables
 from pages import lead_nowhere
 
 from vitexplore.claims import tested as scope  # pytest would take its function `tested` for a test
 from vitexplore.claims.check import check
 from vitexplore.claims.decide import COLUMNS, UNKNOWN, claim_rows, not_run, pooled, run_analysis
 from vitexplore.claims.join import why_not, write_claims
-from vitexplore.claims.render import claims_table, to_caption, to_markdown
+from vitexplore.claims.render import claims_table, decisive, to_caption, to_markdown
 from vitexplore.claims.text import ORDER, Claim, claims_in_order, read_claim
 from vitexplore.claims.write import write_claim
 from vitexplore.errors import InputError
@@ -45,32 +45,35 @@ def test_every_claim_has_statements_of_the_paper(name):
 def test_the_table_opens_with_what_was_seen_and_then_has_the_numbers(tmp_path):
     claims, tables = claims_in_order(ROOT / "analyses"), maps_tables(0.9)
     claim = claims["maps_localize"]
-    words = {"": "valid", "best_maps": "valid", "all_maps": "insensitive"}
+    words = {"": "valid", "best_maps": "valid", "classes": "not specific", "all_maps": "insensitive"}
     rows = claim_rows(claim, run_analysis(claim, *tables), tables[0], words)
     (tmp_path / "a.json").write_text(json.dumps(rows))
     table = claims_table([tmp_path / "a.json"], [not_run("variants", "not at this scale")])
     assert list(table.columns) == COLUMNS
-    assert list(table["word"]) == ["seen", "seen", "seen", "not run"]
-    assert list(table["role"].dropna()) == ["paper", "extension"]
+    assert list(decisive(table)["word"]) == ["seen", "seen", "seen"] and table["word"].iloc[-1] == "not run"
+    assert list(decisive(table)["role"]) == ["paper", "extension", "extension"]
     lines = to_markdown(table, claims).splitlines()
     assert lines[4] == (f"| maps_localize | {claim.text['title']} | valid | **seen** | {UNKNOWN} |")
     assert "**not run** (not at this scale)" in lines[5]
     assert lines[7].endswith("| instrument | word |")
-    assert lines[9].endswith("| valid | seen |") and lines[10].endswith("| insensitive | seen |")
-    assert "1 statements are the paper's and decide; 1 are extensions" in lines[-1]
+    assert lines[9].endswith("| valid | seen |") and lines[11].endswith("| insensitive | seen |")
+    assert lines[10].endswith("| 4 classes | not specific | seen (each: 4 seen) |")
+    assert "1 statements are the paper's and decide; 2 are extensions" in lines[-1]
     caption = to_caption(claim, rows)
-    assert "Here: **seen** (other weights)" in caption and f"{rows[1]['measured']:.3f}" in caption
+    assert "Here: **seen** (other models)" in caption and f"{rows[1]['measured']:.3f}" in caption
+    assert "  (class 3: " in caption
 
 
 def test_an_undecided_statement_says_how_many_would_decide(tmp_path):
     course = SUDDEN.copy()
-    course[-1] = 0.294  # a step of 0.074 against 0.02, where 0.05 over it is wanted
+    course[-1] = 0.2901  # a step of 0.0701 against 0.02, where 0.05 over it is wanted
     table = locality_table(course, GRADUAL)
     few = table[table["image"] < 12]
     claim = claim_of("local_until_last")
     row = next(row for row in claim_rows(claim, run_analysis(claim, few), few) if row["statement"] == "last_step")
     assert row["word"] == "undecided"
     assert row["times_n_to_decide"] > 1 and row["n"] == "12 images"
+    assert row["why"] == f"{row['times_n_to_decide']} times as many would decide"
 
 
 def test_claim_yaml_with_an_unknown_key_is_refused(tmp_path):
@@ -88,7 +91,7 @@ def test_analysis_that_leaves_a_statement_out_is_refused(tmp_path):
         "def analyse(table):\n    return Analysis({}, pd.DataFrame())\n"
     )
     with pytest.raises(InputError, match="same statements"):
-        run_analysis(read_claim(tmp_path, SCHEMA), pd.DataFrame())
+        run_analysis(read_claim(tmp_path, SCHEMA), about("vit", "vit"))
 
 
 NAMED = [
@@ -213,7 +216,7 @@ def test_a_claim_without_its_models_has_all_its_files(written):
     pd.read_parquet(path).assign(random_weights=False).to_parquet(path)
     write_claim(written, "local_until_last")
     (row,) = json.loads((written.out / "claims/local_until_last.json").read_text())
-    assert row["word"] == "not run" and row["scope"].startswith("needs a ViT")
+    assert row["word"] == "not run" and row["why"].startswith("needs a ViT")
     assert list(pd.read_csv(written.summary("claim_local_until_last"))) == ["not_run"]
     assert written.figure("local_until_last").exists()
 
@@ -224,14 +227,13 @@ def test_check_says_by_its_code_what_differs(tmp_path, capsys, change, code):
     folder.mkdir(parents=True)
     (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     text = yaml.safe_load((ROOT / "analyses/low_pass/claim.yaml").read_text())
-    values = {"ideal": {"value": 0.2, "tolerance": 0.05}, "gaussian": {"value": 0.3, "tolerance": 0.05}}
+    values = {"ideal": {"value": 0.2, "tolerance": 0.05}, "gaussian_area": {"value": 0.3, "tolerance": 0.05}}
     text["expected"] = {"smoke": {"reason": "made", "values": values}}
     (folder / "claim.yaml").write_text(yaml.safe_dump(text))
-    measured = {"ideal": 0.2, "gaussian": 0.3 + change}
-    rows = [{"claim": "low_pass", "statement": "", "word": "seen"}]
-    rows += [
-        {"claim": "low_pass", "statement": of, "measured": value, "word": "seen"} for of, value in measured.items()
-    ]
+    measured = {"ideal": 0.2, "gaussian_area": 0.3 + change}
+    common = {"claim": "low_pass", "scope": "other models", "word": "seen"}
+    rows = [common | {"statement": ""}]
+    rows += [common | {"statement": of, "measured": value} for of, value in measured.items()]
     rows.append({"claim": "low_pass", "statement": "ideal", "measured": 9.0})  # of one model, which decides nothing
     pd.DataFrame(rows).assign(values=None).to_csv(tmp_path / "claims.csv", index=False)
     assert check(tmp_path / "claims.csv", tmp_path / "analyses", "smoke") == code
@@ -244,7 +246,7 @@ def test_check_says_by_its_code_what_differs(tmp_path, capsys, change, code):
 def test_check_of_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such table; run the scale first"):
         check(tmp_path / "claims.csv", ROOT / "analyses", "smoke")
-    pd.DataFrame(columns=["claim", "statement", "measured", "word", "values"]).to_csv(
+    pd.DataFrame(columns=["claim", "statement", "scope", "measured", "word", "values"]).to_csv(
         tmp_path / "claims.csv", index=False
     )
     with pytest.raises(InputError, match="no claim has expected values of scale 'nowhere'; write those"):

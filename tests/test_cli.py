@@ -164,7 +164,7 @@ def test_experiments_are_listed_for_programs_with_tables_options_and_cost():
     assert locality["module"] == "vitexplore.experiments.locality" and not locality["needs"]
     assert locality["tables"] == {"locality": ["block", "measure", "image", "value"]}
     assert locality["options"]["properties"]["patch"]["default"] == 32
-    assert locality["passes_per_image"] == {"vit": 7, "clip": 7, "cnn": 3}
+    assert locality["passes_per_image"] == {"vit": 3, "clip": 3, "cnn": 3}
     assert found["visualize"]["passes_per_image"] is None  # some of its options have no default
     assert found["variants"]["named_only"] and not locality["named_only"]
 
@@ -180,8 +180,9 @@ def test_experiments_are_listed_for_people():
 
 
 def measured(**values):
-    rows = [{"claim": "c", "statement": name, "measured": value, "word": "seen"} for name, value in values.items()]
-    return pd.DataFrame(rows, columns=["claim", "statement", "measured", "word"])
+    common = {"claim": "c", "scope": "other models", "word": "seen"}
+    rows = [common | {"statement": name, "measured": value} for name, value in values.items()]
+    return pd.DataFrame(rows, columns=["claim", "statement", "scope", "measured", "word"])
 
 
 @pytest.mark.parametrize(
@@ -229,14 +230,20 @@ def test_a_page_gets_the_blocks_that_it_has_marks_for():
         up_to_date("<!-- models: generated, do not edit -->", {"models": "a"})
 
 
-def test_results_are_counted_and_shown_claim_by_claim():
-    words = ["seen", "not seen", "not seen"]
-    table = pd.DataFrame({"claim": ["a", "b", "c"], "statement": [None] * 3, "word": words})
+def test_results_are_counted_by_statement_and_shown_claim_by_claim():
+    """Claims' own rows, extensions and single models do not count."""
+    rows = [
+        (None, None, "other models", "1 of 3 seen, 2 not seen"),
+        ("a", "paper", "other models", "not seen"),
+        ("a", "paper", None, "weaker"),
+        ("b", "paper", "other models", "seen"),
+        ("c", "paper", "other models", "not seen"),
+        ("d", "extension", "other models", "opposite"),
+    ]
+    table = pd.DataFrame(rows, columns=["statement", "role", "scope", "word"])
     page = "How to read.\n\n| claim |\n| --- |\n| a |\n\n| statement |\n"
-    assert (
-        results_table(table, page, "lab")
-        == "Of 3 claims at the scale `lab`: 2 not seen, 1 seen.\n\n| claim |\n| --- |\n| a |"
-    )
+    said = "Of 3 statements of the paper at the scale `lab`: 1 seen, 2 not seen."
+    assert results_table(table, page, "lab") == f"{said}\n\n| claim |\n| --- |\n| a |"
 
 
 def test_bench_table_says_which_bars_were_missed(tmp_path):
@@ -273,7 +280,8 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
         "role": "paper",
         "model": "vit",
         "weights_sha256": "ab12",
-        "word": "not seen",
+        "word": "weaker",
+        "scope": "other models",
         "paper": 0.934,
         "instrument": "valid",
         "direction": "above",
@@ -284,7 +292,8 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     (run / "run.json").write_text(json.dumps(record))
     numbers = {"measured": 0.1208, "low": 0.0988, "high": 0.1414}
     first = not_run("isolated_cls", "not at this scale")
-    pd.DataFrame([first, first | columns | numbers]).to_csv(run / "claims.csv", index=False)
+    row = first | columns | numbers | {"why": None}
+    pd.DataFrame([first, row]).to_csv(run / "claims.csv", index=False)
     (run.parent / "costs.csv").write_text(f"{','.join(COLUMNS)}\nembed,resnet50,10,10,4.2,1100,10 images\n")
     made = (block(name, "old") for name in ("badges", "models", "numbers", "costs"))
     page.write_text("\n".join(["before", *made]))
@@ -300,21 +309,23 @@ def test_keep_copies_a_run_and_brings_pages_up_to_date(tmp_path):
     assert (kept / "tables/background.csv").read_text() == "tables/background.csv"
     assert (kept / "figures/background.png").exists()
     assert 'href="figures/isolated_cls.png"' in (kept / "claims.html").read_text()
-    assert "[![claims seen (lab): " in page.read_text() and (kept / "badges/claims.svg").exists()
+    assert "[![1 statements of the paper (lab): 1 weaker]" in page.read_text()
+    assert (kept / "badges/statements.svg").exists()
     assert page.read_text().startswith("before\n") and "old" not in page.read_text()
     assert "| ViT-B/16 | `timm/vit_base_patch16_384.orig_in21k_ft_in1k` | 384 |" in page.read_text()
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text()  # of isolated_cls
     assert (kept / "costs.csv").exists() and "| embed | 1 | 1,000 | 10 images | 4 | 0.1 | 1.1 |" in page.read_text()
-    badge = (kept / "badges/claims.svg").read_text()
+    badge = (kept / "badges/statements.svg").read_text()
     page.write_text(f"before\n{block('numbers', 'old')}")
     (kept / "claims.html").write_text("old")
     (kept.parent / "calibration.csv").write_text("of the suite")
     keep(kept, kept, [page])
     assert "| 0.934 | 0.121 | 0.099 to 0.141 |" in page.read_text() and (kept / "calibration.csv").exists()
     assert 'href="figures/paper/fig1.pdf"' in (kept / "claims.html").read_text()
-    assert all((kept / name).exists() for name in of_paper) and (kept / "badges/claims.svg").read_text() == badge
+    assert all((kept / name).exists() for name in of_paper) and (kept / "badges/statements.svg").read_text() == badge
     assert (
-        "| isolated_cls | The last block alone gathers what the class token needs |" in (kept / "claims.md").read_text()
+        "| isolated_cls | CLS gathers what it needs in the last block, and not before |"
+        in (kept / "claims.md").read_text()
     )
     keep(run, tmp_path / "numbers", figures=False)
     assert (tmp_path / "numbers/tables/background.csv").exists() and (tmp_path / "numbers/claims.html").exists()

@@ -19,10 +19,11 @@ from vitexplore.measures.concepts import (
     placements,
     told_from_chance,
 )
-from vitexplore.measures.factors import concepts_of, factors_of
+from vitexplore.measures.factors import concepts_of, scene_words
 from vitexplore.models.registry import load
 from vitexplore.models.sites import Site, read
 from vitexplore.models.spec import ModelSpec
+from vitexplore.statistics.intervals import times_drawn
 
 RNG = np.random.default_rng(0)
 
@@ -104,7 +105,7 @@ def scores(
 
 def signals(images: ImageSet) -> dict[str, np.ndarray]:
     """Features of 1 where something is so, with a little noise."""
-    factors = factors_of(images, np.arange(len(images)))
+    factors = scene_words(images, np.arange(len(images)))
     many, animal = factors["arrangement"] == "many", factors["category"] == "animal"
     animals = np.unique(images.labels[animal])
     shown = {
@@ -164,12 +165,37 @@ def test_a_row_holds_what_each_held_out_image_has_to_do_with_the_auroc(unpainted
     assert (row["positives"], row["others"]) == (row["shows"].sum(), (~row["shows"]).sum())
     assert row["found_positives"] == concept.positive[concept.found_on].sum()
     assert row["found_positives"] + row["found_others"] == concept.found_on.sum()
-    for column, whole in (("placed", "held_out"), ("pixel_placed", "pixel_held_out")):
-        assert row[column][row["shows"]].mean() == pytest.approx(row[whole], abs=1e-6)
-        assert row[column][~row["shows"]].mean() == pytest.approx(row[whole], abs=1e-6)
+    for kind, whole in (("", "held_out"), ("pixel_", "pixel_held_out")):
+        first = row[f"{kind}placed"][: len(held)]
+        assert first[row["shows"]].mean() == pytest.approx(row[whole], abs=1e-6)
+        assert first[~row["shows"]].mean() == pytest.approx(row[whole], abs=1e-6)
+        assert set(row[f"{kind}choice"]) == {0} and len(row[f"{kind}placed"]) == len(held)  # there is one alone
     assert row["held_out"] == pytest.approx(by_counting(acts[concept.held_on, 0], concept.positive[concept.held_on]))
     assert row["found"] == pytest.approx(by_counting(acts[concept.found_on, 0], concept.positive[concept.found_on]))
     assert row["deviation"] == pytest.approx(deviation(row["placed"], row["shows"]), rel=1e-4)
+
+
+def test_a_choice_that_other_images_would_not_make_is_known_to_be_uncertain(unpainted):
+    """Two features tell a concept as well where features are found; one of them tells nothing elsewhere."""
+    indices = np.arange(len(unpainted))
+    concept = next(each for each in concepts_of(unpainted, indices) if each.name == "striped")
+    signal = concept.positive + 1.5 * np.random.default_rng(3).normal(size=(2, len(unpainted)))
+    lucky = np.where(concept.found_on, signal[1], RNG.normal(size=len(unpainted)))
+    pixels = pd.DataFrame({"nothing": RNG.random(len(unpainted))})
+    row = concept_scores({0: np.stack([signal[0], lucky], axis=1)}, [concept], indices, pixels, {}).iloc[0]
+    share = np.mean(row["choice"] == 1)
+    assert 0.02 < share < 0.98 and len(row["placed"]) == 2 * len(row["held_images"])
+    slow, positive = [], concept.positive[concept.found_on]
+    for times in times_drawn(int(concept.found_on.sum()), 1)[:200]:
+        drawn = np.repeat(np.arange(len(positive)), times)
+        both = [by_counting(each[concept.found_on][drawn], positive[drawn]) for each in (signal[0], lucky)]
+        slow.append(int(both[1] > both[0]))
+    mine = row["choice"][:200] if row["best"] == 0 else 1 - row["choice"][:200]
+    assert np.mean(mine == slow) > 0.95  # to first order in 1/n
+
+
+def test_columns_of_a_row_are_small(unpainted):
+    row = scores(unpainted, {0: RNG.random((len(unpainted), 3))}, ("many",)).iloc[0]
     assert [row[name].dtype for name in ("placed", "shows", "held_images")] == [np.float32, np.bool_, np.int32]
 
 
@@ -194,7 +220,7 @@ def test_an_answer_is_scored_where_the_judge_has_the_word(unpainted):
     found = scores(unpainted, acts, ("from above", "many"), answers={"from above": said}).set_index("concept")
     indices = np.arange(len(unpainted))
     above = next(each for each in concepts_of(unpainted, indices) if each.name == "from above")
-    wanted = by_counting(said[above.held_on], above.positive[above.held_on])
+    wanted = by_counting(said[above.found_on], above.positive[above.found_on])
     assert found.loc["from above", "answered"] == pytest.approx(wanted)
     assert np.isnan(found.loc["many", "answered"])
 
@@ -217,7 +243,7 @@ def test_planted_model(vit, unpainted):
         for feature in range(3):
             block.mlp.fc1.weight[feature, feature] = 1.0
     count = len(unpainted)
-    many = factors_of(unpainted, np.arange(count))["arrangement"] == "many"
+    many = scene_words(unpainted, np.arange(count))["arrangement"] == "many"
     red, green = 255 * many, 255 * (many & (np.arange(count) % 2 == 0))
     colours = np.stack([red, green, RNG.integers(0, 256, count)], axis=1).astype(np.uint8)
     pixels = np.broadcast_to(colours[:, None, None], (count, SIZE, SIZE, 3))

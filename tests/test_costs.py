@@ -13,6 +13,7 @@ from project import ROOT
 
 from vitexplore.data.imagenet9 import is_imagenet9
 from vitexplore.data.images import ImageSet, spread
+from vitexplore.data.said import SAID
 from vitexplore.graph import Graph
 from vitexplore.measures import dissect
 from vitexplore.measures.factors import candidates
@@ -24,7 +25,7 @@ from vitexplore.tools.estimate import TERAFLOPS, size_of
 from vitexplore.tools.stand_ins import CATEGORIES, write_stand_ins
 
 WNIDS = ("n01443537", "n02092002", "n02504458", "n04548280")
-PAIRS = 23  # of hub
+PAIRS = 25  # of hub
 VIT = {"source": "timm", "architecture": "vit_tiny_patch16_224", "family": "vit"}
 
 
@@ -63,7 +64,7 @@ def row(hub: Scale, experiment: str, model: str) -> pd.Series:
 def test_what_stands_in_for_coco_has_every_concept_and_for_the_challenge_every_variant(hub):
     sets = {name: ImageSet.read(Path("results/costs") / name) for name in ("data", "coco", "imagenet9")}
     concepts = candidates(sets["coco"], spread(len(sets["coco"]), len(sets["coco"])))
-    assert len(concepts) == 4 + 2 * CATEGORIES and all(concept.usable() for concept in concepts)
+    assert len(concepts) == len(SAID) + 2 * CATEGORIES and all(concept.usable() for concept in concepts)
     assert len({concept.found_on.tobytes() for concept in concepts}) == 1 + 2 * CATEGORIES  # none is ranked for another
     assert sets["coco"].has_boxes.all() and 0 < sets["coco"].mask(0).mean() < 1
     assert is_imagenet9(sets["imagenet9"]) and originals(sets["imagenet9"]) == len(sets["data"]) == 24

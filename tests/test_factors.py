@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from vitexplore.data.images import ImageSet
 from vitexplore.data.photos import imagenet_wnids
+from vitexplore.data.said import SAID
+from vitexplore.data.scene_sets import scene_set
 from vitexplore.data.shapes import CLASSES
 from vitexplore.data.wordnet import superclasses
 from vitexplore.measures.factors import (
@@ -19,15 +22,15 @@ from vitexplore.measures.factors import (
     factors_of,
     prompts_of,
 )
+from vitexplore.measures.simple import hue, orientation
 
 RNG = np.random.default_rng(0)
 
 
 def test_a_concept_is_found_and_scored_on_different_images(unpainted):
     concepts = concepts_of(unpainted, np.arange(len(unpainted)))
-    assert {concept.name for concept in concepts if concept.kind == "caption"} == {
-        *("many", "before and after", "from above", "at night", "striped")
-    }
+    said = {concept.name for concept in concepts if concept.kind == "caption"}
+    assert {"many", "before and after", "from above", "at night", "striped", "woven", "red", "on snow"} <= said
     for concept in concepts:
         assert not (concept.found_on & concept.held_on).any()
 
@@ -46,7 +49,35 @@ def test_concepts_are_those_of_the_images_that_are_asked_for(unpainted):
     indices = RNG.permutation(len(unpainted))[:600]
     many = next(concept for concept in concepts_of(unpainted, indices) if concept.name == "many")
     assert np.array_equal(many.positive, unpainted.table["arrangement"].to_numpy()[indices] == "group")
-    assert np.array_equal(factors_of(unpainted, indices)["class"], np.array(CLASSES)[unpainted.labels[indices]])
+
+
+def test_factors_of_scenes_are_what_made_them_and_simple_things_of_their_pixels():
+    scenes = scene_set("unlinked", 12)
+    indices = RNG.permutation(len(scenes))[:6]
+    found = factors_of(scenes, indices)
+    assert np.array_equal(found["class"], np.array(CLASSES)[scenes.labels[indices]])
+    assert np.array_equal(found["colour"], scenes.table["colour"].to_numpy()[indices])
+    assert list(found["hue"]) == [hue(scenes.image(index)) for index in indices]
+    assert list(found["orientation"]) == [orientation(scenes.image(index)) for index in indices]
+
+
+@pytest.mark.parametrize(
+    ("colour", "sector"),
+    [((255, 0, 0), 0), ((255, 255, 0), 45), ((0, 255, 0), 135), ((0, 0, 255), 225), ((255, 0, 255), 315)],
+)
+def test_the_hue_of_a_picture_is_that_of_its_colour_whatever_lies_grey_beside_it(colour, sector):
+    pixels = np.full((8, 8, 3), 90, dtype=np.uint8)
+    pixels[:3] = colour
+    assert hue(Image.fromarray(pixels)) == f"hue {sector}"
+
+
+@pytest.mark.parametrize("degrees", [0, 22, 45, 68, 90, 112, 135, 158])
+def test_the_orientation_of_a_picture_is_where_it_varies_most(degrees):
+    down, right = np.mgrid[:64, :64]
+    angle = np.radians(degrees)
+    wave = 128 + 100 * np.sin(0.7 * (right * np.cos(angle) + down * np.sin(angle)))
+    picture = Image.fromarray(np.repeat(wave[..., None], 3, axis=2).astype(np.uint8))
+    assert orientation(picture) == f"orientation {degrees}"
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -88,7 +119,8 @@ def test_concepts_of_photographs_are_super_classes_on_other_classes():
 
 def test_factors_of_photographs(photographs):
     factors = factors_of(photographs, np.arange(72))
-    assert set(factors) == {"class", "category", "texture"}
+    assert set(factors) == {"class", "category", "texture", "hue", "orientation"}
+    assert factors["orientation"][0] == "orientation 0"  # before noise covers the wave
     assert factors["class"][0] == "n01440764"
     assert np.unique(factors["texture"], return_counts=True)[1].tolist() == [9] * 8
     assert (factors["texture"][0], factors["texture"][71]) == ("detail 1", "detail 8")
@@ -118,7 +150,7 @@ def coco(count: int) -> ImageSet:
 def test_concepts_of_captioned_photographs_are_what_captions_say():
     images, indices = coco(480), RNG.permutation(480)[:400]
     found = {concept.name: concept for concept in concepts_of(images, indices) if concept.kind == "caption"}
-    assert set(found) == {"many", "at night"}  # nothing is seen from above
+    assert set(found) == {"many", "at night"}  # captions say nothing else
     assert np.array_equal(found["many"].positive, indices % 3 == 0)
     assert np.array_equal(found["at night"].positive, indices % 5 == 0)
     for concept in found.values():
@@ -141,7 +173,12 @@ def test_concepts_of_too_few_images_are_counted_all_the_same():
     counts = {concept.name: concept.counts() for concept in candidates(coco(480), np.arange(480))}
     assert counts["from above"] == {"found_positives": 0, "found_others": 240, "positives": 0, "others": 240}
     assert counts["at night"]["positives"] + counts["at night"]["found_positives"] == 96
-    assert set(counts) == {"many", "from above", "before and after", "at night", "animal", "person", "vehicle"}
+    assert set(counts) == {*SAID, "animal", "person", "vehicle"}
+
+
+def test_twenty_concepts_at_least_are_asked_about_everywhere(unpainted):
+    scenes = {concept.name for concept in candidates(unpainted, np.arange(len(unpainted)))}
+    assert len(scenes) >= 20 and len(SAID) + 12 >= 20  # and COCO's super-categories
 
 
 @pytest.mark.parametrize("make", [lambda _: coco(8), lambda unpainted: unpainted])

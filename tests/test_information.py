@@ -23,6 +23,7 @@ FACTORS = {
     "texture": RNG.integers(0, 4, COUNT).astype(str),
     "time": RNG.integers(0, 2, COUNT).astype(str),
 }
+FACTORS |= {"hue": RNG.integers(0, 8, COUNT).astype(str), "orientation": RNG.integers(0, 8, COUNT).astype(str)}
 FACTORS["category"] = (FACTORS["class"].astype(int) // 4).astype(str)
 
 
@@ -116,10 +117,10 @@ def test_the_jackknifes_deviation_is_that_of_other_images():
     assert np.sqrt(variance.mean()) == pytest.approx(np.std(bits), rel=0.15)
 
 
-def test_the_table_has_information_without_each_group_of_class_and_texture():
+def test_the_table_has_information_without_each_group_of_class_and_simple_things():
     acts_nf = RNG.normal(size=(COUNT, 3))
     table = information_table(0, acts_nf, FACTORS)
-    for factor in ("class", "texture"):
+    for factor in ("class", "hue", "orientation"):
         wanted = information_without(binned(acts_nf), FACTORS[factor])
         assert np.allclose(np.stack(table[f"{factor}_without"]), wanted, atol=1e-6)
         assert table[f"{factor}_without"][0].dtype == np.float32

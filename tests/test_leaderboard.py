@@ -36,7 +36,8 @@ def test_the_table_has_claims_statements_own_terms_and_the_papers_numbers(entry)
     assert list(table) == COLUMNS
     mine = table[table["model"] == "timm/vit_tiny"].set_index(["claim", "statement"])
     assert set(mine["weights_sha256"]) == {SHA256} and set(mine["data"]) == {"400 photographs (fedcba98)"}
-    assert mine.loc[("isolated_cls", ""), "word"] == mine.loc[("isolated_cls", "last_block"), "word"] == "not seen"
+    assert mine.loc[("isolated_cls", ""), "word"] == "1 of 2 seen, 1 weaker"
+    assert mine.loc[("isolated_cls", "last_block"), "word"] == "weaker"
     own = mine.loc[("background", "background_alone (own term)")]
     assert pd.isna(own["word"]) and own["low"] < own["value"] < own["high"]
     assert ("background", "") not in mine.index and "low_pass" not in mine.index.get_level_values(0)
@@ -56,15 +57,17 @@ def test_the_page_shows_every_word_sorts_by_itself_and_leads_to_the_entries(fold
     page = (folder / "leaderboard.html").read_text()
     assert lead_nowhere(folder / "leaderboard.html") == []
     assert page.count('<th scope="col"><button') == 2 + len(CLAIMS) + 8
-    decided = [claim["word"] for claim in entry["claims"].values() if claim["word"] not in (None, "not run")]
-    decided += [row["word"] for row in shown_rows(entry) if row["word"]]
-    assert len(re.findall(r'class="word \w+"', page)) == len(decided)
+    rows = [row for row in shown_rows(entry) if row["word"]]
+    decided = [row for row in rows if row["role"] == "paper"]
+    assert len(re.findall(r'class="word \w+"', page)) == len(rows) + len(decided)
     assert "src=" not in page and "addEventListener" in page
 
 
 def test_the_list_says_what_is_seen_and_what_is_not(entry):
     *_, row = to_markdown([entry]).splitlines()
-    cells = "timm/vit_tiny", "400 photographs (fedcba98)", "learned_pooling", "isolated_cls", "", "background"
+    seen, weaker = "isolated_cls.cls_waits, learned_pooling.pooled_answer", "isolated_cls.last_block"
+    terms = "background.background_alone, background.foreground_alone"
+    cells = ["timm/vit_tiny", "400 photographs (fedcba98)", seen, weaker, "", "", "", terms]
     assert row == f"| {' | '.join(cells)} |"
 
 
@@ -106,7 +109,7 @@ def test_what_is_kept_follows_from_its_entries():
 def test_the_kept_page_leads_somewhere_and_the_kept_table_is_finite():
     assert lead_nowhere(KEPT / "leaderboard.html") == []
     table = pd.read_csv(KEPT / "leaderboard.csv")
-    with_word = table[table["word"].isin(["seen", "not seen"]) & table["statement"].notna()]
+    with_word = table[table["word"].isin(["seen", "weaker", "not seen", "opposite"]) & table["statement"].notna()]
     assert len(with_word) and all(map(math.isfinite, with_word[["value", "low", "high"]].to_numpy().ravel()))
 
 

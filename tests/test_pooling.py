@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from vitexplore import experiment
 from vitexplore.data.images import ImageSet
 from vitexplore.data.loading import Loader
+from vitexplore.data.scene_sets import scene_set
 from vitexplore.measures.pooling import common_to_positions, entropy, plain_mean_errors, pooling
 from vitexplore.models.registry import Model, load
 from vitexplore.models.spec import ModelSpec
 from vitexplore.models.surgery import OpenViT
+from vitexplore.planted.constraints import attend_uniformly, silence
 
 
 def test_uniform_attention_has_the_whole_entropy_and_a_single_key_none():
@@ -203,7 +205,76 @@ def test_what_attention_writes_of_every_image_alike_is_no_write(vit):
 def test_a_vit_without_a_classifier_is_measured():
     model = load(ModelSpec("m", "timm", "vit_small_patch14_dinov2", "vit", "random", input_size=56))
     assert model.module.num_classes == 0
-    table = experiment("locality").measure(model, Loader(noise(4, 56)), images=4, patch=14)
+    assert set(experiment("locality").measure(model, Loader(noise(4, 56)), images=4, patch=14)["block"]) == set(
+        range(12)
+    )
+    table = experiment("pooling").measure(model, Loader(noise(4, 56)), images=4)
     assert set(table["block"]) == set(range(12))
-    assert {"uniformity", "entropy_cls", "write_common"} <= set(table["measure"])
+    assert {"entropy_cls", "write_common"} <= set(table["measure"]) and "natural" not in set(table["measure"])
     assert np.isfinite(table["value"]).all()
+
+
+# --- what is lost where a block may not do as it does
+
+
+def answers(model: Model, shown: ImageSet) -> pd.DataFrame:
+    """By block, image and measure."""
+    table = experiment("pooling").measure(model, Loader(shown), images=len(shown))
+    return table.pivot(index=["block", "image"], columns="measure", values="value")
+
+
+def slow_answer(model: Model, images: Tensor, at: int, weights: Tensor) -> Tensor:
+    """The class that a ViT of timm gives with attention ``weights`` [queries, keys] in the place of block ``at``'s."""
+    module = model.module
+    tokens = torch.cat([module.cls_token.expand(len(images), -1, -1), module.patch_embed(images)], dim=1)
+    tokens = tokens + module.pos_embed
+    for number, block in enumerate(module.blocks):
+        if number != at:
+            tokens = block(tokens)
+            continue
+        width, heads = tokens.shape[2], block.attn.num_heads
+        value = block.attn.qkv(block.norm1(tokens))[..., 2 * width :]
+        outputs = []
+        for head in range(heads):
+            mine = value[..., head * width // heads : (head + 1) * width // heads]
+            outputs.append(torch.stack([weights @ each for each in mine]))
+        tokens = tokens + block.attn.proj(torch.cat(outputs, dim=2))
+        tokens = tokens + block.mlp(block.norm2(tokens))
+    return module.head(module.norm(tokens)[:, 0]).argmax(1)
+
+
+def test_answers_of_rewired_blocks_against_a_slow_vit():
+    model, shown = load(ModelSpec("m", "lab", "lab_vit", "vit")), scene_set("test", 24)
+    found, loader = answers(model, shown), Loader(shown)
+    pictures, labels = torch.stack([loader.pictures(model.spec)(i) for i in range(24)]), torch.tensor(shown.labels)
+    count = len(model.module.pos_embed[0])
+    with torch.no_grad():
+        whole = (model.module(pictures).argmax(1) == labels).tolist()
+        assert found.loc[0, "natural"].tolist() == whole and found.loc[1:, "natural"].isna().all()
+        for block in (0, 5, 7):
+            for name, weights in (("uniform", torch.full((count, count), 1 / count)), ("unmixed", torch.eye(count))):
+                wanted = (slow_answer(model, pictures, block, weights) == labels).tolist()
+                assert found.loc[block, name].tolist() == wanted, (block, name)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_block_with_its_own_attention_is_the_block(name):
+    vit = OpenViT(tiny(**VARIANTS[name]))
+    with torch.no_grad():
+        tokens = vit.embed(images())
+        for block in range(len(vit.blocks)):
+            own = vit.attend(tokens, block, vit.attention(tokens, block)[0])
+            assert torch.allclose(own, vit.run(tokens, block, block + 1), atol=1e-4)
+            tokens = vit.run(tokens, block, block + 1)
+
+
+def test_a_block_that_pools_keeps_all_under_the_mean_and_one_that_does_not_attend_keeps_all_either_way():
+    model, shown = load(ModelSpec("m", "lab", "lab_vit", "vit")), scene_set("test", 32)
+    for block in model.module.blocks[:-1]:
+        silence(block)
+    attend_uniformly(model.module.blocks[-1])
+    found = answers(model, shown)
+    natural = found.loc[0, "natural"].tolist()
+    for block in range(7):
+        assert found.loc[block, "uniform"].tolist() == found.loc[block, "unmixed"].tolist() == natural
+    assert found.loc[7, "uniform"].tolist() == natural

@@ -8,7 +8,7 @@ import torch
 from vitexplore.errors import InputError
 from vitexplore.models.spec import ModelSpec
 from vitexplore.visualize.optimize import total_variation
-from vitexplore.visualize.recipes import FAST, PAPER, RECIPES, RELEASED, Recipe, in_turn, recipe_for, without
+from vitexplore.visualize.recipes import FAST, PAPER, RECIPES, RELEASED, Recipe, alone, in_turn, recipe_for, without
 
 
 def test_the_paper_and_its_released_code_differ_as_the_table_says():
@@ -84,18 +84,25 @@ def test_leaving_a_part_out_leaves_the_rest():
     assert without(plain, "gaussian") == plain
 
 
-def test_noise_alone_keeps_the_copies_and_the_parametrization_and_nothing_else():
-    assert without(PAPER, "noise_alone") == replace(PAPER, tv=0.0, augmentations=("gaussian_smoothing",))
-    assert without(RELEASED, "noise_alone") == replace(RELEASED, tv=0.0, augmentations=("gaussian_offset",))
-    assert without(FAST, "noise_alone") == replace(FAST, tv=0.0, augmentations=("gaussian_offset",))
+def test_an_augmentation_alone_keeps_all_else():
+    assert alone(PAPER, "gaussian") == replace(PAPER, augmentations=("gaussian_smoothing",))
+    assert alone(RELEASED, "jitter") == replace(RELEASED, augmentations=("shared_jitter",))
+    assert alone(FAST, "colour_shift") == replace(FAST, augmentations=())
 
 
-def test_a_recipe_comes_whole_and_less_each_part_that_it_has():
+def test_the_bare_recipe_takes_as_many_passes_of_one_copy():
+    """Without augmentations its copies would be alike."""
+    bare = alone(RELEASED, "nothing")
+    assert bare == replace(RELEASED, augmentations=(), copies=1, steps=RELEASED.steps * RELEASED.copies)
+
+
+def test_a_recipe_comes_whole_with_each_part_alone_and_less_each_part_that_it_has():
     """Recipe fast has one copy and no colour shift."""
     whole = replace(FAST, steps=5)
-    found = in_turn(whole, ["tv", "colour_shift", "ensembling", "noise_alone"])
-    noise = replace(whole, tv=0.0, augmentations=("gaussian_offset",))
-    assert found == [("fast", whole), ("fast-tv", replace(whole, tv=0.0)), ("fast-noise_alone", noise)]
+    found = in_turn(whole, ["tv", "colour_shift", "ensembling"], ["nothing", "gaussian"])
+    bare, noise = replace(whole, augmentations=()), replace(whole, augmentations=("gaussian_offset",))
+    less = ("fast-tv", replace(whole, tv=0.0))
+    assert found == [("fast", whole), ("fast+nothing", bare), ("fast+gaussian", noise), less]
 
 
 @pytest.mark.parametrize("wrong", [lambda: recipe_for("papper", spec_of("vit", 384)), lambda: without(PAPER, "jiter")])

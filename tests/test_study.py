@@ -38,7 +38,7 @@ def asked(lab_vit, loader) -> dict:
     top = pd.concat([frame(site, ranking) for site, ranking in rankings.items()], ignore_index=True)
     recipes = [RecipeOptions(name="paper", steps=2, copies=1), RecipeOptions(name="fast", steps=2, tv=0.01)]
     asked = {"features": 3, "depths": ["middle"], "sites": ["ffn", "key"], "images": 12, "seeds": 1}
-    asked |= {"left_out": ["jitter"], "recipes": recipes, "ceiling": None}
+    asked |= {"left_out": ["jitter"], "alone": [], "recipes": recipes, "ceiling": None}
     return asked | {"found_in": 12, "k": 6, "top": top, "judge": None}
 
 
@@ -112,7 +112,8 @@ def test_where_the_judge_tells_no_feature_apart_nothing_is_optimized_and_the_cla
         read_claim(ROOT / "analyses/ffn_over_qkv", ROOT / SCHEMA),
     )
     rows = claim_rows(claim, run_analysis(claim, written), written)
-    assert [row["word"] for row in rows if row["role"] != "extension"] == ["no room"] * 4
+    assert [row["word"] for row in rows if row["role"] != "extension"] == ["not testable"] * 4
+    assert rows[1]["why"].endswith("0.5, at least 0.5; above 0.6 is needed")
 
 
 def test_with_room_the_same_is_measured_as_without_a_ceiling(asked, tmp_path, lab_vit, loader):
@@ -152,8 +153,8 @@ def test_the_cost_is_of_the_recipes_that_run():
     recipes = [{"name": "paper", "steps": 100, "copies": 3}, {"name": "fast", "steps": 40}]
     recipes.append({"name": "paper", "steps": 10, "copies": 2, "tv": 0.04})
     asked = {"features": 5, "depths": ["middle", "late"], "sites": ["ffn", "query", "channel"], "images": 400}
-    left_out = ["tv", "ensembling", "colour_shift", "noise_alone"]
-    options = VisualizeOptions(**asked, seeds=2, left_out=left_out, recipes=recipes)
-    copies = 100 * (3 + 3 + 1 + 3 + 3) + 40 * (1 + 1 + 1) + 10 * 2
+    left_out, alone = ["tv", "ensembling", "colour_shift"], ["nothing", "jitter"]
+    options = VisualizeOptions(**asked, seeds=2, left_out=left_out, alone=alone, recipes=recipes)
+    copies = 100 * (3 + 3 + 1 + 3 + 3 + 3) + 40 * (1 + 1 + 1 + 1) + 10 * 2
     pictures = 5 * 2 * 2  # features, sites of a ViT, seeds
     assert cost(options, "vit").passes == pytest.approx(pictures * copies * 2 * (0.5 + 0.85) + 2 * 400)

@@ -121,6 +121,12 @@ def test_ranks_against_a_slow_pass_of_all_images_at_once(variant):
         token = prefix + position
         assert found["head_on_patch"][position].tolist() == slow_ranks(slow_head(model, after[:, token]), labels)
         assert found["exchanged_patch"][position].tolist() == slow_ranks(slow_head(model, control[:, token]), labels)
+        assert found["head_on_patch_before"][position].tolist() == slow_ranks(
+            slow_head(model, tokens[:, token]), labels
+        )
+        lens = slow_head(model, mixed[:, token])
+        assert found["exchanged_patch_before"][position].tolist() == slow_ranks(lens, labels)
+    assert found["exchanged_cls"].tolist() == [slow_ranks(slow_head(model, control[:, 0]), labels)]
     for surgery, start in (("head_on_mean_patch", prefix), ("head_on_mean_token", 0)):
         means = slow_norm(model, after)[:, start:].mean(dim=1)
         assert found[surgery].tolist() == [slow_ranks(linear(means), labels)]
@@ -130,7 +136,8 @@ def test_ranks_against_a_slow_pass_of_all_images_at_once(variant):
 def test_each_surgery_has_a_row_for_each_place_with_the_ranks_of_all_images(shared_vit, scenes):
     found = ranks(shared_vit, scenes, batch=4, indices=np.arange(6))
     places = dict.fromkeys(ONES, 1) | dict.fromkeys(("isolated_cls", "cls_only"), 9)
-    places |= dict.fromkeys(("head_on_patch", "exchanged_patch"), 64)
+    heads = ("head_on_patch", "head_on_patch_before", "exchanged_patch", "exchanged_patch_before")
+    places |= dict.fromkeys(heads, 64) | {"exchanged_cls": 1}
     assert {surgery: each.shape for surgery, each in found.items()} == {of: (n, 6) for of, n in places.items()}
     assert all(each.dtype == np.int16 for each in found.values())
 

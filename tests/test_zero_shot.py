@@ -7,7 +7,7 @@ from vitexplore.data.captions import factor_prompts, phrases
 from vitexplore.data.loading import Loader
 from vitexplore.data.scene_sets import factors, scene_set
 from vitexplore.data.scenes import sample
-from vitexplore.measures.factors import factors_of
+from vitexplore.measures.factors import scene_words
 from vitexplore.measures.zero_shot import zero_shot_table
 from vitexplore.models.lab import Tokenizer
 from vitexplore.models.registry import load
@@ -27,7 +27,7 @@ def test_prompts_can_all_be_read_by_the_lab_clip():
 
 def test_every_value_of_a_factor_has_prompts(few):
     prompts = factor_prompts()
-    for factor, values in factors_of(few, np.arange(len(few))).items():
+    for factor, values in scene_words(few, np.arange(len(few))).items():
         assert set(values) == set(prompts[factor])
 
 

@@ -10,7 +10,8 @@ from vitexplore.statistics.intervals import Resampled, mean_of
 
 def own_terms(analysis: ModuleType, mine: pd.DataFrame) -> dict[str, Resampled]:
     """The mean excess over concepts, of each kind: what the counts are made of."""
-    every, kinds = np.unique(np.concatenate(mine["held_images"].to_list())), mine.set_index("concept")["kind"]
+    every = np.unique(np.concatenate(mine["held_images"].to_list()))
+    kinds = mine.drop_duplicates("concept").set_index("concept")["kind"]
     found = analysis.by_concept(analysis.known(mine), every)
     parts = {"concepts": list(found.values())}
     parts |= {

@@ -42,14 +42,14 @@ SAID = {
     ),
     "next to": _said(r"\b(next to|beside|besides|side by side)\b", "one thing next to another", "one thing alone"),
     "on top of": _said(r"\bon top of\b", "one thing on top of another", "things side by side"),
-    "group": _said(r"\bgroups? of\b", "a group", "a single one"),
+    "group": _said(r"\bgroups? of\b", "a group of things", "a single thing"),
     "in front of": _said(r"\bin front of\b", "one thing in front of another", "nothing behind it"),
     "behind": _said(r"\bbehind\b", "one thing behind another", "nothing in front of it"),
     "under": _said(r"\b(under|underneath|beneath|below)\b", "one thing under another", "nothing above it"),
     "close-up": _said(r"\bclose[- ]?up\b", "a close-up", "seen from far away"),
     "empty": _said(r"\b(empty|deserted|vacant)\b", "empty", "full"),
     "black and white": _said(
-        r"\bblack and white (photo|picture|image|photograph|shot)\b", "black and white", "in colour"
+        r"\bblack and white (photo|picture|image|photograph|shot)\b", "a black and white picture", "a picture in colour"
     ),
 }
 

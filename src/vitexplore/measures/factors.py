@@ -77,18 +77,22 @@ def factors_of(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
     ``orientation`` (measures/simple.py). Scenes: all else that made them, in the words of their captions (the keys and
     values of ``captions.factor_prompts``). Photographs: ``category``, the smallest super-class of the class;
     ``texture``, which eighth of the images its share of energy at high frequencies falls in."""
-    table = images.table.iloc[indices]
     classes = np.array(images.classes)[images.labels[indices]]
     if has_factors(images):
-        pictures = [images.image(index) for index in indices]
-        words = {name: table[column].map(lambda x, of=of: of.get(x, x)) for name, (column, of) in _FACTORS.items()}
-        found = {name: values.to_numpy(dtype=str) for name, values in words.items()}
+        pictures, found = [images.image(index) for index in indices], scene_words(images, indices)
     else:
         categories = _smallest(superclasses(images.classes, LEAST, MOST), len(images.classes))
         pictures = [resize(images.image(index), [DETAIL_SIDE, DETAIL_SIDE]) for index in indices]
         found = {"category": categories[images.labels[indices]], "texture": _detail(pictures)}
     simple = {each.__name__: np.array([each(picture) for picture in pictures]) for each in (hue, orientation)}
     return {"class": classes} | found | simple
+
+
+def scene_words(images: ImageSet, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """By factor, the words for what made each scene."""
+    table = images.table.iloc[indices]
+    words = {name: table[column].map(lambda x, of=of: of.get(x, x)) for name, (column, of) in _FACTORS.items()}
+    return {name: values.to_numpy(dtype=str) for name, values in words.items()}
 
 
 def concepts_of(images: ImageSet, indices: np.ndarray) -> list[Concept]:
@@ -106,7 +110,7 @@ def candidates(images: ImageSet, indices: np.ndarray) -> list[Concept]:
     found_on, held_on = (np.isin(np.arange(len(indices)), half) for half in halves(len(indices)))
     concepts = []
     if has_factors(images):
-        factors = factors_of(images, indices)
+        factors = scene_words(images, indices)
         for name, factor in _CAPTION_ONLY.items():
             concepts.append(Concept(name, "caption", 0, factors[factor] == name, found_on, held_on))
         categories = {str(name): factors["category"] == name for name in np.unique(factors["category"])}

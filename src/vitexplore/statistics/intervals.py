@@ -176,13 +176,13 @@ def combined(function: Callable[..., np.ndarray], *statistics: Resampled) -> Res
 
 
 def ratio(part: Resampled, whole: Resampled) -> Resampled:
-    """``part`` over ``whole``, which rest on the same draws; not a number where ``whole`` is 0."""
+    """``part`` over ``whole``, which rest on the same draws; not a number where ``whole`` is 0, but for rounding."""
 
     def divided(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.not_equal(whole, 0))
+        return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.abs(whole) > 1e-12)
 
     found = combined(divided, part, whole)
-    if not whole.value:
+    if np.isnan(found.value):
         return found
     return replace(found, span=part.span / abs(whole.value), blind=part.blind / abs(whole.value))
 

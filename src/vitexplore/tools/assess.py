@@ -35,7 +35,7 @@ from vitexplore.tools.report import LAB
 PHOTOS = CHECKOUT / "workflow/scales/photos.yaml"
 ASSESSED = Path("results/assess")
 CLASSIFIED = ("token_mixing", "background", "low_pass")  # experiments that ask a model for the class
-LAB_JUDGE, LAB_CLIP = "cnn", "clip"  # of the lab's scale: it judges transformers' pictures; it names features
+LAB_JUDGE = "cnn"  # of the lab's scale: it judges transformers' pictures
 IMAGENET = 1000  # classes
 WIDE = 160  # columns of a table that is not written to a terminal
 PACKAGE = "package:"  # how the weights of a package begin
@@ -151,7 +151,8 @@ def scale_of(
     if experiments[asked.name] & set(DRAWN):
         text["judges"] = {asked.name: _judge(asked)}
     if not asked.images:  # the lab's that judge and name features
-        of_lab = [LAB_CLIP, *(name for name in text.get("judges", {}).values() if name not in text["models"])]
+        judges = [options["judge"] for options in template["experiments"].values() if "judge" in options]
+        of_lab = [*judges, *(name for name in text.get("judges", {}).values() if name not in text["models"])]
         text["models"] |= {name: {**template["models"][name], "experiments": [], "beside": None} for name in of_lab}
     return text, left_out
 

@@ -33,10 +33,13 @@ ACCURACY = {  # about Table 1's
     "isolated_cls": 0.79,
     "cls_only": 0.71,
     "head_on_patch": 0.76,
+    "head_on_patch_before": 0.1,
     "head_on_random_patch": 0.76,
     "head_on_mean_patch": 0.83,
     "head_on_mean_token": 0.83,
+    "exchanged_cls": 0.5,
     "exchanged_patch": 0.01,
+    "exchanged_patch_before": 0.001,
 }
 SECONDS, MEGABYTES = 120.0, 4000.0  # the bars of each claim
 
@@ -70,7 +73,8 @@ def drawn(random: bool, rng: np.random.Generator, images: int = IMAGES, grid: tu
 def _rows(random: bool, rng: np.random.Generator, images: int, grid: tuple[int, int]) -> Iterator[dict[str, Any]]:
     height, width = grid
     places = dict.fromkeys(("isolated_cls", "cls_only"), BLOCKS + 1)
-    places |= dict.fromkeys(("head_on_patch", "exchanged_patch"), height * width)
+    of_patches = [each for each in ACCURACY if each.startswith(("head_on_patch", "exchanged_patch"))]
+    places |= dict.fromkeys(of_patches, height * width)
     for surgery, accuracy in ACCURACY.items():
         for at in range(places.get(surgery, 1)):
             rank = rng.integers(1, CLASSES, images, dtype=np.int16)
@@ -84,6 +88,8 @@ def provenance(spec: Any) -> dict[str, Any]:
     return {
         "model": spec.name,
         "architecture": f"{spec.source}/{spec.architecture}",
+        "input_size": spec.input_size,
+        "photographs": True,
         "family": spec.family,
         "random_weights": spec.random,
         "training_seed": spec.seed,
