@@ -91,12 +91,12 @@ def reaches_half(values):
     raise AssertionError
 
 
-def simple_first(table):
-    found = {}
-    for factor in ("hue", "orientation"):
+def comes_first(factor):
+    def value(table):
         each = [reaches_half(course(m, "class")) - reaches_half(course(m, factor)) for m in trained(table).values()]
-        found[factor] = fmean(each)
-    return found
+        return {"": fmean(each)}
+
+    return value
 
 
 # --- maps
@@ -283,7 +283,11 @@ def concepts(table):
 
 STATEMENTS = {
     "ffn_over_qkv": {f"over_{site}": ffn_over(site) for site in ("query", "key", "value")},
-    "depth_progression": {"class_rises": class_rises, "simple_first": simple_first},
+    "depth_progression": {
+        "class_rises": class_rises,
+        "hue_first": comes_first("hue"),
+        "orientation_first": comes_first("orientation"),
+    },
     "variants": {"identification": below_ceiling},
     "augmentations": {
         "bare": whole_over("+nothing"),

@@ -55,7 +55,9 @@ def test_depth_has_the_least_favourable_term_of_each_model_and_random_weights_ha
     table = depth_table()
     terms, found = own_terms(CLAIMS["depth_progression"], table), run_analysis(CLAIMS["depth_progression"], table)
     assert set(terms) == {"vit", "cnn"}
-    assert set(terms["vit"]) == {"class_rises", "simple_first"} and set(terms["cnn"]) == {"class_rises_cnn"}
+    assert set(terms["vit"]) == {"class_rises", "hue_first", "orientation_first"} and set(terms["cnn"]) == {
+        "class_rises_cnn"
+    }
     compared = found.statements["class_rises"].comparisons.values()
     assert terms["vit"]["class_rises"].value == min(one.compared.measured.value for one in compared)
 

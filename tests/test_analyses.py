@@ -154,19 +154,20 @@ PLANTED = [
     ("language_concepts", concept_table(0.9, 0.7, 0.6, answered=0.6), "not testable"),  # no model knows the concepts
     ("depth_progression", depth_table(), "seen"),
     ("depth_progression", depth_table([0.2] * 9), {"class_rises": "not seen"}),
-    ("depth_progression", depth_table(EVEN[::-1]), {"class_rises": "opposite", "simple_first": "not seen"}),
+    ("depth_progression", depth_table(EVEN[::-1]), {"class_rises": "opposite", "hue_first": "not seen"}),
     ("depth_progression", depth_table([0.1] * 8 + [1.0]), {"class_rises": "not seen"}),  # the last block alone
     (
         "depth_progression",
         depth_table([0.1, 0.2, 0.4, 0.8, 1, 0.8, 0.5, 0.4, 0.3]),
         {"class_rises": "opposite"},
     ),  # up and down
-    ("depth_progression", depth_table(simple=EVEN), {"class_rises": "seen", "simple_first": "not seen"}),  # all at once
+    # all at once
+    ("depth_progression", depth_table(simple=EVEN), {"hue_first": "not seen", "orientation_first": "not seen"}),
     ("depth_progression", depth_table(simple=EVEN[::-1] ** 2), "seen"),
     ("depth_progression", depth_table(random=EVEN), {"class_rises": "undecided"}),  # so does a random network
     ("depth_progression", depth_table(cnn=EVEN[::-1]), {"": "seen", "class_rises_cnn": "opposite"}),  # an extension
     ("depth_progression", depth_table(images_a_class=1.0), {"class_rises": "not testable"}),  # one image tells nothing
-    ("depth_progression", depth_table(bits=0.04), {"simple_first": "not testable"}),
+    ("depth_progression", depth_table(bits=0.04), {"hue_first": "not testable"}),
     ("augmentations", ablation_table(0.3), "seen"),
     ("augmentations", ablation_table(0.0), {"bare": "not seen"}),
     ("augmentations", ablation_table(-0.1), "opposite"),

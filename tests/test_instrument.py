@@ -37,7 +37,7 @@ def test_every_claim_names_its_twins_and_wants_something_of_each_kind():
         deciding = [each for each, said in claim.statements.items() if said["role"] == "paper"]
         for statement in deciding:
             wanted = {words[statement] for words in claim.twins.values() if statement in words}
-            assert wanted == {"seen", "not seen"}, (name, statement)
+            assert "seen" in wanted and wanted & {"short", "not seen", "opposite", "weaker"}, (name, statement)
         assert {each for words in claim.twins.values() for each in words} <= set(claim.statements)
 
 
@@ -52,12 +52,19 @@ def test_the_rule_trains_the_twins_that_are_constrained():
     [
         ("seen", "seen", "valid"),
         ("seen", "undecided", "insensitive"),
-        ("seen", "not specific", "insensitive"),
         ("not seen", "not seen", "valid"),
-        ("not seen", "undecided", "valid"),
+        ("not seen", "undecided", "insensitive"),
+        ("not seen", "weaker", "insensitive"),
         ("not seen", "seen", "not specific"),
-        ("not seen", "no room", "not validated"),
-        ("seen", "no room", "not validated"),
+        ("short", "weaker", "valid"),
+        ("short", "opposite", "valid"),
+        ("short", "undecided", "insensitive"),
+        ("short", "seen", "not specific"),
+        ("weaker", "seen", "not specific"),
+        ("not seen", "not testable", "not validated"),
+        ("seen", "not testable", "not validated"),
+        ("not testable", "not testable", "valid"),
+        ("differs", "seen", "not specific"),
         ("", "seen", ""),
     ],
 )
@@ -75,7 +82,7 @@ def test_of_several_words_the_worst_counts():
 
 def kept(tmp_path: Path, code: str) -> Path:
     """A table in which low_pass's first statement is valid, and its extension was tried on one kind of twin alone."""
-    rows = [("ideal", "has it"), ("ideal", "lacks it"), ("gaussian", "has it")]
+    rows = [("ideal", "has it"), ("ideal", "lacks it"), ("gaussian_area", "has it")]
     columns = ["claim", "statement", "kind", "instrument", "code"]
     table = pd.DataFrame([("low_pass", *row, "valid", code) for row in rows], columns=columns)
     steps = table.assign(kind="ladder", instrument="")
@@ -86,7 +93,7 @@ def kept(tmp_path: Path, code: str) -> Path:
 def test_the_kept_table_gives_each_statement_and_the_claim_a_word(tmp_path):
     claim = read_claim(ANALYSES / "low_pass", CHECKOUT / SCHEMA)
     found = instruments(claim, kept(tmp_path, instrument_code(claim)))
-    assert found == {"": "valid", "ideal": "valid", "gaussian": "not validated"}
+    assert found == {"": "valid", "ideal": "valid", "ideal_area": "not validated", "gaussian_area": "not validated"}
 
 
 @pytest.mark.parametrize("make", [lambda folder: kept(folder, "other"), lambda folder: folder / "missing.csv"])
@@ -143,14 +150,19 @@ QUICK = ("maps_localize", "background", "low_pass", "local_until_last", "learned
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_in_short_form_each_twin_lies_on_the_side_that_is_wanted(lab, name):
-    """With few images words may stay undecided; no interval may lie wholly on the wrong side."""
-    claim, tried = CLAIMS[name], [twin for twin in of_claim(name) if not twin.in_part]
+    """With few images words may stay undecided; no interval may lie wholly on the wrong side. The twins near a margin,
+    whose strength is solved for, are left to the rule `instrument`."""
+    claim, tried = CLAIMS[name], [twin for twin in of_claim(name) if not twin.in_part and "_at_" not in twin.name]
     for twin in tried:
         for row in rows_of_twin(claim, twin, lab):
             statement = claim.statements[row["statement"]]
             if row["wanted"] and statement["role"] == "paper":
-                end = row["high"] if row["wanted"] == "seen" else -row["low"]
-                assert end > (1 if row["wanted"] == "seen" else -1) * statement["margin"], (twin.name, row)
+                up = 1 if statement["direction"] == "above" else -1
+                low, high = sorted((up * row["low"], up * row["high"]))
+                if row["wanted"] == "seen":
+                    assert high > up * statement["margin"], (twin.name, row)
+                elif row["wanted"] in ("short", "weaker", "not seen", "opposite"):
+                    assert low < up * statement["margin"], (twin.name, row)
 
 
 def test_twins_are_told_apart_by_claim_name_and_strength():

@@ -13,5 +13,5 @@ def own_terms(analysis: ModuleType, mine: pd.DataFrame) -> dict[str, Jackknifed]
     least = min((each[""] for each in found.values()), key=lambda term: term.value)
     if mine["family"].iloc[0] == "cnn":
         return {"class_rises_cnn": least}
-    apart = [one.each[""] for one in analysis.later({"": courses}, courses).values()]
-    return {"class_rises": least, "simple_first": min(apart, key=lambda term: term.value)}
+    apart = {f"{factor}_first": one.each[""] for factor, one in analysis.later({"": courses}, courses).items()}
+    return {"class_rises": least} | apart

@@ -124,11 +124,14 @@ def images_a_class(mine: pd.DataFrame) -> Estimate:
 def analyse(table: pd.DataFrame) -> Analysis:
     vits, random = vits_and_control(table)
     courses, control = {name: Courses(mine) for name, mine in vits.items()}, Courses(random)
-    told = [each.most(factor) for each in courses.values() for factor in FACTORS]
+    told = {f: [each.most(of) for each in courses.values() for of in ("class", f)] for f in SIMPLE}
     enough = [images_a_class(mine) for mine in vits.values()]
     statements = {
         "class_rises": Measured(rises(courses, control), list(vits), enough),
-        "simple_first": Measured(later(courses, control), list(vits), told),
+        **{
+            f"{factor}_first": Measured({"": comparison}, list(vits), told[factor])
+            for factor, comparison in later(courses, control).items()
+        },
         "class_rises_cnn": Measured.not_testable("no CNN at this scale"),
     }
     if "cnn" in set(deciding(table)["family"]):

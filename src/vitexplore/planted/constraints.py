@@ -1,10 +1,13 @@
-"""What is held in the weights of a twin of `lab_vit`, so that it has a property, or lacks it, by construction.
+"""The recipes of the trained twins of `lab_vit`: what is held in their weights, and what they are trained to answer, so
+that they have a property, or lack it, by construction.
 
 In ``late_all`` and ``late_cls`` attention writes nothing before the last block: until there a patch's token is a
 function of that patch and its place. In the last block of ``late_all`` queries and keys are 0, so that every token gets
 the same mean of all values; in that of ``late_cls`` patches attend to CLS alone, which holds nothing of the image yet.
-In ``early_cls`` the last block's attention writes nothing. In ``gradual`` every block attends uniformly, and what it
-writes has in all blocks the same norm.
+In ``early_cls`` the last block's attention writes nothing, nor in ``early_all``, whose patches are trained to tell the
+class too. In ``gradual`` every block attends uniformly, and what it writes has in all blocks the same norm. In
+``global_first`` the first block alone writes, the same into every token. ``gathers_twice`` has free weights; it is
+trained to answer when CLS meets the patches in the last block alone, and also when they are dropped before it.
 """
 
 from collections.abc import Callable
@@ -22,15 +25,16 @@ GRADUAL = 1.0  # root mean square of a projection's weights in `gradual`, over t
 
 @dataclass(frozen=True)
 class Constraint:
-    """``hold`` puts the weights where they must be: before the first step of a training, and after each.
-    ``patches``: whether the classifier is trained on a random patch too, beside CLS. ``gain``: what the last block's
-    projection is multiplied with before the training: a mean over all patches is some 8 times weaker than a value, and
-    from there the training does not make it as strong as a patch's own token."""
+    """``hold`` puts the weights where they must be: before the first step of a training, and after each. ``answers``:
+    what is trained to tell the class, of ANSWERS. ``gain``: what the projection of block ``at`` is multiplied with
+    before the training: a mean over all patches is some 8 times weaker than a value, and from there the training does
+    not make it as strong as a patch's own token."""
 
     name: str
     hold: Callable[[VisionTransformer], None]
-    patches: bool = False
+    answers: tuple[str, ...] = ("cls",)
     gain: float = 1.0
+    at: int = -1
 
 
 @torch.no_grad()
@@ -107,12 +111,28 @@ def gradual(model: VisionTransformer) -> None:
         weight.mul_(GRADUAL * untrained / weight.square().mean().sqrt().clamp(min=1e-12))
 
 
+def global_first(model: VisionTransformer) -> None:
+    first, *others = model.blocks
+    attend_uniformly(first)
+    for block in others:
+        silence(block)
+
+
+def free(model: VisionTransformer) -> None:
+    """Nothing is held."""
+
+
+# CLS; a random patch; CLS that joins the patches before the last block; CLS without them from the last block on
+ANSWERS = ("cls", "patch", "isolated_cls", "cls_alone")
 CONSTRAINTS = {
     each.name: each
     for each in (
-        Constraint("late_all", late_all, patches=True, gain=8.0),
+        Constraint("late_all", late_all, ("cls", "patch"), gain=8.0),
         Constraint("late_cls", late_cls, gain=8.0),
         Constraint("early_cls", early_cls),
         Constraint("gradual", gradual),
+        Constraint("early_all", early_cls, ("cls", "patch")),
+        Constraint("global_first", global_first, ("cls", "patch"), gain=8.0, at=0),
+        Constraint("gathers_twice", free, ("cls", "isolated_cls", "cls_alone")),
     )
 }

@@ -23,10 +23,10 @@ from vitexplore.claims.text import Claim
 from vitexplore.planted.lab import FULL, Budget, Lab
 from vitexplore.planted.twins import Twin, of_claim
 from vitexplore.progress import track
-from vitexplore.statistics.verdict import NO_ROOM
+from vitexplore.statistics.verdict import NOT_SEEN, NOT_TESTABLE, OPPOSITE, SEEN, WEAKER
 
 log = logging.getLogger(__name__)
-SEEN = "seen"
+SHORT = {"short": (WEAKER, NOT_SEEN, OPPOSITE)}  # what is surely short of the margin, in whatever form
 
 
 def validate(claim: Claim, budget: Budget = FULL) -> pd.DataFrame:
@@ -58,19 +58,19 @@ def measured(claim: Claim, tables: Sequence[pd.DataFrame]) -> list[dict[str, Any
     """Statement, role, measured, low, high, n and word of each statement of ``claim`` on ``tables``."""
     rows = claim_rows(claim, run_analysis(claim, *tables), tables[0])
     kept = ("statement", "role", "measured", "low", "high", "n", "word")
-    return [{name: row[name] for name in kept} for row in rows if row["statement"] and row["word"]]
+    return [{name: row[name] for name in kept} for row in rows if row["statement"] and row["scope"]]
 
 
 def judged(wanted: str, word: str) -> str:
-    """VALID where the word is right; INSENSITIVE where what is there is not seen, NOT_SPECIFIC where what is not there
-    is; NOT_VALIDATED where the twin leaves no room to tell; empty where nothing is wanted."""
+    """VALID where the word is right; NOT_SPECIFIC where what is not there is seen; NOT_VALIDATED where the twin leaves
+    nothing to test; else INSENSITIVE, for *undecided* is never right; empty where nothing is wanted."""
     if not wanted:
         return ""
-    if word == NO_ROOM:
+    if word in SHORT.get(wanted, (wanted,)):
+        return VALID
+    if word == NOT_TESTABLE:
         return NOT_VALIDATED
-    if wanted == SEEN:
-        return VALID if word == SEEN else INSENSITIVE
-    return NOT_SPECIFIC if word == SEEN else VALID
+    return NOT_SPECIFIC if word == SEEN else INSENSITIVE
 
 
 def accuracy_of(twin: str) -> float | None:

@@ -74,7 +74,8 @@ class Lab:
     @cached_property
     def given(self) -> dict[str, dict[str, Any]]:
         """What the experiments `features` and `concepts` are given of the judge, the lab's CLIP, and of the pixels."""
-        clip, shown = load(named("lab/clip")), self.loader("unlinked").sample(self.budget.concepts)  # in its order
+        clip = load(replace(named("lab/clip"), seed=1))  # another than the one that is tested
+        shown = self.loader("unlinked").sample(self.budget.concepts)  # in its order
         prompts = words_of(shown.images, 0)
         return {
             "features": {"judge": clip, "words": (judged(clip, shown, prompts), list(prompts))},

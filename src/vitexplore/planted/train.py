@@ -1,7 +1,7 @@
 """Train a twin of `lab_vit` from the lab's weights, its constraint held after every step."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from timm.models import VisionTransformer
 from timm.optim import create_optimizer_v2
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from vitexplore.code_hash import code_hash
@@ -37,7 +37,7 @@ def train_twin(name: str, workers: int, out: Path) -> None:
     began, constraint = time.monotonic(), CONSTRAINTS[name]
     start = load(named("lab/vit"))
     model = start.module.requires_grad_()
-    scale_writing(model.blocks[-1], constraint.gain)
+    scale_writing(model.blocks[constraint.at], constraint.gain)
     pixels, labels = _scenes(SPLIT, IMAGES, workers)
     for _ in train(model, constraint, pixels, labels):
         pass
@@ -47,7 +47,7 @@ def train_twin(name: str, workers: int, out: Path) -> None:
     record = {
         "architecture": "lab_vit",
         "constraint": name,
-        "trained_on_patches": constraint.patches,
+        "trained_to_answer": list(constraint.answers),
         "gain": constraint.gain,
         "from": start.weight_hash,
         "world": WORLD,
@@ -78,7 +78,7 @@ def train(model: VisionTransformer, constraint: Constraint, pixels: np.ndarray, 
     batches = order[: steps * BATCH].reshape(steps, BATCH)
     for index in track(batches, f"twin {constraint.name}", steps):
         images = augment(normalise(pixels[index]), generator, colours=True)
-        loss = _loss(model, images, torch.from_numpy(labels)[index], constraint.patches, generator)
+        loss = _loss(model, images, torch.from_numpy(labels)[index], constraint.answers, generator)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -89,15 +89,30 @@ def train(model: VisionTransformer, constraint: Constraint, pixels: np.ndarray, 
 
 
 def _loss(
-    model: VisionTransformer, images: Tensor, labels: Tensor, patches: bool, generator: torch.Generator
+    model: VisionTransformer, images: Tensor, labels: Tensor, answers: Sequence[str], generator: torch.Generator
 ) -> Tensor:
-    tokens = model.forward_features(images)
-    loss = cross_entropy(model.head(tokens[:, 0]), labels, label_smoothing=SMOOTHING)
-    if patches:
-        drawn = torch.randint(1, tokens.shape[1], (len(tokens),), generator=generator)
-        one = tokens[torch.arange(len(tokens)), drawn]
-        loss = loss + cross_entropy(model.head(one), labels, label_smoothing=SMOOTHING)
-    return loss
+    """The sum over ``answers`` (of constraints.ANSWERS) of the classifier's loss on the token that gives it."""
+    *inner, last = model.blocks
+    entering = model.norm_pre(model._pos_embed(model.patch_embed(images)))
+    before = _run(inner, entering)
+    after = last(before)
+    found = {"cls": after[:, 0]}
+    if "patch" in answers:
+        drawn = torch.randint(1, after.shape[1], (len(after),), generator=generator)
+        found["patch"] = after[torch.arange(len(after)), drawn]
+    if "isolated_cls" in answers:
+        apart = torch.cat([_run(inner, entering[:, :1]), _run(inner, entering[:, 1:])], dim=1)
+        found["isolated_cls"] = last(apart)[:, 0]
+    if "cls_alone" in answers:
+        found["cls_alone"] = last(before[:, :1])[:, 0]
+    losses = [cross_entropy(model.head(model.norm(found[name])), labels, label_smoothing=SMOOTHING) for name in answers]
+    return torch.stack(losses).sum()
+
+
+def _run(blocks: Sequence[nn.Module], tokens: Tensor) -> Tensor:
+    for block in blocks:
+        tokens = block(tokens)
+    return tokens
 
 
 def _scenes(split: str, count: int, workers: int) -> tuple[np.ndarray, np.ndarray]:

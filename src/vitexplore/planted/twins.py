@@ -1,6 +1,10 @@
-"""The twins of each claim: how the tables of one are made, that the claim's analysis is given."""
+"""The twins of each claim: how the tables of one are made, that the claim's analysis is given.
 
-from collections.abc import Callable, Iterable, Mapping
+Those named ``..._at_0.8`` and ``..._at_1.2`` have a property in 0.8 and in 1.2 times the strength that the statement's
+margin asks.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -8,32 +12,50 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, one_hot
+from torch import Tensor
 
-from vitexplore.claims.instrument import WEIGHTS
-from vitexplore.data.filters import disc, filtered
-from vitexplore.data.loading import Loader, preprocess, unnormalised
-from vitexplore.measures.background import Views, views_of
+from vitexplore.claims.text import SCHEMA, read_claim
+from vitexplore.data.loading import Loader
+from vitexplore.graph import CHECKOUT
 from vitexplore.measures.factors import concepts_of
-from vitexplore.measures.localization import as_image
-from vitexplore.measures.trivial_maps import TRIVIAL, trivial_maps
 from vitexplore.models.registry import Model
-from vitexplore.models.sites import Site, channels, sites
-from vitexplore.planted.constraints import CONSTRAINTS, scale_writing
-from vitexplore.planted.lab import Lab, as_job_writes, lab_model, normal, shown
-from vitexplore.planted.oracle import Known, Plant, as_role, plant_answers, plant_features
-from vitexplore.planted.pictures import Shown
+from vitexplore.models.sites import Site, sites
+from vitexplore.planted import networks
+from vitexplore.planted.lab import Lab, as_job_writes, lab_model
+from vitexplore.planted.networks import noise_network, of_contrast, of_mask, trained
+from vitexplore.planted.oracle import as_role
+from vitexplore.planted.pictures import Choice, Shown, aimed, below_ceiling, dead, right
+from vitexplore.planted.routed import Tables, routed, solved
 from vitexplore.visualize.recipes import DEPTHS
 from vitexplore.visualize.study import block_sites
 
-Tables = list[pd.DataFrame]
 PATCH = 8  # pixels that the experiment `locality` exchanges
 WIDTH = 256  # features of each block
-LOCALIZATION = ("localization", "trivial_maps")
-LOCALITY = ("local_until_last", "learned_pooling")
-PARTS = ("tv", "jitter", "colour_shift", "gaussian", "ensembling", "noise_alone")
-HALF = 0.5  # of the features
+LOCALIZATION = ("localization", "trivial_maps", "localization_images")
+OF_TOKENS = {  # by claim, the experiment whose table it is on, and its options beside the images
+    "local_until_last": ("locality", {"patch": PATCH}),
+    "learned_pooling": ("pooling", {}),
+    "isolated_cls": ("token_mixing", {}),
+    "head_on_patches": ("token_mixing", {}),
+}
+TRAINED = {  # by claim, the trained twins of which something is known of it
+    "local_until_last": ("late_all", "late_cls", "early_cls", "gradual", "global_first"),
+    "learned_pooling": ("late_all", "late_cls", "early_cls", "gradual", "early_all", "global_first"),
+    "isolated_cls": ("late_all", "late_cls", "early_cls", "gradual", "early_all", "global_first", "gathers_twice"),
+    "head_on_patches": ("late_all", "late_cls", "early_all"),
+}
+PARTS = (
+    "+nothing",
+    "+jitter",
+    "+colour_shift",
+    "+gaussian",
+    "-tv",
+    "-jitter",
+    "-colour_shift",
+    "-gaussian",
+    "-ensembling",
+)
+NEAR = (0.8, 1.2)  # of a margin
 
 
 @dataclass(frozen=True)
@@ -49,95 +71,99 @@ class Twin:
     in_part: bool = False
 
 
-def trained(name: str, gain: float = 1.0) -> Model:
-    """A trained twin of `lab_vit`; ``gain`` scales what the last block's attention writes."""
-    model = lab_model("vit", name, weights=str(WEIGHTS / f"{name}.safetensors"))
-    scale_writing(model.trunk.blocks[-1], gain)
-    return model
+# --- trained twins
 
 
-def located(claim: str, name: str, model: Callable[[], Model], strength: float = 1.0) -> Twin:
-    """Of a claim on the table `locality`."""
+def of_tokens(lab: Lab, claim: str, name: str) -> pd.DataFrame:
+    """The claim's table of one trained twin."""
+    experiment, options = OF_TOKENS[claim]
+    preprocessing = "paper" if experiment == "token_mixing" else "own"
 
-    def tables(lab: Lab) -> Tables:
-        loader, options = lab.loader(), {"images": lab.budget.images, "patch": PATCH}
-        mine = lab.once(("locality", name, strength), lambda: lab.rows("locality", model(), loader, **options))
-        both = (mine, lab.of_random("locality", loader, **options))
-        return [pd.concat([each["locality"] for each in both], ignore_index=True)]
+    def measure() -> pd.DataFrame:
+        loader = lab.loader(preprocessing=preprocessing)
+        return lab.rows(experiment, trained(name), loader, images=lab.budget.images, **options)[experiment]
 
-    return Twin(claim, name, tables, strength)
-
-
-def mixed(claim: str, name: str) -> Twin:
-    """Of a claim on the table `token_mixing`."""
-
-    def tables(lab: Lab) -> Tables:
-        loader = lab.loader(preprocessing="paper")
-        return [lab.rows("token_mixing", trained(name), loader, images=lab.budget.images)["token_mixing"]]
-
-    return Twin(claim, name, tables)
+    return lab.once((experiment, name), measure)
 
 
-def noise_network(model: Model, loader: Loader, positions: int, planted: Mapping[int, Tensor]) -> Model:
-    """``model`` with noise for features, but for what is ``planted``: by block [n, positions or 1, channels], in the
-    place of the first channels, with noise of 1 over it. What it knows of images beside that is taken away."""
-    kind, plants = model.feature_site, []
-    for block in range(sites(model)[kind]):
-        site = Site(kind, block)
-        acts = normal(len(loader), positions, channels(model, site), seed=block)
-        if block in planted:
-            acts[..., : planted[block].shape[2]] += planted[block]
-        plants.append(Plant(site, acts))
-    return plant_features(model, Known(shown(model, loader)), plants)
+def with_random(lab: Lab, claim: str, table: pd.DataFrame) -> Tables:
+    """Beside the table of a network with random weights, where the claim has it for a control."""
+    experiment, options = OF_TOKENS[claim]
+    if experiment == "token_mixing":
+        return [table]
+    random = lab.of_random(experiment, lab.loader(), images=lab.budget.images, **options)[experiment]
+    return [pd.concat([table, random], ignore_index=True)]
+
+
+def tokens(claim: str, name: str) -> Twin:
+    """A trained twin."""
+    return Twin(claim, name, lambda lab: with_random(lab, claim, of_tokens(lab, claim, name)))
+
+
+def routed_at(claim: str, statement: str, one: str, other: str, at: Sequence[float], factors: Sequence[float] = NEAR):
+    """Twins that answer some images as the trained twin ``one``, the others as ``other``, so many that ``statement``
+    lies where ``at`` says, each 0.8 and 1.2 times the margin (or what ``factors`` name)."""
+
+    def tables(lab: Lab, wanted: float) -> Tables:
+        pair = of_tokens(lab, claim, one), of_tokens(lab, claim, other)
+        made = partial(_routed, lab, claim, *pair)
+        return solved(read_claim(CHECKOUT / "analyses" / claim, CHECKOUT / SCHEMA), statement, wanted, made, (0.0, 1.0))
+
+    return [
+        Twin(claim, f"{statement}_at_{factor:g}", partial(tables, wanted=wanted), factor)
+        for factor, wanted in zip(factors, at, strict=True)
+    ]
+
+
+def _routed(lab: Lab, claim: str, one: pd.DataFrame, other: pd.DataFrame, share: float) -> Tables:
+    return with_random(lab, claim, routed(one, other, share))
+
+
+# --- maps
 
 
 def maps(name: str, strength: float, values: Callable[[Loader, Model], Tensor]) -> Twin:
-    """A channel in the middle of a `lab_vit` is ``strength`` times ``values``, [n, positions]."""
+    """Channels in the middle of a `lab_vit` are ``strength`` times ``values``, [n, positions] or [n, positions, c]."""
+    return Twin("maps_localize", name, partial(maps_tables, strength=strength, values=values), strength)
+
+
+def maps_tables(lab: Lab, strength: float, values: Callable[[Loader, Model], Tensor]) -> Tables:
+    loader = lab.loader("textured").with_boxes().sample(lab.budget.images)
+    model = lab_model("vit", "reading")
+    found = strength * values(loader, model)
+    planted = found[..., None] if found.ndim == 2 else found
+    noise_network(model, loader, found.shape[1], {sites(model)["ffn"] // 2: planted})
+    options = {"images": len(loader), "features": WIDTH}
+    both = (lab.rows("localization", model, loader, **options), lab.of_random("localization", loader, **options))
+    return [pd.concat([each[table] for each in both], ignore_index=True) for table in LOCALIZATION]
+
+
+def of_classes(count: int) -> Callable[[Loader, Model], Tensor]:
+    """A channel for each of the first ``count`` classes, which reads the mask where an image shows that class."""
+    return lambda loader, model: networks.by_class(loader, of_mask(loader, model), count)
+
+
+def maps_at(factor: float, wanted: float) -> Twin:
+    def tables(lab: Lab) -> Tables:
+        claim = read_claim(CHECKOUT / "analyses/maps_localize", CHECKOUT / SCHEMA)
+        return solved(claim, "best_maps", wanted, lambda x: maps_tables(lab, x, of_mask), (0.0, 8.0))
+
+    return Twin("maps_localize", f"best_maps_at_{factor:g}", tables, factor)
+
+
+# --- features
+
+
+def coded(name: str, of_class: Callable[[int], np.ndarray], simple: Callable[[int], np.ndarray]) -> Twin:
+    """A ViT and a CNN of whose features a share codes the class, and a share hue and orientation: courses over so many
+    blocks, see `networks.coding_network`."""
 
     def tables(lab: Lab) -> Tables:
-        loader = lab.loader("textured").with_boxes().sample(lab.budget.images)
-        model = lab_model("vit", name)
-        found = strength * values(loader, model)
-        middle = sites(model)["ffn"] // 2
-        noise_network(model, loader, found.shape[1], {middle: found[..., None]})
-        options = {"images": len(loader), "features": WIDTH}
-        both = (lab.rows("localization", model, loader, **options), lab.of_random("localization", loader, **options))
-        return [pd.concat([each[table] for each in both], ignore_index=True) for table in LOCALIZATION]
-
-    return Twin("maps_localize", name, tables, strength)
-
-
-def of_mask(loader: Loader, model: Model) -> Tensor:
-    """The share of each position that the object covers."""
-    transform = preprocess(unnormalised(model.spec), loader.preprocessing)
-    masks = torch.stack([transform(as_image(loader.images.mask(index)))[0] for index in loader.indices])
-    return adaptive_avg_pool2d(masks[:, None], model.trunk.patch_embed.grid_size).flatten(1)
-
-
-def of_contrast(loader: Loader, model: Model) -> Tensor:
-    """The variance of each position's pixels, over its standard deviation."""
-    pixels = torch.stack([loader.pictures(unnormalised(model.spec))(index) for index in loader.indices])
-    found = trivial_maps(pixels, model.trunk.patch_embed.grid_size)[..., TRIVIAL.index("variance")]
-    return found / found.std()
-
-
-def coded(name: str, course: Callable[[int], np.ndarray]) -> Twin:
-    """A ViT and a CNN each of whose features is larger on one class; by how much, in units of its noise, is
-    ``course(blocks)`` by block."""
-
-    def tables(lab: Lab) -> Tables:
-        loader, rows = lab.loader("unlinked"), []
+        loader, rows = lab.loader("unlinked").sample(lab.budget.concepts), []
         for architecture in ("vit", "cnn"):
             model = lab_model(architecture, f"{name}_{architecture}")
-            kind = model.feature_site
-            strengths = course(sites(model)[kind])
-            classes = torch.from_numpy(loader.images.labels[loader.indices])
-            own = one_hot(classes).float()
-            planted = {}
-            for block, strength in enumerate(strengths):
-                width = channels(model, Site(kind, block))
-                planted[block] = strength * own[:, None, torch.arange(width) % own.shape[1]]
-            noise_network(model, loader, 1, planted)
+            blocks = sites(model)[model.feature_site]
+            networks.coding_network(model, loader, of_class(blocks), simple(blocks))
             rows.append(rows_of(lab, "features", model, loader))
         rows.append(lab.of_random("features", loader, images=len(loader), **lab.given["features"])["features"])
         return [pd.concat(rows, ignore_index=True)]
@@ -145,75 +171,99 @@ def coded(name: str, course: Callable[[int], np.ndarray]) -> Twin:
     return Twin("depth_progression", name, tables)
 
 
+def rising(blocks: int) -> np.ndarray:
+    return np.linspace(0.05, 1, blocks)
+
+
+def falling(blocks: int) -> np.ndarray:
+    return rising(blocks)[::-1]
+
+
+def even(blocks: int) -> np.ndarray:
+    return np.full(blocks, 0.5)
+
+
+def last_alone(blocks: int) -> np.ndarray:
+    return np.r_[np.full(blocks - 1, 0.2), 1.0]
+
+
+def up_and_down(blocks: int) -> np.ndarray:
+    return np.interp(np.arange(blocks), [0, (blocks - 1) / 2, blocks - 1], [0.1, 1, 0.3])
+
+
+def thirds_apart(by: float) -> Callable[[int], np.ndarray]:
+    """The middle third has so much more than the first, of the last one's 1."""
+
+    def course(blocks: int) -> np.ndarray:
+        values = zip((0.5 - by, 0.5, 1.0), np.array_split(np.arange(blocks), 3), strict=True)
+        return np.concatenate([np.full(len(part), value) for value, part in values])
+
+    return course
+
+
+def half_at(depth: float) -> Callable[[int], np.ndarray]:
+    """A course that reaches half of its highest value so deep (0 to 1), by a straight line from nothing."""
+    return lambda blocks: np.minimum(np.linspace(0, 1, blocks) / (2 * depth), 1)
+
+
 def rows_of(lab: Lab, experiment: str, model: Model, loader: Loader) -> pd.DataFrame:
     """The table of `features` or `concepts` that is named like the experiment."""
     return lab.rows(experiment, model, loader, images=len(loader), **lab.given[experiment])[experiment]
 
 
-def told(name: str, clip: float, label_model: float) -> Twin:
-    """A CLIP and a label model of which a channel each codes every concept, this much above its noise."""
+def told(name: str, clip: float, label_model: float, count: int | None = None) -> Twin:
+    """A CLIP and a label model of which a channel each codes every concept, this much above its noise; CLIP but the
+    first ``count`` of them."""
 
     def tables(lab: Lab) -> Tables:
-        loader, rows = lab.loader("unlinked"), []
+        loader, rows = lab.loader("unlinked").sample(lab.budget.concepts), []
         concepts = {c.name: c.positive for c in concepts_of(loader.images, loader.indices)}
         shows = torch.from_numpy(np.stack(list(concepts.values()), axis=1)).float()[:, None]
+        some = shows * (torch.arange(shows.shape[2]) < (count or shows.shape[2]))
         control = lab_model("clip", "clip_shuffled", architecture="lab_clip_shuffled")
-        for model, strength in ((lab_model("clip"), clip), (lab_model("vit"), label_model), (control, 0.0)):
-            noise_network(model, loader, 1, {sites(model)["ffn"] // 2: strength * shows})
+        codes = ((lab_model("clip"), clip * some), (lab_model("vit"), label_model * shows), (control, 0.0 * shows))
+        for model, planted in codes:
+            noise_network(model, loader, 1, {sites(model)["ffn"] // 2: planted})
             rows.append(rows_of(lab, "concepts", model, loader))
         return [pd.concat(rows, ignore_index=True)]
 
     return Twin("language_concepts", name, tables, clip)
 
 
-def readers(name: str, vit: tuple[float, float], cnn: tuple[float, float]) -> Twin:
-    """Two readers, of which it is given on which share of the images they know the class from the background alone,
-    and from the foreground alone; they know it of all full images."""
+# --- answers
+
+
+def readers(name: str, *networks_: tuple[str, float, float]) -> Twin:
+    """Readers, each of a family, of which it is given on which share of the images they know the class from the
+    background alone, and from the foreground alone; they know it of all full images."""
 
     def tables(lab: Lab) -> Tables:
         loader, rows = lab.loader(preprocessing="paper").with_boxes().sample(lab.budget.images), []
-        for family, known in (("vit", vit), ("cnn", cnn)):
-            model = as_role(lab_model("cnn"), f"{name}_{family}", family)
-            read = reader(model, loader, {"background": known[0], "foreground": known[1], "full": 1.0})
-            rows.append(lab.rows("background", read, loader, images=len(loader), common_size=0)["background"])
+        for number, (family, background, foreground) in enumerate(networks_):
+            model = as_role(lab_model("cnn"), f"{family}_{number}", family)
+            known = {"background": background, "foreground": foreground, "full": 1.0}
+            networks.reader(model, loader, known)
+            rows.append(lab.rows("background", model, loader, images=len(loader), common_size=0)["background"])
         return [pd.concat(rows, ignore_index=True)]
 
-    return Twin("background", name, tables, vit[0])
+    return Twin("background", name, tables, networks_[0][1])
 
 
-def reader(model: Model, loader: Loader, known: Mapping[str, float]) -> Model:
-    """``model`` that answers the class on this share of the views of each condition, and else another class."""
-    views = views_of(loader.images)
-    make = Views(loader.images, preprocess(model.spec, loader.preprocessing), views)
-    images = torch.stack([make(index) for index in loader.indices]).flatten(0, 1)
-    labels = torch.from_numpy(loader.images.labels[loader.indices])
-    classes = len(loader.images.classes)
-    rng = np.random.default_rng(0)
-    luck = torch.from_numpy(rng.random((len(loader), 1)))  # the same in all views: who knows less knows part of it
-    knows = luck < torch.tensor([known[view.condition] for view in views])
-    wrong = (labels + torch.from_numpy(rng.integers(2, classes - 1, len(labels)))) % classes
-    answers = torch.where(knows, labels[:, None], wrong[:, None])
-    logits = one_hot(answers.flatten(), classes).float()
-    return plant_answers(model, Known(images), logits)
-
-
-def filtering(name: str, vit: float | None, cnn: float | None) -> Twin:
-    """The lab's ViT in both places, behind an ideal low-pass of this cut-off (a share of Nyquist), or none."""
+def behind_filters(name: str, vit: Sequence[float], cnn: Sequence[float]) -> Twin:
+    """Readers that know these shares of the images behind the ideal filters, from the coarsest on."""
 
     def tables(lab: Lab) -> Tables:
-        loader, rows = lab.loader(), []
-        for family, cutoff in (("vit", vit), ("cnn", cnn)):
-            model = as_role(lab_model("vit"), f"{name}_{family}", family)
-            if cutoff is not None:
-                blind_to_detail(model.module, disc(model.spec.input_size, cutoff))
-            rows.append(lab.rows("low_pass", model, loader, images=lab.budget.images, common_size=0)["low_pass"])
+        loader, rows = lab.loader().sample(lab.budget.images), []
+        for family, curve in (("vit", vit), ("cnn", cnn)):
+            model = as_role(lab_model("cnn"), f"{name}_{family}", family)
+            networks.blurred_reader(model, loader, curve)
+            rows.append(lab.rows("low_pass", model, loader, images=len(loader), common_size=0)["low_pass"])
         return [pd.concat(rows, ignore_index=True)]
 
-    return Twin("low_pass", name, tables, vit or 0.0)
+    return Twin("low_pass", name, tables, vit[0])
 
 
-def blind_to_detail(module: nn.Module, gain: Tensor) -> None:
-    module.register_forward_pre_hook(lambda _module, inputs: (filtered(inputs[0], gain),))
+# --- pictures
 
 
 def pictured(claim: str, name: str, cells: Callable[[Lab], Iterable[pd.DataFrame]], strength: float = 1.0) -> Twin:
@@ -221,41 +271,39 @@ def pictured(claim: str, name: str, cells: Callable[[Lab], Iterable[pd.DataFrame
     return Twin(claim, name, lambda lab: [pd.concat(cells(lab), ignore_index=True)], strength)
 
 
-def of_sites(lab: Lab, ffn: float, others: float) -> Iterable[pd.DataFrame]:
-    """The lab's ViTs of all seeds, since one has but 64 queries, keys and values a block: a share of the features of
-    `ffn`, and of query, key and value, has a picture of its own."""
+def of_sites(lab: Lab, ffn: Choice, others: Choice) -> Iterable[pd.DataFrame]:
+    """The lab's ViTs of all seeds, since one has but 64 queries, keys and values a block."""
     for seed, depth in product(range(3), DEPTHS):
         model = lab_model("vit", f"vit_s{seed}", seed=seed)
         for site in block_sites(model, depth, ("query", "key", "value", "ffn")):
-            right = ffn if site.kind == "ffn" else others
-            yield drawn(lab, model, site, right, "paper", depth)
+            yield drawn(lab, model, site, ffn if site.kind == "ffn" else others, "paper", depth)
 
 
-def of_families(lab: Lab, right: float) -> Iterable[pd.DataFrame]:
-    """The same of one site of each family of transformers."""
+def of_families(lab: Lab, choose: Choice) -> Iterable[pd.DataFrame]:
+    """One site of each family of transformers."""
     for architecture in ("deit", "coat", "convit", "pit", "swin", "twins"):
         model = lab_model(architecture)
         (site,) = block_sites(model, "middle", ("ffn",))
-        yield drawn(lab, model, site, right, "paper", "middle")
+        yield drawn(lab, model, site, choose, "paper", "middle")
 
 
-def of_recipes(lab: Lab, whole: float, less: float) -> Iterable[pd.DataFrame]:
-    """The same of the whole recipes, and of all that lack a part."""
+def of_recipes(lab: Lab, whole: Choice, less: Callable[[str], Choice]) -> Iterable[pd.DataFrame]:
+    """The whole recipe, and what it is compared with, by the end of its label; each holds out exemplars of its own."""
     model = lab_model("vit")
     (site,) = block_sites(model, "middle", ("ffn",))
-    cells = {right: drawn(lab, model, site, right, "", "middle") for right in {whole, less}}
-    for recipe in ("paper", "released"):
-        yield cells[whole].assign(variant=recipe)
-        for part in PARTS:
-            yield cells[less].assign(variant=f"{recipe}-{part}")
+    for seed, end in enumerate(("", *PARTS)):
+        yield drawn(lab, model, site, less(end) if end else whole, f"released{end}", "middle", seed)
 
 
-def drawn(lab: Lab, model: Model, site: Site, right: float, variant: str, depth: str) -> pd.DataFrame:
+def drawn(lab: Lab, model: Model, site: Site, choose: Choice, variant: str, depth: str, seed: int = 0) -> pd.DataFrame:
     def prepare() -> Shown:
-        return Shown(model, site, lab.loader().sample(lab.budget.images), lab.judge)
+        return Shown(model, site, lab.loader().sample(lab.budget.images), lab.judge, seed)
 
-    table = lab.once((model.spec.name, site), prepare).table(lab.budget.features, right, variant, depth)
-    return as_job_writes(table, model, "own")
+    shown = lab.once((model.spec.name, site, seed), prepare)
+    return as_job_writes(shown.table(lab.budget.features, choose, variant, depth), model, "own")
+
+
+AIM = 0.75  # how well a judge tells the better picture, where both are aimed
 
 
 def of_claim(claim: str) -> list[Twin]:
@@ -267,41 +315,77 @@ def in_part(twins: Iterable[Twin]) -> list[Twin]:
     return [replace(twin, in_part=True) for twin in twins]
 
 
-TRAINED = tuple(CONSTRAINTS)
-GAINS = (0.5, 0.25, 0.125, 0.0625)
+COARSE, FINE = (0.3, 0.5, 0.7, 0.8, 0.9), (0.1, 0.2, 0.4, 0.6, 0.8)  # curves of readers behind filters
 TWINS = (
-    *(located(claim, name, partial(trained, name)) for claim in LOCALITY for name in TRAINED),
-    *in_part(located("local_until_last", "late_all", partial(trained, "late_all", gain), gain) for gain in GAINS),
-    *(mixed("isolated_cls", name) for name in TRAINED),
-    *(mixed("head_on_patches", name) for name in ("late_all", "late_cls")),
+    *(tokens(claim, name) for claim, names in TRAINED.items() for name in names),
+    *routed_at("isolated_cls", "last_block", "late_all", "early_cls", (0.64, 0.96)),
+    *routed_at("isolated_cls", "cls_waits", "early_cls", "late_all", (0.4, 0.6)),
+    *routed_at("head_on_patches", "mean_position", "late_all", "late_cls", (0.6, 0.9)),
+    *routed_at("head_on_patches", "best_position", "late_all", "late_cls", (0.68, 0.95), (0.8, 1.12)),
+    *routed_at("head_on_patches", "last_block", "late_all", "late_cls", (0.3, 0.45)),
+    *routed_at("local_until_last", "last_step", "late_all", "early_cls", (0.04, 0.06)),
+    *routed_at("local_until_last", "half_of_the_range", "late_all", "early_cls", (0.4, 0.6)),
+    *routed_at("learned_pooling", "pooled_answer", "late_all", "early_cls", (0.08, 0.12)),
     maps("reads_mask", 8.0, of_mask),
     *in_part(maps("reads_mask", strength, of_mask) for strength in (4.0, 2.0, 1.0)),
+    maps("each_its_class", 8.0, of_classes(16)),
+    maps("one_class", 8.0, of_classes(1)),
     maps("reads_contrast", 8.0, of_contrast),
     maps("reads_nothing", 0.0, of_mask),
-    coded("rising", lambda blocks: np.linspace(0, 3, blocks)),
-    coded("falling", lambda blocks: np.linspace(3, 0, blocks)),
-    coded("even", lambda blocks: np.full(blocks, 1.5)),
+    maps_at(0.8, 0.04),
+    maps_at(1.2, 0.06),
+    coded("rising", rising, falling),
+    coded("falling", falling, rising),
+    coded("even", even, even),
+    coded("last_alone", last_alone, falling),
+    coded("up_and_down", up_and_down, falling),
+    coded("all_at_once", rising, rising),
+    coded("class_rises_at_0.8", thirds_apart(0.08), falling),
+    coded("class_rises_at_1.2", thirds_apart(0.12), falling),
+    coded("simple_at_0.8", half_at(0.5), half_at(0.42)),
+    coded("simple_at_1.2", half_at(0.5), half_at(0.38)),
     told("clip_alone", 4.0, 0.0),
     *in_part([told("clip_alone", 1.0, 0.0)]),
+    told("one_concept", 4.0, 0.0, count=1),
     told("both", 4.0, 4.0),
     told("neither", 0.0, 0.0),
     told("label_model_alone", 0.0, 4.0),
-    readers("vit_reads_more", (0.5, 0.95), (0.3, 0.85)),
-    readers("cnn_reads_more", (0.3, 0.85), (0.5, 0.95)),
-    readers("same_readers", (0.4, 0.9), (0.4, 0.9)),
-    filtering("coarse_vit", 1 / 4, None),
-    *in_part([filtering("coarse_vit", 1 / 2, None)]),
-    filtering("coarse_cnn", None, 1 / 4),
-    filtering("same_network", None, None),
-    pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=1.0, others=0.0)),
-    *in_part([pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=HALF, others=0.0), HALF)]),
-    pictured("ffn_over_qkv", "qkv_alone", partial(of_sites, ffn=0.0, others=1.0)),
-    pictured("ffn_over_qkv", "all_right", partial(of_sites, ffn=1.0, others=1.0)),
-    pictured("variants", "right", partial(of_families, right=1.0)),
-    *in_part([pictured("variants", "right", partial(of_families, right=HALF), HALF)]),
-    pictured("variants", "wrong", partial(of_families, right=0.0)),
-    pictured("augmentations", "whole_alone", partial(of_recipes, whole=1.0, less=0.0)),
-    *in_part([pictured("augmentations", "whole_alone", partial(of_recipes, whole=HALF, less=0.0), HALF)]),
-    pictured("augmentations", "less_alone", partial(of_recipes, whole=0.0, less=1.0)),
-    pictured("augmentations", "all_right", partial(of_recipes, whole=1.0, less=1.0)),
+    readers("vit_reads_more", ("vit", 0.5, 0.95), ("cnn", 0.3, 0.85)),
+    readers("cnn_reads_more", ("vit", 0.32, 0.86), ("cnn", 0.52, 0.96)),
+    readers("same_readers", ("vit", 0.4, 0.9), ("cnn", 0.4, 0.9)),
+    readers("vits_disagree", ("vit", 0.6, 0.97), ("vit", 0.25, 0.8), ("cnn", 0.4, 0.9)),
+    readers("both_at_chance", ("vit", 0.06, 0.06), ("cnn", 0.05, 0.05)),
+    behind_filters("coarse_vit", COARSE, FINE),
+    behind_filters("coarse_cnn", FINE, COARSE),
+    behind_filters("same_network", COARSE, COARSE),
+    behind_filters("curves_cross", (0.5, 0.6, 0.65, 0.7, 0.75), (0.2, 0.4, 0.6, 0.8, 0.9)),
+    pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=right(1.0), others=right(0.0))),
+    *in_part([pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=right(0.5), others=right(0.0)), 0.5)]),
+    pictured("ffn_over_qkv", "qkv_alone", partial(of_sites, ffn=right(0.0), others=right(1.0))),
+    pictured("ffn_over_qkv", "all_right", partial(of_sites, ffn=right(1.0), others=right(1.0))),
+    pictured("ffn_over_qkv", "ffn_dead", partial(of_sites, ffn=dead(0.4), others=dead(0.0)), 0.4),
+    pictured("ffn_over_qkv", "over_qkv_at_0.8", partial(of_sites, ffn=aimed(AIM), others=aimed(AIM - 0.04)), 0.8),
+    pictured("ffn_over_qkv", "over_qkv_at_1.2", partial(of_sites, ffn=aimed(AIM), others=aimed(AIM - 0.06)), 1.2),
+    pictured("variants", "right", partial(of_families, choose=right(1.0))),
+    *in_part([pictured("variants", "right", partial(of_families, choose=right(0.5)), 0.5)]),
+    pictured("variants", "wrong", partial(of_families, choose=right(0.0))),
+    pictured("variants", "identification_at_0.8", partial(of_families, choose=below_ceiling(0.06)), 0.8),
+    pictured("variants", "identification_at_1.2", partial(of_families, choose=below_ceiling(0.04)), 1.2),
+    pictured("augmentations", "whole_alone", partial(of_recipes, whole=right(1.0), less=lambda _: right(0.0))),
+    pictured("augmentations", "less_alone", partial(of_recipes, whole=right(0.0), less=lambda _: right(1.0))),
+    pictured("augmentations", "all_alike", partial(of_recipes, whole=aimed(AIM), less=lambda _: aimed(AIM))),
+    *(
+        pictured(
+            "augmentations",
+            f"gains_at_{factor:g}",
+            partial(of_recipes, whole=aimed(AIM), less=lambda end, x=factor: aimed(AIM - x * _margin_of(end))),
+            factor,
+        )
+        for factor in NEAR
+    ),
 )
+
+
+def _margin_of(end: str) -> float:
+    """Of the statement that compares the whole recipe with the one whose label ends so."""
+    return 0.05 if end == "+nothing" else 0.02
