@@ -257,10 +257,10 @@ def test_bench_table_says_which_bars_were_missed(tmp_path):
 
 
 def test_twins_are_counted_by_claim_and_their_figure_is_shown_where_it_is_kept(tmp_path):
-    rows = [("b", "valid"), ("b", "insensitive"), ("b", None), ("a", "valid")]
-    table, figure = pd.DataFrame(rows, columns=["claim", "instrument"]), tmp_path / "twins.png"
+    rows = [("b", "valid", 0.5), ("b", "insensitive", 0.5), ("b", None, 0.1), ("a", "valid", 0.0)]
+    table, figure = pd.DataFrame(rows, columns=["claim", "instrument", "measured"]), tmp_path / "twins.png"
     lines = twins_block(table, figure).splitlines()
-    assert lines[2:] == ["| b | 2 | 1 |", "| a | 1 | 1 |"]
+    assert lines[2:] == ["| b | 2 | 1 | 1 |", "| a | 1 | 1 | 1 |", "| all | 3 | 2 | 2 |"]
     figure.touch()
     address = re.search(r"!\[.{20,}\]\((.*)\)$", twins_block(table, figure)).group(1)
     assert (CHECKOUT / "docs" / address).resolve() == figure.resolve()

@@ -1,18 +1,18 @@
-"""Each claim's first statement on every twin."""
+"""Each deciding statement on its twins."""
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from vitexplore.claims.decide import PAPER
 from vitexplore.claims.instrument import HAS_IT, LACKS_IT, LADDER, VALID
 from vitexplore.figures.style import COLOURS, style
 
 SHOWN = {  # colour, marker and legend of each kind of twin; "" where nothing is wanted of the statement
     HAS_IT: (COLOURS[0], "o", "has the property: wanted beyond the dashed margin"),
-    LACKS_IT: (COLOURS[1], "s", "lacks it: wanted short of the margin"),
-    LADDER: ("0.55", ".", "has it in part"),
-    "": ("0.55", "x", "nothing is wanted"),
+    LACKS_IT: (COLOURS[1], "s", "lacks it, or has too little: wanted short of the margin"),
+    LADDER: ("0.55", ".", "has it in part: nothing is wanted"),
 }
 COLUMNS = 3
 PANEL, LINE, HEAD = 4.7, 0.22, 0.75  # inches: width of a panel, height of a twin, of title and axis
@@ -20,20 +20,22 @@ PANEL, LINE, HEAD = 4.7, 0.22, 0.75  # inches: width of a panel, height of a twi
 
 @style()
 def drawn(table: pd.DataFrame, margins: dict[tuple[str, str], float]) -> Figure:
-    """A panel a claim: of its first statement what was measured on each twin, with its interval, and the margin."""
-    claims = [mine for _, mine in table.groupby("claim", sort=False)]
-    firsts = [mine[mine["statement"] == mine["statement"].iloc[0]] for mine in claims]
+    """A panel for each statement that decides a claim: what was measured on each of its twins, with its interval, and
+    the margin."""
+    known = table[(table["role"] == PAPER) & table["kind"].isin(list(SHOWN)) & table["measured"].notna()]
+    firsts = [mine for _, mine in known.groupby(["claim", "statement"], sort=False) if (mine["kind"] != LADDER).any()]
     lines = [firsts[start : start + COLUMNS] for start in range(0, len(firsts), COLUMNS)]
     heights = [HEAD + LINE * max(map(len, line)) for line in lines]
     figure = Figure(figsize=(PANEL * COLUMNS, sum(heights) + 0.4), layout="constrained")
     axes = figure.subplots(len(lines), COLUMNS, squeeze=False, height_ratios=heights).flatten()
-    for axis, mine, first in zip(axes, claims, firsts, strict=False):
-        of_claim = mine.loc[mine["instrument"] != "", "instrument"]
-        right = f"{(of_claim == VALID).sum()} of {len(of_claim)} right"
-        claim, statement = first.iloc[0][["claim", "statement"]]
-        panel(axis, first, margins[claim, statement])
-        axis.set_title(f"{claim}, {statement} ({right})", fontsize=10, loc="left")
-    for axis in axes[len(claims) :]:
+    for axis, mine in zip(axes, firsts, strict=False):
+        tried = mine.loc[mine["kind"] != LADDER, "instrument"]
+        claim, statement = mine.iloc[0][["claim", "statement"]]
+        panel(axis, mine, margins[claim, statement])
+        axis.set_title(
+            f"{claim}, {statement} ({(tried == VALID).sum()} of {len(tried)} right)", fontsize=10, loc="left"
+        )
+    for axis in axes[len(firsts) :]:
         axis.set_axis_off()
     kinds = [kind for kind in SHOWN if kind in {kind for first in firsts for kind in first["kind"]}]
     handles = [

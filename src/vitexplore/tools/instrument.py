@@ -34,7 +34,7 @@ def on_checkpoint(checkpoint: Path, architecture: str, claims: Sequence[str], co
         raise InputError(f"the run failed; its first error stands above, the logs are in {folder / 'logs'}")
     rows = claims_table([folder / f"claims/{claim}.json" for claim in claims], [])
     if (missing := rows[rows["word"] == NOT_RUN]).size:
-        raise InputError(f"{missing['claim'].iloc[0]} does not apply to this network: {missing['scope'].iloc[0]}")
+        raise InputError(f"{missing['claim'].iloc[0]} does not apply to this network: {missing['why'].iloc[0]}")
     found = decisive(rows)
     return found.assign(twin=checkpoint.stem)[[name for name in COLUMNS if name in {*found.columns, "twin"}]]
 

@@ -125,14 +125,16 @@ def deviations_list(claims: Iterable[Claim]) -> str:
 
 
 def twins_block(table: pd.DataFrame, figure: Path) -> str:
-    """By claim how many twins came out as wanted (``table``: instrument.csv), in markdown for docs/; below it
-    ``figure``, where it is kept."""
-    lines = ["| claim | statements tried on a twin | as wanted |", "| --- | ---: | ---: |"]
-    for name, mine in table.dropna(subset="instrument").groupby("claim", sort=False):
-        lines.append(f"| {name} | {len(mine)} | {(mine['instrument'] == VALID).sum()} |")
+    """By claim how many statements came out as wanted on their twins (``table``: instrument.csv), and how many distinct
+    numbers they are, in markdown for docs/; below it ``figure``, where it is kept."""
+    lines = ["| claim | statements tried on a twin | distinct numbers | as wanted |", "| --- | ---: | ---: | ---: |"]
+    tried = table.dropna(subset="instrument")
+    for name, mine in [*tried.groupby("claim", sort=False), ("all", tried)]:
+        distinct = mine["measured"].round(6).nunique()
+        lines.append(f"| {name} | {len(mine)} | {distinct} | {(mine['instrument'] == VALID).sum()} |")
     if figure.exists():
         path = Path(os.path.relpath(figure, CHECKOUT / "docs")).as_posix()
-        lines += ["", f"![What each claim's first statement measures on each of its twins, beside its margin]({path})"]
+        lines += ["", f"![What each deciding statement measures on each of its twins, beside its margin]({path})"]
     return "\n".join(lines)
 
 
