@@ -81,19 +81,23 @@ def class_rises(table):
     return {"first to middle third": fmean(first), "middle to last third": fmean(second)}
 
 
-def reaches_half(values):
-    half = max(values) / 2
+def reaches(values, level):
+    """The block, between two of them by a straight line, at which the highest value so far passes a level."""
+    before = None
     for place, value in enumerate(values):
-        if value >= half:
-            before = values[place - 1] if place else value
-            part = (half - before) / (value - before) if place else 1
-            return (place - 1 + part if place else 0) / (len(values) - 1)
+        if value >= level:
+            return place if before is None else place - 1 + (level - before) / (value - before)
+        before = value if before is None else max(before, value)
     raise AssertionError
+
+
+def rises_at(values):
+    return fmean(reaches(values, percent / 100 * max(values)) for percent in range(25, 76)) / (len(values) - 1)
 
 
 def comes_first(factor):
     def value(table):
-        each = [reaches_half(course(m, "class")) - reaches_half(course(m, factor)) for m in trained(table).values()]
+        each = [rises_at(course(m, "class")) - rises_at(course(m, factor)) for m in trained(table).values()]
         return {"": fmean(each)}
 
     return value

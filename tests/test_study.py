@@ -65,6 +65,16 @@ def test_sites_are_visualized_by_each_recipe_whole_and_less_its_parts_but_points
     assert len(losses) == 2 * 3 * 3 * 2 and losses["loss"].notna().all()
 
 
+def test_sites_have_draws_of_their_own_for_an_odd_one_would_count_at_every_depth(lab_vit):
+    drawn = {
+        Site(kind, block): draw_features(lab_vit, Site(kind, block), 10)
+        for kind in ("query", "key")
+        for block in (1, 4)
+    }
+    assert len(set(drawn.values())) == 4 and all(len(set(each)) == 10 for each in drawn.values())
+    assert drawn[Site("key", 4)] == draw_features(lab_vit, Site("key", 4), 10)
+
+
 def test_an_experiment_that_was_interrupted_is_gone_on_with(asked, tmp_path, lab_vit, loader, monkeypatch):
     """Killed in the fourth of six visualizations, of two steps each."""
     steps = []

@@ -22,6 +22,7 @@ from vitexplore.statistics.splits import groups
 
 SIMPLE = ("hue", "orientation")
 FACTORS = ("class", *SIMPLE)
+LEVELS = np.linspace(0.25, 0.75, 51)  # of the highest value of a course
 NONE = "none"
 STEPS = {"first to middle third": 0, "middle to last third": 1}
 
@@ -71,15 +72,11 @@ def thirds(course: np.ndarray) -> np.ndarray:
     return np.array([course[part].mean() for part in np.array_split(np.arange(len(course)), 3)])
 
 
-def half_way(course: np.ndarray) -> float:
-    """How deep, 0 (first block) to 1 (last), a course first reaches half of its highest value, between blocks by a
-    straight line."""
-    half = course.max() / 2
-    first = int((course >= half).argmax())
-    if first == 0:
-        return 0.0
-    below, above = course[first - 1 : first + 1]
-    return float((first - 1 + (half - below) / (above - below)) / (len(course) - 1))
+def depth_of_rise(course: np.ndarray) -> float:
+    """How deep, 0 (first block) to 1 (last), a course first reaches a quarter to three quarters of its highest value,
+    mean over these levels; between blocks by a straight line."""
+    highest_yet = np.maximum.accumulate(course) / course.max()
+    return float(np.interp(LEVELS, highest_yet, np.linspace(0, 1, len(course))).mean())
 
 
 def rises(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison]:
@@ -101,10 +98,10 @@ def rises(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison
 
 
 def later(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison]:
-    """How much deeper half of the information on the class is reached than half of that on each simple thing."""
+    """How much deeper the information on the class rises than that on each simple thing."""
 
     def apart(simple: np.ndarray, of_class: np.ndarray) -> float:
-        return half_way(of_class) - half_way(simple)
+        return depth_of_rise(of_class) - depth_of_rise(simple)
 
     return {
         factor: Comparison(

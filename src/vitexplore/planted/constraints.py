@@ -6,7 +6,7 @@ function of that patch and its place. In the last block of ``late_all`` queries 
 the same mean of all values; in that of ``late_cls`` patches attend to CLS alone, which holds nothing of the image yet.
 In ``early_cls`` the last block's attention writes nothing, nor in ``early_all``, whose patches are trained to tell the
 class too. In ``gradual`` every block attends uniformly, and what it writes has in all blocks the same norm. In
-``global_first`` the first block alone writes, the same into every token. ``gathers_twice`` has free weights; it is
+``global_early`` the second block alone writes, the same into every token. ``gathers_twice`` has free weights; it is
 trained to answer when CLS meets the patches in the last block alone, and also when they are dropped before it.
 """
 
@@ -111,11 +111,9 @@ def gradual(model: VisionTransformer) -> None:
         weight.mul_(GRADUAL * untrained / weight.square().mean().sqrt().clamp(min=1e-12))
 
 
-def global_first(model: VisionTransformer) -> None:
-    first, *others = model.blocks
-    attend_uniformly(first)
-    for block in others:
-        silence(block)
+def global_early(model: VisionTransformer) -> None:
+    for at, block in enumerate(model.blocks):
+        (attend_uniformly if at == 1 else silence)(block)
 
 
 def free(model: VisionTransformer) -> None:
@@ -132,7 +130,7 @@ CONSTRAINTS = {
         Constraint("early_cls", early_cls),
         Constraint("gradual", gradual),
         Constraint("early_all", early_cls, ("cls", "patch")),
-        Constraint("global_first", global_first, ("cls", "patch"), gain=8.0, at=0),
+        Constraint("global_early", global_early, ("cls", "patch"), gain=8.0, at=1),
         Constraint("gathers_twice", free, ("cls", "isolated_cls", "cls_alone")),
     )
 }

@@ -39,9 +39,9 @@ OF_TOKENS = {  # by claim, the experiment whose table it is on, and its options 
     "head_on_patches": ("token_mixing", {}),
 }
 TRAINED = {  # by claim, the trained twins of which something is known of it
-    "local_until_last": ("late_all", "late_cls", "early_cls", "gradual", "global_first"),
-    "learned_pooling": ("late_all", "late_cls", "early_cls", "gradual", "early_all", "global_first"),
-    "isolated_cls": ("late_all", "late_cls", "early_cls", "gradual", "early_all", "global_first", "gathers_twice"),
+    "local_until_last": ("late_all", "late_cls", "early_cls", "gradual", "global_early"),
+    "learned_pooling": ("late_all", "late_cls", "early_cls", "gradual", "early_all", "global_early"),
+    "isolated_cls": ("late_all", "late_cls", "early_cls", "gradual", "early_all", "global_early", "gathers_twice"),
     "head_on_patches": ("late_all", "late_cls", "early_all"),
 }
 PARTS = (
@@ -201,8 +201,8 @@ def thirds_apart(by: float) -> Callable[[int], np.ndarray]:
     return course
 
 
-def half_at(depth: float) -> Callable[[int], np.ndarray]:
-    """A course that reaches half of its highest value so deep (0 to 1), by a straight line from nothing."""
+def rise_at(depth: float) -> Callable[[int], np.ndarray]:
+    """A course that reaches its highest value twice as deep (0 to 1), by a straight line from nothing."""
     return lambda blocks: np.minimum(np.linspace(0, 1, blocks) / (2 * depth), 1)
 
 
@@ -342,8 +342,8 @@ TWINS = (
     coded("all_at_once", rising, rising),
     coded("class_rises_at_0.8", thirds_apart(0.08), falling),
     coded("class_rises_at_1.2", thirds_apart(0.12), falling),
-    coded("simple_at_0.8", half_at(0.5), half_at(0.42)),
-    coded("simple_at_1.2", half_at(0.5), half_at(0.38)),
+    coded("simple_at_0.8", rise_at(0.5), rise_at(0.42)),
+    coded("simple_at_1.2", rise_at(0.5), rise_at(0.38)),
     told("clip_alone", 4.0, 0.0),
     *in_part([told("clip_alone", 1.0, 0.0)]),
     told("one_concept", 4.0, 0.0, count=1),

@@ -234,13 +234,12 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 def _signal_of(mean: float) -> float:
     """The share of its feature in a picture at which a judge tells it this well in the mean, found on a grid."""
     signals, rng, told = np.linspace(-0.6, 3, 37), np.random.default_rng(0), []
-    for signal in signals:
-        sets = _unit(rng.normal(size=(400, SETS, WIDE)).reshape(-1, WIDE)).reshape(400, SETS, WIDE)
-        pictures = signal * sets[:, 0] + _unit(rng.normal(size=(400, WIDE)))
-        likeness = np.einsum("tc,tsc->ts", pictures, sets)
+    sets = _unit(rng.normal(size=(4000 * SETS, WIDE))).reshape(4000, SETS, WIDE)
+    noise = _unit(rng.normal(size=(4000, WIDE)))
+    for signal in signals:  # the same sets and noise at each, so that the course is smooth
+        likeness = np.einsum("tc,tsc->ts", signal * sets[:, 0] + noise, sets)
         told.append((likeness[:, :1] > likeness[:, 1:]).mean())
-    smooth = np.maximum.accumulate(np.convolve(np.pad(told, 1, mode="edge"), np.ones(3) / 3, mode="valid"))
-    return float(np.interp(mean, smooth, signals))
+    return float(np.interp(mean, told, signals))
 
 
 def families_below_ceiling(rng: Rng, n: int, effect: float, families: int = 6) -> Mapping[str, Comparison]:
@@ -278,20 +277,19 @@ def thirds_of_depth(rng: Rng, n: int, effect: float) -> Mapping[str, Comparison]
     }
 
 
-def half_way_in_depth(rng: Rng, n: int, effect: float) -> Mapping[str, Comparison]:
-    """depth_progression: how much deeper one course reaches half of its highest value than another."""
+def depth_of_rise(rng: Rng, n: int, effect: float) -> Mapping[str, Comparison]:
+    """depth_progression: how much deeper one course rises than another, mean over a quarter to three quarters of its
+    highest value."""
     depths = np.linspace(0, 1, BLOCKS)
-    deep, flat = np.minimum(depths / 1.0, 1), np.minimum(depths / (1.0 - 2 * effect), 1)
+    deep, flat = depths, np.minimum(depths / (1.0 - 2 * effect), 1)
     pairs = [(deep, flat), (deep, deep)]
-    own, control = ([_information(rng, n, 0.02 + 0.98 * each, of_thirds=False) for each in pair] for pair in pairs)
-    return {"": Comparison({"": own[0](_half_way) - own[1](_half_way)}, control[0](_half_way) - control[1](_half_way))}
+    own, control = ([_information(rng, n, each, of_thirds=False) for each in pair] for pair in pairs)
+    return {"": Comparison({"": own[0](_rise) - own[1](_rise)}, control[0](_rise) - control[1](_rise))}
 
 
-def _half_way(course: np.ndarray) -> float:
-    half = course.max() / 2
-    first = max(int((course >= half).argmax()), 1)
-    below, above = course[first - 1 : first + 1]
-    return float((first - 1 + (half - below) / (above - below)) / (len(course) - 1))
+def _rise(course: np.ndarray) -> float:
+    highest_yet = np.maximum.accumulate(course) / course.max()
+    return float(np.interp(np.linspace(0.25, 0.75, 51), highest_yet, np.linspace(0, 1, BLOCKS)).mean())
 
 
 def _information(
@@ -352,7 +350,7 @@ KINDS = (
     Kind("families_below_ceiling", "variants", 8, -0.05, -0.2, 0.0, families_below_ceiling),
     Kind("recipe_over_recipe", "augmentations", 10, 0.02, 0.0, 0.1, recipe_over_recipe),
     Kind("thirds_of_depth", "depth_progression", 2000, 0.1, 0.0, 0.3, thirds_of_depth),
-    Kind("half_way_in_depth", "depth_progression", 2000, 0.1, 0.0, 0.3, half_way_in_depth),
+    Kind("depth_of_rise", "depth_progression", 2000, 0.1, 0.0, 0.3, depth_of_rise),
     Kind("concepts_counted", "language_concepts", 1000, 0.05, 0.0, 0.15, concepts_counted, counts=True),
 )
 

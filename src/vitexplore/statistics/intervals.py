@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 RESAMPLES = 2000
+PARTS = 20  # in which resamples are drawn and summed: images may be many
 LEVEL = 0.95
 
 
@@ -127,13 +128,20 @@ class Resampled(Statistic):
 def times_drawn(count: int, stream: int = 0) -> np.ndarray:
     """How often each of ``count`` units is drawn in each resample: uint16 [r, count], the same for every caller."""
     rng = np.random.default_rng([stream, count])
-    draws = (np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(RESAMPLES))
-    return np.stack([drawn.astype(np.uint16) for drawn in draws])
+    parts = [_times(rng.integers(count, size=(some, count))) for some in [RESAMPLES // PARTS] * PARTS]
+    return np.concatenate(parts)
+
+
+def _times(drawn_rn: np.ndarray) -> np.ndarray:
+    """How often each of n units is drawn in each row: uint16 [r, n]."""
+    some, count = drawn_rn.shape
+    places = (drawn_rn + count * np.arange(some)[:, None]).ravel()
+    return np.bincount(places, minlength=some * count).reshape(some, count).astype(np.uint16)
 
 
 def _sums(times_rn: np.ndarray, values_nk: np.ndarray) -> np.ndarray:
-    """Sums over resamples, float64 [r, k]; a part of the resamples at a time, for images may be many."""
-    return np.concatenate([times.astype(np.float64) @ values_nk for times in np.array_split(times_rn, 20)])
+    """Sums over resamples, float64 [r, k]."""
+    return np.concatenate([times.astype(np.float64) @ values_nk for times in np.array_split(times_rn, PARTS)])
 
 
 def resampled_means(values_kn: np.ndarray) -> list[Resampled]:

@@ -6,6 +6,7 @@ made anew in each resample (Efron and Tibshirani 1993, section 19.1, on statisti
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -17,29 +18,41 @@ PART = 100  # resamples at once: their scores of all options are held
 
 def select_then_score(chosen_on_nf: np.ndarray, scored_on_mf: np.ndarray, stream: int = 0) -> Resampled:
     """The mean over m units of the one of f options that has the highest mean over n other units. Resamples are the
-    same for all callers of equal n, m and ``stream``."""
+    same for all callers of equal n, m and ``stream``.
+
+    A draw is the mean of the chosen option over resampled units that score, plus how much more or less another choice
+    reaches, made on resampled units that choose. Means of other options differ by more than they truly do, for they
+    are noisy too: so that part is made smaller, until its variance is what it would be without the noise."""
     chosen_on, scored_on = (np.asarray(part, dtype=np.float64) for part in (chosen_on_nf, scored_on_mf))
     n, m = len(chosen_on), len(scored_on)
     if min(n, m) < 1:
         raise ValueError("nothing to resample: 0 units")
-    means_f, best = scored_on.mean(0), int(chosen_on.mean(0).argmax())
-    drawn_n, drawn_m = times_drawn(n, 2 * stream + 1), times_drawn(m, 2 * stream)
-    draws = np.concatenate(
-        [
-            _of_resamples(chosen_on, scored_on, drawn_n[part], drawn_m[part])
-            for part in np.array_split(np.arange(len(drawn_n)), -(-len(drawn_n) // PART))
-        ]
-    )
-    without_chosen = means_f[((chosen_on.sum(0) - chosen_on) / max(n - 1, 1)).argmax(1)]
-    without_scored = (scored_on[:, best].sum() - scored_on[:, best]) / max(m - 1, 1)
-    blind = 0.0 if np.ptp(scored_on[:, best]) else unseen(m)
-    without = np.concatenate([without_chosen, without_scored])
-    return Resampled(float(means_f[best]), draws, without, {"images": n + m}, blind=blind)
+    best = int(chosen_on.mean(0).argmax())
+    own = beside_selection(scored_on[:, best], n, stream)
+    chosen_r = _choices(chosen_on, times_drawn(n, 2 * stream + 1))
+    options, place_r, counts = np.unique(chosen_r, return_inverse=True, return_counts=True)
+    share, scored = counts / counts.sum(), scored_on[:, options]
+    apart = scored.mean(0) - share @ scored.mean(0)
+    seen = share @ apart**2
+    true = max(seen - _variance_of_noise(scored, share), 0)
+    moved = apart * np.sqrt(true / seen) if true else np.zeros(len(options))
+    return replace(own, draws=own.draws + moved[place_r])
 
 
-def _of_resamples(chosen_on: np.ndarray, scored_on: np.ndarray, n_rn: np.ndarray, m_rm: np.ndarray) -> np.ndarray:
-    best = (n_rn.astype(np.float64) @ chosen_on).argmax(1)
-    return (m_rm * scored_on[:, best].T).sum(1) / len(scored_on)
+def _choices(chosen_on_nf: np.ndarray, n_rn: np.ndarray) -> np.ndarray:
+    """The option that each resample chooses, int [r]."""
+    parts = np.array_split(n_rn, -(-len(n_rn) // PART))
+    return np.concatenate([(part.astype(np.float64) @ chosen_on_nf).argmax(1) for part in parts])
+
+
+def _variance_of_noise(scored_mk: np.ndarray, share_k: np.ndarray) -> float:
+    """How far the means of k options lie apart by chance alone: the expected variance over them, with weights."""
+    m = len(scored_mk)
+    if m < 2:
+        return np.inf
+    centred = scored_mk - scored_mk.mean(0)
+    each, of_mean = share_k @ (centred**2).sum(0), ((centred @ share_k) ** 2).sum()
+    return float((each - of_mean) / (m * (m - 1)))
 
 
 def beside_selection(scored_on_m: np.ndarray, n: int, stream: int = 0) -> Resampled:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -95,5 +96,7 @@ def block_sites(model: Model, depth: str, kinds: Sequence[str]) -> list[Site]:
 
 
 def draw_features(model: Model, site: Site, most: int) -> tuple[int, ...]:
-    """At most ``most`` of the channels of ``site``, drawn once and for all, sorted."""
-    return tuple(sorted(np.random.default_rng(0).permutation(channels(model, site))[:most].tolist()))
+    """At most ``most`` of the channels of ``site``, drawn once and for all, sorted. Each site has a draw of its own:
+    the same channels at all depths would make an odd draw count once for each of them."""
+    rng = np.random.default_rng([site.block, crc32(site.kind.encode())])
+    return tuple(sorted(rng.permutation(channels(model, site))[:most].tolist()))
