@@ -89,7 +89,7 @@ def made_run() -> Graph:
             acts["query_1"] = draw.normal(size=(SCENES, 6))
         _collected(graph, model, acts, shown, draw)
         _told(graph, model, draw)
-        _of_images(graph, model)
+    _of_images(graph)
     claims = pd.DataFrame({"claim": list(WORDS), "statement": None, "word": list(WORDS.values())})
     write_atomically(graph.out / "claims.csv", lambda path: claims.to_csv(path, index=False))
     return graph
@@ -157,23 +157,13 @@ def _told(graph: Graph, model: str, draw: np.random.Generator) -> None:
     _write(graph, "reseeded", model, pictures[1:])
 
 
-def _of_images(graph: Graph, model: str) -> None:
-    """Tables with a row for each image."""
-    draw, images = np.random.default_rng(len(model)), np.arange(SCENES)
-    about = {"architecture": f"lab/lab_{model}", "family": model, "random_weights": False, "training_seed": 0}
-    conditions = [("full", "", ""), ("background", "black", "boxes"), ("background", "black", "pixels")]
-    ranks = [
-        {"condition": condition, "fill": fill, "along": along, "image": images, "rank": draw.integers(0, 16, SCENES)}
-        for condition, fill, along in conditions
-    ]
-    table = pd.concat([pd.DataFrame(each) for each in ranks], ignore_index=True)
-    _write(graph, "background", model, table.assign(size="own", cropped=0.0, classes=16, **about))
-    each = [(measure, block) for measure in ("uniformity", "cosine") for block in range(BLOCKS[model])]
-    courses = [
-        pd.DataFrame({"block": block, "measure": measure, "image": images, "value": draw.random(SCENES)})
-        for measure, block in each
-    ]
-    _write(graph, "locality", model, pd.concat(courses, ignore_index=True).assign(**about))
+def _of_images(graph: Graph) -> None:
+    """What analyses say of single images; of one claim nothing."""
+    draw = np.random.default_rng(1)
+    for claim in ("background", "local_until_last"):
+        values = draw.normal(size=SCENES) if claim == "background" else []
+        table = pd.DataFrame({"image": np.arange(len(values)), "value": values})
+        write_atomically(graph.by_image(claim), lambda path, table=table: table.to_csv(path, index=False))
 
 
 def _write(graph: Graph, table: str, model: str, rows: pd.DataFrame) -> None:

@@ -29,6 +29,7 @@ from vitexplore.atlas.neighbours import nearest, standardized
 from vitexplore.atlas.sprites import LARGEST, shares, write_maps, write_sheet, write_thumbnail
 from vitexplore.atlas.tables import inputs
 from vitexplore.atlas.write import ACROSS, SHARD, STATIC, write_atlas
+from vitexplore.claims.text import claims_in_order
 from vitexplore.data.loading import Loader
 from vitexplore.errors import InputError
 from vitexplore.figures.overlays import COLOUR
@@ -200,57 +201,21 @@ def test_a_picture_that_reaches_its_feature_comes_first(monkeypatch):
 def test_a_claim_has_the_images_that_speak_most_and_least_for_it(run):
     atlas, graph = run
     images = {claim["name"]: claim["images"] for claim in held(atlas, "catalog")["claims"]}
-    assert {name for name in WORDS if images[name]} == {"background", "local_until_last"}
-    tables = [pd.read_parquet(path) for path in graph.tables("background")]
-    ranks = [
-        dict(zip(found["image"], found["rank"], strict=True))
-        for found in (table.query("condition == 'background' and along == 'boxes'") for table in tables)
-    ]
-    wanted = {image: (ranks[0][image] < 2) - (ranks[1][image] < 2) for image in ranks[0]}
-    assert dict(images["background"]["most"]).items() <= wanted.items()
-    assert sorted(wanted.values())[::-1][:6] == [value for _, value in images["background"]["most"]]
-    assert sorted(wanted.values())[:6] == [value for _, value in images["background"]["least"]]
-    value = pd.read_parquet(graph.table("locality", "vit")).query("measure == 'uniformity'")
-    (first, second, last) = (value[value["block"] == block].set_index("image")["value"] for block in range(3))
-    adds = {image: (last[image] - second[image]) - (second[image] - first[image]) for image in first.index}
-    most = sorted(adds, key=adds.get, reverse=True)
-    found = images["local_until_last"]
+    assert {name for name in WORDS if images[name]} == {"background"}
+    values = pd.read_csv(graph.by_image("background")).set_index("image")["value"]
+    most = list(values.sort_values(ascending=False).index)
+    found = images["background"]
     assert [image for image, _ in found["most"]] == most[:6]
     assert [image for image, _ in found["least"]] == most[::-1][:6]
-    assert found["most"][0][1] == pytest.approx(adds[most[0]], abs=1e-3)
+    assert found["most"][0][1] == pytest.approx(values[most[0]], abs=1e-3)
+    assert found["says"].startswith("share of the ViTs")
     assert all((atlas / f"images/{image}.webp").exists() for image in most[:6])
 
 
-def ranked(**changes) -> pd.DataFrame:
-    """Two models' ranks of two images: the ViT finds both, the CNN the first."""
-    known = {"model": ["v", "v", "c", "c"], "family": ["vit", "vit", "cnn", "cnn"], "image": [4, 7, 4, 7]}
-    return pd.DataFrame(known | {"rank": [0, 0, 0, 9], "classes": 16, "size": "own"} | changes)
-
-
-def test_an_image_speaks_by_the_families_answers_at_the_common_size():
-    elsewhere = ranked(rank=9)  # nobody finds anything at another size
-    for own, common in ((ranked(), pd.DataFrame()), (elsewhere, ranked(size="common"))):
-        found = evidence.BY_CLAIM["low_pass"].by_image(pd.concat([own, common]))
-        assert found.to_dict() == {4: 0.0, 7: 1.0}
-
-
-def test_an_image_speaks_by_the_share_of_a_write_that_is_common():
-    writes = {"write": [[2.0, 4.0], [2.0, 2.0], [1.0, 4.0]], "write_common": [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]}
-    rows = [
-        {"model": "v", "family": "vit", "block": block, "image": image, "measure": name, "value": value}
-        for name, values in writes.items()
-        for block, row in enumerate(values)
-        for image, value in zip((4, 7), row, strict=True)
-    ]
-    found = evidence.BY_CLAIM["learned_pooling"].by_image(pd.DataFrame(rows))
-    assert found.to_dict() == {4: 1 - 0.5, 7: 0.25 - 0.375}
-
-
 def test_images_of_another_set_than_the_atlas_shows_are_no_evidence():
-    splits = {"locality": "unlinked"}
-    graph = Graph(parse({**SCALE, "data": {**SCALE["data"], "splits": splits}}))
-    assert evidence.tables(graph) == ["background"]
-    assert evidence.evidence(graph, "local_until_last") is None
+    graph = Graph(parse({**SCALE, "data": {**SCALE["data"], "splits": {"locality": "unlinked"}}}))
+    claim = claims_in_order(graph.root / "analyses")["local_until_last"]
+    assert "images" in claim.text and evidence.evidence(graph, claim) is None
 
 
 def test_a_list_is_searched_by_what_is_known_of_features(atlas):
@@ -310,7 +275,13 @@ def test_every_file_that_a_page_asks_for_is_there(atlas):
 def test_an_atlas_reads_all_that_it_is_made_of(run):
     _, graph = run
     made = {path for path in graph.out.rglob("*.*") if path.is_file() and "atlas" not in path.parts}
-    beside = {path for path in made if path.name == "claims.csv" or path.parent == graph.image_index("collect").parent}
+    beside = {
+        path
+        for path in made
+        if path.name == "claims.csv"
+        or path.parent.name == "claims"
+        or path.parent == graph.image_index("collect").parent
+    }
     assert made - beside <= set(inputs(graph)) <= made and len(made - beside) > 5
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Measured, by_model, deciding
+from vitexplore.claims.decide import Analysis, Measured, by_model, deciding, rows_for_people
 from vitexplore.claims.paper import beside_paper
 from vitexplore.claims.tokens import IMAGES, TOLERANCE, natural_room, with_cls
 from vitexplore.measures.accuracy import hits, share
-from vitexplore.statistics.intervals import Resampled, ratio
+from vitexplore.statistics.intervals import Resampled, mean_of, ratio, resampled_mean
 from vitexplore.statistics.selection import beside_selection, select_then_score
 from vitexplore.statistics.splits import halves
 
@@ -68,35 +68,58 @@ def analyse(table: pd.DataFrame) -> Analysis:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """model, architecture, measure, top1, top5 in percent, n images: Table 1's rows, with the paper's numbers beside
-    them. As there the maximum over positions is taken on the images that it is shown for; the claim's own is not.
-    What does not apply to a model is left empty: a model without CLS has it neither isolated nor exchanged around."""
+    """model (training seeds also together, and ``within`` which row), architecture, classes, measure, at, top1 with its
+    interval and top5 in percent, n images: Table 1's rows, with the paper's numbers beside them, and each position's.
+    As there the maximum over positions (patch_maximum) is taken on the images that it is shown for; best_position is
+    chosen on one half of the images and shown for the other. What does not apply to a model is left empty."""
     rows = []
-    for (model, architecture), mine in table.groupby(["model", "architecture"], sort=False):
-        by_surgery = dict(list(mine.groupby("surgery")))
-        empty = mine.iloc[:0]
-        isolated = by_surgery.get("isolated_cls", empty)
-        patches = by_surgery["head_on_patch"].sort_values("at")
-        measures = {
-            "natural": by_surgery["natural"],
-            "isolating_cls": isolated[isolated["at"] == isolated["at"].max() - 1],
-            "patch_average": patches,
-            "patch_average_before_last_block": by_surgery.get("head_on_patch_before", empty),
-            "patch_maximum": patches.iloc[[hits(mine, "head_on_patch").mean(1).argmax()]],
-            "random_patch": by_surgery["head_on_random_patch"],
-            "head_on_mean_of_patches": by_surgery.get("head_on_mean_patch", empty),
-            "head_on_mean_of_all_tokens": by_surgery.get("head_on_mean_token", empty),
-            "head_on_patch_120": patches[patches["at"] == TOKEN - 1],
-            "exchanged_patch_average": by_surgery.get("exchanged_patch", empty),
-        }
-        for measure, found in measures.items():
-            row = {"model": model, "architecture": architecture, "measure": measure}
-            row["applies"] = "does not apply" if found.empty else "yes"
-            for k in (1, 5):
-                row[f"top{k}"] = 100 * np.mean([(rank < k).mean() for rank in found["rank"]]) if len(found) else np.nan
-            rows.append({**row, "n": len(found["rank"].iloc[0]) if len(found) else 0})
+    for known, each in rows_for_people(table):
+        ranks, known = [_ranks_by_measure(mine) for mine in each], known | {"classes": each[0]["classes"].iloc[0]}
+        for measure, first in ranks[0].items():
+            row = known | {"measure": measure, "applies": "yes" if len(first) else "does not apply"}
+            if len(first):
+                row |= _percent(mean_of([resampled_mean((found[measure] < 1).mean(0)) for found in ranks]))
+                row |= {"top5": 100 * np.mean([found[measure] < 5 for found in ranks]), "n": first.shape[1]}
+            rows.append(row)
+        patches = [found["patch_average"] < 1 for found in ranks]
+        of_positions = known | {"applies": "yes", "n": patches[0].shape[1]}
+        rows.append(of_positions | {"measure": "best_position"} | _percent(mean_of(list(map(_at_best, patches)))))
+        height, width = grid_of(each[0])
+        of_positions |= {"measure": "position", "grid_height": height, "grid_width": width}
+        by_position = 100 * np.mean(patches, axis=(0, 2))
+        rows += [of_positions | {"at": at, "top1": top1} for at, top1 in enumerate(by_position)]
     values = {"top1": "top1", "top5": "top5"}
     return beside_paper(pd.DataFrame(rows), REFERENCE, ["measure"], values, TOLERANCE, IMAGES)
+
+
+def _ranks_by_measure(mine: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The class's ranks, int [at, images]; none where a measure does not apply to the model."""
+    by_surgery = {
+        name: np.stack(rows.sort_values("at")["rank"].to_list()) for name, rows in mine.groupby("surgery", sort=False)
+    }
+    patches, none = by_surgery["head_on_patch"], np.empty((0, 0))
+    best = (patches < 1).mean(1).argmax()
+    return {
+        "natural": by_surgery["natural"],
+        "patch_average": patches,
+        "patch_average_before_last_block": by_surgery.get("head_on_patch_before", none),
+        "patch_maximum": patches[[best]],
+        "random_patch": by_surgery["head_on_random_patch"],
+        "head_on_mean_of_patches": by_surgery.get("head_on_mean_patch", none),
+        "head_on_mean_of_all_tokens": by_surgery.get("head_on_mean_token", none),
+        "head_on_patch_120": patches[TOKEN - 1 : TOKEN],
+        "exchanged_patch_average": by_surgery.get("exchanged_patch", none),
+    }
+
+
+def _at_best(own: np.ndarray) -> Resampled:
+    chosen_on, scored_on = halves(own.shape[1])
+    return select_then_score(own[:, chosen_on].T, own[:, scored_on].T)
+
+
+def _percent(statistic: Resampled) -> dict[str, float]:
+    found = statistic.estimate()
+    return {"top1": 100 * found.value, "top1_low": 100 * found.low, "top1_high": 100 * found.high}
 
 
 def grid_of(mine: pd.DataFrame) -> tuple[int, int]:

@@ -21,6 +21,7 @@ class Blocks:
             measure: rows.pivot(index="block", columns="image", values="value").to_numpy()
             for measure, rows in mine.groupby("measure")
         }
+        self.images = np.sort(mine["image"].unique())
 
     @property
     def answers(self) -> bool:
@@ -73,7 +74,14 @@ def analyse(table: pd.DataFrame) -> Analysis:
     answering = {name: mine for name, mine in blocks.items() if name and mine.answers}
     statements["pooled_answer"] = pools(answering, chance)
     figures = {"learned_pooling": bars(answering)} if answering else {}
-    return Analysis(statements, summary(table), figures)
+    return Analysis(statements, summary(table), figures, by_image(answering) if answering else None)
+
+
+def by_image(blocks: dict[str, Blocks]) -> pd.Series:
+    """Whether the answer stays right with the plain mean in the last block, less whether it does with each token for
+    itself; less the same of the inner blocks, in the mean; mean over models."""
+    apart = np.mean([mine.found["uniform"] - mine.found["unmixed"] for mine in blocks.values()], axis=0)
+    return pd.Series(apart[-1] - apart[1:-1].mean(0), next(iter(blocks.values())).images)
 
 
 def pools(blocks: dict[str, Blocks], chance: float) -> Measured:

@@ -66,7 +66,18 @@ def analyse(table: pd.DataFrame) -> Analysis:
     statements["half_of_the_range"] = courses["uniformity"].of_the_range()
     grouped = table[table["measure"].isin(TOWARDS_GLOBAL)].groupby(["model", "measure", "block"], sort=False)["value"]
     summary = grouped.agg(mean="mean", n="count").reset_index()
-    return Analysis(statements, summary, {"local_until_last": bars(courses["uniformity"], pooled(table))})
+    figures = {"local_until_last": bars(courses["uniformity"], pooled(table))}
+    return Analysis(statements, summary, figures, by_image(trained))
+
+
+def by_image(trained: dict[str, pd.DataFrame]) -> pd.Series:
+    """The last block's step in uniformity less the mean step of the inner ones, mean over models."""
+    found = []
+    for mine in trained.values():
+        rows = mine[mine["measure"] == "uniformity"].pivot(index="block", columns="image", values="value")
+        steps = rows.diff().iloc[1:]
+        found.append(steps.iloc[-1] - steps.iloc[:-1].mean())
+    return pd.concat(found, axis=1).mean(axis=1)
 
 
 def bars(courses: Courses, table: pd.DataFrame) -> Figure:

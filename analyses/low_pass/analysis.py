@@ -57,6 +57,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     chance = 1 / int(table["classes"].iloc[0])
     vits, cnns = families_of(at_one_size_each(table), "vit", "cnn")
     models, pairs = names(*vits.values(), *cnns.values()), list(product(vits, cnns))
+    images = np.sort(vits[models[0]]["image"].unique())
     curves = {name: Curve(mine, IDEAL, chance) for name, mine in (vits | cnns).items()}
     others = {name: Curve(mine, IDEAL, chance, exchanged=True) for name, mine in (vits | cnns).items()}
     gate = room([curves[name] for name in vits], [curves[name] for name in cnns])
@@ -73,7 +74,9 @@ def analyse(table: pd.DataFrame) -> Analysis:
         )
         statements[name] = Measured({"": less(pairs, own, permuted)}, models, gate, every=True)
     rows = summary(table, chance)
-    return Analysis(statements, rows, {"low_pass": panels(pooled(table, at_one_size_each(rows)))})
+    alone = rows[rows["networks"] == 1]
+    by_image = pd.Series(np.subtract(*(hit_rates([curves[name] for name in each]) for each in (vits, cnns))), images)
+    return Analysis(statements, rows, {"low_pass": panels(pooled(table, at_one_size_each(alone)))}, by_image)
 
 
 def at(strength: float, pairs: list, curves: dict[str, Curve], others: dict[str, Curve]) -> Comparison:
@@ -101,18 +104,35 @@ def at_one_size_each(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([at_one_size(mine) for _, mine in table.groupby("model", sort=False)])
 
 
+def hit_rates(curves: list[Curve]) -> np.ndarray:
+    """By image the share of answers behind all strengths of the filter that are right."""
+    return np.mean([each for curve in curves for each in curve.filtered.values()], axis=0)
+
+
 def named(strength: float) -> str:
     return f"1/{1 / strength:.0f}" if strength < 1 else f"{strength:g}"
 
 
 def summary(table: pd.DataFrame, chance: float) -> pd.DataFrame:
-    """model, size, filter, strength, top1 in percent, kept (above chance, of the unfiltered), n."""
-    rows = table.assign(top1=100.0 * (table["rank"] < 1))
-    grouped = rows.groupby(["model", "size", "filter", "strength"], sort=False)["top1"]
-    found = grouped.agg(top1="mean", n="size").reset_index()
-    whole = found[found["filter"] == "none"].set_index(["model", "size"])["top1"]
-    of_each = pd.MultiIndex.from_frame(found[["model", "size"]])
-    return found.assign(kept=(found["top1"] - 100 * chance) / (whole.loc[of_each].to_numpy() - 100 * chance))
+    """model, family, networks (how many), size, filter, strength, top1 in percent, kept (above chance, of the
+    unfiltered) with its interval, n. The rows of more than one network are a family's mean, of the size at which
+    families are compared."""
+    groups = [([mine], size) for (_, size), mine in table.groupby(["model", "size"], sort=False)]
+    for _, alike in at_one_size_each(table).groupby("family", sort=False):
+        each = [mine for _, mine in alike.groupby("model", sort=False)]
+        groups += [(each, "compared")] if len(each) > 1 else []
+    rows = []
+    for each, size in groups:
+        name = each[0]["model"].iloc[0] if len(each) == 1 else f"mean of {len(each)}"
+        known = {"model": name, "family": each[0]["family"].iloc[0], "networks": len(each), "size": size}
+        for filter in each[0]["filter"].unique():
+            curves = [Curve(mine, filter, chance) for mine in each]
+            for strength in sorted(curves[0].filtered):
+                kept = mean_of([curve.kept(strength) for curve in curves]).estimate()
+                top1 = 100 * np.mean([curve.filtered[strength] for curve in curves])
+                row = known | {"filter": filter, "strength": strength, "top1": top1, "kept": kept.value}
+                rows.append(row | {"kept_low": kept.low, "kept_high": kept.high, "n": len(curves[0].whole)})
+    return pd.DataFrame(rows)
 
 
 def panels(rows: pd.DataFrame) -> Figure:

@@ -38,10 +38,11 @@ class Maps:
         return beside_selection(_with_signs(self.other[name])[scored_on, best], len(chosen_on), stream)
 
     def chosen(self, name: str) -> pd.Series:
-        """The row of the map that is chosen for a class."""
+        """The row of the map that is chosen for a class, with its ``sign``: -1 for a map that is low on its objects."""
         chosen_on, _ = halves(len(self.own[name]))
         best = int(_with_signs(self.own[name])[chosen_on].mean(0).argmax())
-        return self.rows.iloc[best % len(self.rows)]
+        signed = {"sign": 1 if best < len(self.rows) else -1}
+        return pd.concat([self.rows.iloc[best % len(self.rows)], pd.Series(signed)])
 
 
 def _with_signs(auroc_nf: np.ndarray) -> np.ndarray:
@@ -122,15 +123,21 @@ def gains(maps: Maps, exchanged: bool = False) -> Resampled:
 
 
 def summary(maps: Mapping[str, Maps], pixels: Maps) -> pd.DataFrame:
-    """model, class, images, block and feature of the class's map, auroc, low and high on the other half of the images,
-    against another image's mask (other), and pixels: the best map of pixels, and its auroc."""
+    """model, class, images, block, feature and sign of the class's map, auroc, low and high on the other half of the
+    images, against another image's mask (other), and pixels: the best map of pixels, and its auroc."""
     rows, of_pixels = [], bests(pixels)
     for model, each in maps.items():
         others = bests_on_others(each)
         for name, best in bests(each).items():
             found, chosen = best.estimate(), each.chosen(name)
             row = {"model": model, "class": name, "images": len(each.own[name]), "block": chosen["block"]}
-            row |= {"feature": chosen["feature"], "auroc": found.value, "low": found.low, "high": found.high}
+            row |= {
+                "feature": chosen["feature"],
+                "sign": chosen["sign"],
+                "auroc": found.value,
+                "low": found.low,
+                "high": found.high,
+            }
             row |= {"other": others[name].value, "pixel_map": pixels.chosen(name)["map"]}
             rows.append(row | {"pixels": of_pixels[name].value})
     return pd.DataFrame(rows)

@@ -15,8 +15,7 @@ from vitexplore.scale import OTHERS, Scale
 from vitexplore.scale_data import DATA, VALIDATION
 
 SHIPPED = Path(__file__).parent / "experiments"
-OF_PAPER = ("top", "maps", "visualize", "portraits", "concepts", "localization", "trivial_maps")
-OF_PAPER += ("token_mixing", "background", "low_pass")  # tables that the paper's figures are drawn from
+OF_PAPER = ("top", "maps", "visualize", "portraits", "localization")  # tables that the paper's figures are drawn from
 CHECKOUT = Path(__file__).parents[2]
 INDEX = "images.parquet"  # in a folder of images: which they are
 DOWNLOAD = "download:"  # how a place starts that is a public file NAME, or NAME/PATH inside the unpacked one
@@ -263,6 +262,10 @@ class Graph:
     def summary(self, name: str) -> Path:
         """A table for people."""
         return self.out / "tables" / f"{name}.csv"
+
+    def by_image(self, claim: str) -> Path:
+        """What single images say of a claim."""
+        return self.out / "claims" / f"{claim}_images.csv"
 
     @property
     def paper_data(self) -> Path:

@@ -5,6 +5,7 @@ if ATLAS:
         input:
             tables=atlas_tables.inputs(GRAPH),
             claims=f"{OUT}/claims.csv",
+            images=[GRAPH.by_image(claim) for claim in TESTED if "images" in CLAIMS[claim].text],
             static=sorted((ROOT / "src/vitexplore/atlas/static").iterdir()),
         output:
             directory(ATLAS[0]),

@@ -15,6 +15,7 @@ for _claim in TESTED:
             rows=f"{OUT}/claims/{_claim}.json",
             numbers=f"{OUT}/claims/{_claim}_numbers.json",
             table=f"{OUT}/tables/claim_{_claim}.csv",
+            images=[GRAPH.by_image(_claim)] if "images" in CLAIMS[_claim].text else [],
             caption=f"{OUT}/claims/{_claim}.rst",
             figures=[GRAPH.figure(figure) for figure in CLAIMS[_claim].figures],
             previews=report(

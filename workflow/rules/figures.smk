@@ -81,6 +81,7 @@ if GRAPH.models("portraits"):
 use rule contact_sheet as paper_data with:
     input:
         GRAPH.paper_inputs(),
+        [GRAPH.summary(f"claim_{claim}") for claim in TESTED],
         ROOT / "analyses/head_on_patches/reference.csv",
         ROOT / "analyses/background/reference.csv",
     output:

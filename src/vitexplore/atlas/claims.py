@@ -62,4 +62,4 @@ def decided(graph: Graph) -> list[Decided]:
     claims = claims_in_order(graph.root / "analyses")
     table = pd.read_csv(graph.out / "claims.csv")
     words = table[table["statement"].isna()].set_index("claim")["word"]
-    return [Decided(claims[name], str(words[name]), evidence(graph, name)) for name in tested(graph, claims)]
+    return [Decided(claims[name], str(words[name]), evidence(graph, claims[name])) for name in tested(graph, claims)]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vitexplore.atlas import evidence
 from vitexplore.claims.page import ATLAS
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
@@ -30,7 +29,7 @@ def inputs(graph: Graph) -> list[Path]:
     """The files that an atlas is made of, beside the claims."""
     if not models(graph):
         return []
-    tables = ("top", "maps", "responses", "views", *DRAWN, *OTHERS, *evidence.tables(graph))
+    tables = ("top", "maps", "responses", "views", *DRAWN, *OTHERS)
     return [graph.image_index("collect"), *(path for table in tables for path in graph.tables(table))]
 
 

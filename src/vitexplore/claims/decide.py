@@ -6,7 +6,7 @@ compares with its margin, a figure and a table for people. All that an analysis 
 """
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING, Any
@@ -118,11 +118,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an analysis hands back. ``statements`` by id; ``figures`` by name; ``table`` for people."""
+    """What an analysis hands back. ``statements`` by id; ``figures`` by name; ``table`` for people; ``by_image``: float
+    by image, what each adds to the claim, where claim.yaml says under ``images`` what that is."""
 
     statements: dict[str, Measured]
     table: pd.DataFrame
     figures: "dict[str, Figure]" = field(default_factory=dict)
+    by_image: pd.Series | None = None
 
 
 def run_analysis(claim: Claim, *tables: pd.DataFrame) -> Analysis:
@@ -190,17 +192,37 @@ def of_each(tables: Mapping[str, pd.DataFrame], statistic: Callable[[pd.DataFram
 
 
 def pooled(table: pd.DataFrame, summary: pd.DataFrame | None = None) -> pd.DataFrame:
-    """``summary`` of ``table`` (the table itself if left out) with training seeds under one name, for figures: models
-    that differ in ``training_seed`` and have the same ``architecture`` and ``random_weights`` are named like the first
-    of them. Of two such models with the same seed, the second keeps its name."""
+    """``summary`` of ``table`` (the table itself if left out) with training seeds under one name, for figures."""
+    summary = table if summary is None else summary
+    return summary.assign(model=summary["model"].map(_first_of_seeds(table)))
+
+
+def rows_for_people(table: pd.DataFrame) -> Iterator[tuple[dict[str, str], list[pd.DataFrame]]]:
+    """What the rows of a claim's table are about: each model of ``table``, then training seeds together, under the
+    first one's name and their number. ``model``, ``architecture``, ``family`` and ``within``, in which row of seeds
+    together a model stands, if in one; and the rows of ``table`` of each of the models."""
+    by_name = {str(name): mine for name, mine in table.groupby("model", sort=False)}
+    alike: dict[str, list[str]] = {}
+    for name, first in _first_of_seeds(table).items():
+        alike.setdefault(first, []).append(name)
+    together = {f"{first} ({len(names)} seeds)": names for first, names in alike.items() if len(names) > 1}
+    within = {name: label for label, names in together.items() for name in names}
+    for label, names in {**{name: [name] for name in by_name}, **together}.items():
+        first = by_name[names[0]].iloc[0]
+        known = {"model": label, "architecture": first["architecture"], "family": first["family"]}
+        yield known | {"within": within.get(label, "")}, [by_name[name] for name in names]
+
+
+def _first_of_seeds(table: pd.DataFrame) -> dict[str, str]:
+    """By model the first of those that differ from it in ``training_seed`` and have the same ``architecture`` and
+    ``random_weights``. Of two such models with the same seed, the second is the first of its own."""
     found: dict[str, str] = {}
     alike: dict[tuple[str, bool], dict[int, str]] = {}
     for row in table.drop_duplicates("model").itertuples():
         seeds = alike.setdefault((row.architecture, row.random_weights), {})
         found[row.model] = row.model if row.training_seed in seeds else next(iter(seeds.values()), row.model)
         seeds.setdefault(row.training_seed, row.model)
-    summary = table if summary is None else summary
-    return summary.assign(model=summary["model"].map(found))
+    return found
 
 
 def claim_rows(

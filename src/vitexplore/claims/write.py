@@ -22,7 +22,8 @@ from vitexplore.statistics.verdict import NOT_RUN
 def write_claim(graph: Graph, name: str) -> None:
     """Decide a claim from its table: writes ``claims/<name>.json`` (its rows of the claims table),
     ``claims/<name>_numbers.json`` (what its words follow from), ``claims/<name>.rst`` (the caption for the report),
-    ``tables/claim_<name>.csv`` and the claim's figures. Raises InputError for a claim that does not exist."""
+    ``tables/claim_<name>.csv``, the claim's figures and, where claim.yaml says what they are, the values of single
+    images. Raises InputError for a claim that does not exist."""
     claim = read_claim(graph.root / "analyses" / name, graph.root / SCHEMA)
     measured = [read_tables(graph.tables(table)) for table in claim.tables]
     analysis, rows = write_decision(claim, measured, graph.out / "claims", instruments(claim, graph.root / KEPT))
@@ -34,9 +35,20 @@ def write_claim(graph: Graph, name: str) -> None:
         why = rows[0]["why"] if rows[0]["word"] == NOT_RUN else f"nothing of {figure} to draw at this scale"
         plots.save(figures.get(figure) or plots.message(f"{name}: {why}"), graph.figure(figure))
         plots.save_preview(graph.figure(figure), graph.preview(figure))
-    path = graph.summary(f"claim_{name}")
-    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
+    if "images" in claim.text:
+        found = analysis.by_image if analysis else None
+        of_images = pd.DataFrame(columns=["image", "value"]) if found is None else _by_image(found)
+        _write_csv(of_images, graph.by_image(name))
+    _write_csv(table, graph.summary(f"claim_{name}"))
     write_text(graph.out / "claims" / f"{name}.rst", to_caption(claim, rows))
+
+
+def _by_image(found: pd.Series) -> pd.DataFrame:
+    return found.rename_axis("image").rename("value").dropna().reset_index()
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
 
 
 def write_decision(

@@ -4,13 +4,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vitexplore.data.masks import FILLS
-from vitexplore.figures.paper.networks import OURS, PAPER, by_architecture, percent, printed, trained
+from vitexplore.figures.paper.networks import OURS, PAPER, in_percent, of_claim, printed, together
 from vitexplore.figures.paper.numbers import titled, without_vit
 from vitexplore.figures.style import NAMES, OF_FAMILY, PAGE
 from vitexplore.graph import Graph
-from vitexplore.measures.accuracy import share, top_k
 from vitexplore.models.spec import FAMILIES
-from vitexplore.statistics.intervals import mean_of
 
 CONDITIONS = ("foreground", "background")
 
@@ -18,20 +16,14 @@ CONDITIONS = ("foreground", "background")
 def data(graph: Graph) -> pd.DataFrame:
     """Rows: source (measured or paper), family, model, condition, k, value (percent of the whole images' top-k
     accuracy; measured: both above chance, mean over training seeds), low and high (95%, images resampled), images."""
-    table = trained(graph, "background")
-    table = table[table["size"] == "own"]
-    k, classes = top_k(int(table["classes"].iloc[0])), int(table["classes"].iloc[0])
-
-    def right(mine: pd.DataFrame, condition: str):
-        cut = mine["fill"].isin(["", FILLS[0]]) & mine["along"].ne("pixels")
-        return mine[cut & mine["condition"].eq(condition)].sort_values("image")["rank"].to_numpy() < k
-
-    found = []
-    for name, each in by_architecture(table).items():
-        known = {"source": OURS, "family": each[0]["family"].iloc[0], "model": name, "k": k}
-        for condition in CONDITIONS:
-            kept = mean_of([share(right(mine, condition), right(mine, "full"), k / classes) for mine in each])
-            found.append({**known, "condition": condition, **percent(kept), "images": kept.estimate().n})
+    table = together(of_claim(graph, "background"))
+    rows = table[(table["size"] == "own") & table["fill"].eq(FILLS[0]) & table["along"].ne("pixels")]
+    found = [
+        {"source": OURS, "family": row.family, "model": row.model, "k": row.k, "condition": row.condition}
+        | in_percent(row, "retained", 100)
+        | {"images": f"{row.images} images"}
+        for row in rows[rows["condition"].isin(CONDITIONS)].itertuples()
+    ]
     return pd.concat([pd.DataFrame(found), _of_paper(graph)], ignore_index=True)
 
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from vitexplore.figures.feature_rows import CROSSED_OUT, shown
 from vitexplore.figures.paper.features import by_family
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
+from vitexplore.figures.paper.networks import of_claim
 from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
-from vitexplore.io import read_tables, rows_of
+from vitexplore.io import rows_of
 
 IMAGES, BESIDE = 4, 2  # of a concept; concepts beside each other
 OF_KIND = {"caption": "what captions say and labels do not", "category": "categories that join classes"}
@@ -25,8 +26,8 @@ def data(kind: str, graph: Graph) -> Tiles:
     if "clip" not in found:
         raise Missing("this scale has no CLIP; run the scale `lab` or `paper`")
     mine, label = found["clip"], found["vit"].model if "vit" in found else ""
-    table = read_tables(graph.tables("concepts"))
-    means = table[table["kind"] == kind].groupby(["model", "concept"])[["held_out", "pixel_held_out"]].mean()
+    table = of_claim(graph, "language_concepts")
+    means = table[table["kind"] == kind].set_index(["model", "concept"])[["held_out", "pixel_held_out"]]
     if means.empty:
         raise Missing(f"no concept of this scale's images is known of the kind {kind}")
     portraits = rows_of(graph.table("portraits", mine.model), mine.model)

@@ -1,36 +1,31 @@
 """Fig. 14: accuracy that is kept when fine detail is filtered out."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures.paper.networks import percent, trained
+from vitexplore.figures.paper.networks import in_percent, of_claim
 from vitexplore.figures.paper.numbers import legend_above, titled, without_vit
 from vitexplore.figures.style import COLUMN, NAMES, OF_FAMILY
 from vitexplore.graph import Graph
-from vitexplore.measures.accuracy import at_one_size, share
 from vitexplore.models.spec import FAMILIES
-from vitexplore.statistics.intervals import mean_of
 
 
 def data(graph: Graph) -> pd.DataFrame:
     """Rows: family, networks (how many), cutoff (share of Nyquist), value (percent of the unfiltered top-1, both above
     chance, mean over networks), low and high (95%, images resampled), images. Models are measured at the common input
     size where the scale has one."""
-    table = trained(graph, "low_pass")
-    chance, rows = 1 / int(table["classes"].iloc[0]), []
+    table = of_claim(graph, "low_pass")
+    table, rows = table[table["filter"] == "disc"], []
     for family in FAMILIES:
-        each = [at_one_size(mine) for _, mine in table[table["family"] == family].groupby("model", sort=False)]
-        for cutoff in sorted(table.loc[table["filter"] == "disc", "strength"].unique()) if each else []:
-            kept = mean_of([share(_right(mine, "disc", cutoff), _right(mine, "none", 0), chance) for mine in each])
-            known = {"family": family, "networks": len(each), "cutoff": cutoff}
-            rows.append({**known, **percent(kept), "images": kept.estimate().n})
+        mine = table[table["family"] == family]
+        if mine["networks"].gt(1).any():
+            mine = mine[mine["networks"].gt(1)]
+        elif "common" in set(mine["size"]):
+            mine = mine[mine["size"] == "common"]
+        for row in mine.itertuples():
+            known = {"family": family, "networks": row.networks, "cutoff": row.strength}
+            rows.append(known | in_percent(row, "kept", 100) | {"images": f"{row.n} images"})
     return pd.DataFrame(rows)
-
-
-def _right(mine: pd.DataFrame, filter: str, strength: float) -> np.ndarray:
-    rows = mine[(mine["filter"] == filter) & (mine["strength"] == strength)]
-    return rows.sort_values("image")["rank"].to_numpy() < 1
 
 
 def draw(table: pd.DataFrame) -> Figure:

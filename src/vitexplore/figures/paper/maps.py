@@ -11,15 +11,15 @@ from PIL import Image
 from vitexplore.figures.overlays import grey, seen
 from vitexplore.figures.paper.features import Features, evenly, vit_of
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
+from vitexplore.figures.paper.networks import of_claim
 from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 from vitexplore.measures.chosen import of_background
-from vitexplore.statistics.splits import halves
 
 Cells = list[tuple[dict[str, Any], np.ndarray]]
 IMAGES = 3  # of a feature in Figs. 2 and 4
-BLOCKS = 4  # inner ones in Fig. 4
+CLASSES = 4  # in Fig. 4
 OF_BACKGROUND = 6  # images in Fig. 7
 MAPS = "Maps are white where the feature fires most and black where it does not."
 
@@ -65,6 +65,8 @@ def _feature(mine: Features, row: dict[str, Any], images: int) -> Cells:
 def _images(mine: Features, row: dict[str, Any], best: pd.DataFrame, images: int) -> Cells:
     """The first ``images`` of ``best``, a feature's rows of the table `top`, each with the map."""
     maps = mine.maps(row["block"])[row["feature"]]
+    if row.get("sign") == -1:
+        maps = maps.max() - maps
     cells: Cells = []
     for rank, image in zip(best["rank"][:images], mine.looks(best[:images]), strict=True):
         for kind, picture in (("image", image), ("map", grey(maps[rank], float(maps.max())))):
@@ -107,18 +109,16 @@ def _with_maps(tiles: Tiles, rows: Sequence[Any], by: str, xs: Sequence[float]) 
 
 
 def object_data(graph: Graph) -> Tiles:
-    """Fig. 4. Rows: model, block, feature, auroc (of the feature's maps against the objects, on images that had no part
-    in its choice), pixels (the same of the best map that needs no network), kind (image, object or map), rank."""
+    """Fig. 4. Rows: model, shape (a class of objects), block, feature and sign (the class's map, of all inner blocks),
+    auroc (of its maps against the class's objects, on images that had no part in its choice), pixels (the same of the
+    best map that needs no network), kind (image, object or map), rank. Classes from the best told to the worst."""
     mine = vit_of(graph, ["localization"])
-    table = rows_of(graph.table("localization", mine.model), mine.model)
-    inner = mine.firing(table[table["block"] < table["block"].max()], IMAGES)
-    pixels = _best(rows_of(graph.table("trivial_maps", mine.model), mine.model))["auroc_held"]
-    blocks = np.sort(inner["block"].unique())
+    table = of_claim(graph, "maps_localize").query("model == @mine.model").sort_values("auroc", ascending=False)
     cells: Cells = []
-    for block in evenly(blocks, BLOCKS):
-        best = _best(inner[inner["block"] == block])
-        row = {"model": mine.model, "block": int(block), "feature": int(best["feature"])}
-        row |= {"auroc": best["auroc_held"], "pixels": pixels}
+    for place in evenly(np.arange(len(table)), CLASSES):
+        chosen = table.iloc[place]
+        row = {"model": mine.model, "shape": chosen["class"], "auroc": chosen["auroc"], "pixels": chosen["pixels"]}
+        row |= {"block": int(chosen["block"]), "feature": int(chosen["feature"]), "sign": int(chosen["sign"])}
         winners = mine.best(row["block"], row["feature"], len(mine.winners))
         boxed = winners[mine.images.has_boxes[winners["image"]]]
         for image, found in zip(boxed["image"], _by_two(_images(mine, row, boxed, IMAGES)), strict=False):
@@ -134,27 +134,24 @@ def _by_two(cells: Cells) -> list[Cells]:
     return [cells[first : first + 2] for first in range(0, len(cells), 2)]
 
 
-def _best(rows: pd.DataFrame) -> pd.Series:
-    """The map that is best on one half of the images, with ``auroc_held``, its mean AUROC on the other half."""
-    aurocs = pd.DataFrame(np.stack(rows["auroc"]), index=rows.index)  # means leave out images that are NaN
-    chosen_on, held = (aurocs[half].mean(axis=1) for half in halves(aurocs.shape[1]))
-    return rows.assign(auroc_held=held).loc[chosen_on.idxmax()]
-
-
 def object_draw(tiles: Tiles) -> Figure:
     table = tiles.table
-    blocks = list(table["block"].unique())
+    shapes = list(table["shape"].unique())
     xs = across(3 * IMAGES, 3)
     placed, count = [], {}
     for row, picture in tiles:
-        place = count[row.block] = count.get(row.block, -1) + 1
-        placed.append(Tile(blocks.index(row.block), xs[place], picture))
-    rows = table.drop_duplicates("block")
-    labels = [f"block {row.block}\nAUROC {row.auroc:.2f}" for row in rows.itertuples()]
+        place = count[row.shape] = count.get(row.shape, -1) + 1
+        placed.append(Tile(shapes.index(row.shape), xs[place], picture))
+    minus = {1: "", -1: "−"}
+    labels = [
+        f"{row.shape}\n{minus[row.sign]}{row.block}.{row.feature}\n{row.auroc:.2f} (pixels {row.pixels:.2f})"
+        for row in table.drop_duplicates("shape").itertuples()
+    ]
     title = f"Maps of inner features beside the object that they should find ({table['model'].iloc[0]})"
     note = (
-        f"Of each block's features that fire, the one whose maps find the objects best on half of the images. {MAPS} "
-        f"AUROC: on the other half (0.5 by chance); the best map of pixels alone reaches {rows['pixels'].iloc[0]:.2f}."
+        "For each class the feature whose maps find its objects best on half of its images (−: its map is inverted), "
+        f"in the images that drive it most. {MAPS} Numbers: AUROC on the class's other images (0.5 by chance), and "
+        "that of the best map of pixels. Classes from the best told to the worst."
     )
     heads = {(0, x): "image, object, map" for x in xs[::3]}
     return rows_of_tiles(placed, labels, title, note, heads)

@@ -1,40 +1,34 @@
-"""What tables of numbers are read by: networks of one architecture together, and the paper's own numbers."""
+"""What the tables of numbers are drawn from: what the analyses of claims found, and the paper's own numbers."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from vitexplore.figures.paper.tiles import Missing
 from vitexplore.graph import Graph
-from vitexplore.io import read_tables
-from vitexplore.statistics.intervals import Statistic
 
 OURS, PAPER = "measured", "paper"
 
 
-def trained(graph: Graph, table: str) -> pd.DataFrame:
-    """The rows of trained models in a table that holds their answers. Raises Missing where there are none."""
-    paths = graph.tables(table)
-    rows = read_tables(paths) if paths else pd.DataFrame()
-    if rows.empty or rows["random_weights"].all():
-        raise Missing(f"this scale has no trained classifier in the experiment {graph.source(table)}")
-    return rows[~rows["random_weights"]]
+def of_claim(graph: Graph, claim: str) -> pd.DataFrame:
+    """The table that a claim's analysis wrote for people. Raises Missing where the scale does not test the claim or has
+    not what it is about."""
+    path = graph.summary(f"claim_{claim}")
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame({"not_run": ["this scale does not test it"]})
+    if "not_run" in table:
+        raise Missing(f"{claim}: {table['not_run'].iloc[0]}")
+    return table
 
 
-def by_architecture(rows: pd.DataFrame) -> Mapping[str, list[pd.DataFrame]]:
-    """Each model's rows, those of training seeds together under the first one's name and their number."""
-    found = {}
-    for _, alike in rows.groupby("architecture", sort=False):
-        each = [mine for _, mine in alike.groupby("model", sort=False)]
-        seeds = f" ({len(each)} seeds)" if len(each) > 1 else ""
-        found[f"{each[0]['model'].iloc[0]}{seeds}"] = each
-    return found
+def together(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of such a table without models that stand in a row of training seeds together."""
+    return table[table["within"].isna()]
 
 
-def percent(statistic: Statistic) -> dict[str, float]:
-    """A share with its 95% interval, in percent."""
-    found = statistic.estimate()
-    return {"value": 100 * found.value, "low": 100 * found.low, "high": 100 * found.high}
+def in_percent(row: Any, column: str, factor: float = 1.0) -> dict[str, float]:
+    """A row's number of ``column`` and its 95% interval, times ``factor``."""
+    ends = {"value": column, "low": f"{column}_low", "high": f"{column}_high"}
+    return {end: factor * getattr(row, name) for end, name in ends.items()}
 
 
 def printed(graph: Graph, claim: str) -> pd.DataFrame:

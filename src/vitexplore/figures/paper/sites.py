@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.figures.feature_rows import CROSSED_OUT, OF_JUDGE, drawn, shown
 from vitexplore.figures.paper.layout import Tile, across, rows_of_tiles
+from vitexplore.figures.paper.networks import of_claim
 from vitexplore.figures.paper.tiles import Missing, Tiles
 from vitexplore.graph import Graph
 from vitexplore.io import rows_of
@@ -15,8 +16,8 @@ SIDE = 96  # pixels of a tile, at most
 
 
 def data(graph: Graph) -> Tiles:
-    """Rows: model, recipe, site, depth, block, feature, identification (of the feature), mean_identification and
-    features (of all of that site and depth)."""
+    """Rows: model, recipe, site, depth, block, feature, identification (of the feature), and of all of that site and
+    depth: told (mean identification, dead ones at chance), dead (their share) and n."""
     for model in graph.models("visualize"):
         table = drawn(rows_of(graph.table("visualize", model), model))
         if set(SITES) <= set(table["site"]):
@@ -25,12 +26,12 @@ def data(graph: Graph) -> Tiles:
         raise Missing("this scale visualizes no query, key and value")
     table = table[table["variant"] == table["variant"].iloc[0]]
     depths = list(table["depth"].unique())
+    means = of_claim(graph, "ffn_over_qkv").set_index(["model", "variant", "depth", "site"])
     cells = []
     for depth in dict.fromkeys([depths[0], depths[-1]]):
         for site in SITES:
             mine = table[(table["depth"] == depth) & (table["site"] == site)]
-            alive = mine[~mine["dead"].astype(bool)]
-            known = {"mean_identification": alive["identification"].mean(), "features": len(alive)}
+            known = means.loc[(model, mine["variant"].iloc[0], depth, site), ["told", "n", "dead"]].to_dict()
             for row in mine.head(EACH).itertuples():
                 known |= {"model": model, "recipe": row.variant, "site": site, "depth": depth, "block": row.block}
                 own = {"feature": row.feature, "identification": row.identification}
@@ -46,8 +47,8 @@ def draw(tiles: Tiles) -> Figure:
     for row, picture in tiles:
         place = row.site, row.depth
         seen[place] = seen.get(place, -1) + 1
-        judged = seen[place] == 0 and pd.notna(row.mean_identification)
-        mean = f"id {row.mean_identification:.2f}, mean of {row.features} that fire" if judged else ""
+        judged = seen[place] == 0 and pd.notna(row.told)
+        mean = f"id {row.told:.2f}, mean of {row.n:.0f} ({100 * row.dead:.0f}% dead)" if judged else ""
         x = xs[EACH * depths.index(row.depth) + seen[place]]
         placed.append(Tile(SITES.index(row.site), x, picture, mean))
     first = table.iloc[0]

@@ -4,21 +4,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.figures.paper.networks import OURS, PAPER, by_architecture, percent, printed, trained
+from vitexplore.figures.paper.networks import OURS, PAPER, in_percent, of_claim, printed, together
 from vitexplore.figures.paper.numbers import dots, legend_above, titled
-from vitexplore.figures.paper.tiles import Missing
 from vitexplore.figures.style import COLUMN, PAGE
 from vitexplore.graph import Graph
-from vitexplore.measures.accuracy import hits
-from vitexplore.statistics.intervals import Resampled, mean_of, resampled_mean
-from vitexplore.statistics.splits import halves
 
 MEASURES = {
     "natural": "whole network",
     "isolating_cls": "CLS meets patches\nin the last block only",
     "patch_average": "classifier on a patch,\nmean of positions",
-    "patch_maximum": "classifier on a patch,\nbest position",
+    "best_position": "classifier on a patch,\nbest position",
 }
+PRINTED = {"best_position": "patch_maximum"}  # by the measures of the paper
 PAPERS = "vit_base_patch16_384"  # of Table 1
 PANELS = 3  # models in Fig. 5
 
@@ -26,43 +23,26 @@ PANELS = 3  # models in Fig. 5
 def table_data(graph: Graph) -> pd.DataFrame:
     """Table 1. Rows: source (measured or paper), model, measure, value (top-1, percent; mean over training seeds), low
     and high (95%, images resampled), images, chance."""
-    rows = with_cls(graph)
+    isolated, heads = of_claim(graph, "isolated_cls"), of_claim(graph, "head_on_patches")
+    isolated = together(isolated[isolated["surgery"] == "isolated_cls"])
+    last = isolated.groupby("model")["before_block"].transform("max") - 1  # at the last one CLS never joins
+    isolated = isolated[isolated["before_block"] == last].assign(measure="isolating_cls")
+    heads = heads[heads["model"].isin(set(isolated["model"])) & heads["measure"].isin(MEASURES)]
     found = []
-    for name, each in by_architecture(rows).items():
-        known = {"source": OURS, "model": name, "chance": 100 / each[0]["classes"].iloc[0]}
+    for model, mine in pd.concat([heads, isolated]).groupby("model", sort=False):
+        known = {"source": OURS, "model": model, "chance": 100 / heads["classes"].iloc[0]}
+        rows = {row.measure: row for row in mine.itertuples()}
         for measure in MEASURES:
-            statistic = mean_of([accuracy(mine, measure) for mine in each])
-            found.append({**known, "measure": measure, **percent(statistic), "images": statistic.estimate().n})
+            row = known | {"measure": measure, "images": f"{rows[measure].n} images"}
+            found.append(row | in_percent(rows[measure], "top1"))
     return pd.concat([pd.DataFrame(found), _of_paper(graph)], ignore_index=True)
 
 
 def _of_paper(graph: Graph) -> pd.DataFrame:
     table = printed(graph, "head_on_patches")
-    table = table[(table["model"] == PAPERS) & table["measure"].isin(MEASURES)]
-    return table.assign(source=PAPER, value=table["top1"])[["source", "model", "measure", "value"]]
-
-
-def with_cls(graph: Graph) -> pd.DataFrame:
-    """The rows of trained ViTs with a CLS token. Raises Missing where there is none."""
-    rows = trained(graph, "token_mixing")
-    has = rows.groupby("model")["surgery"].transform(lambda surgeries: "isolated_cls" in set(surgeries))
-    mine = rows[has & rows["family"].eq("vit")]
-    if mine.empty:
-        raise Missing("this scale has no classifier with a CLS token")
-    return mine
-
-
-def accuracy(mine: pd.DataFrame, measure: str) -> Resampled:
-    """One model's top-1. The best position is chosen on one half of the images and scored on the other."""
-    if measure == "natural":
-        return resampled_mean(hits(mine, "natural")[0])
-    if measure == "isolating_cls":
-        return resampled_mean(hits(mine, "isolated_cls")[-2])  # the last one: CLS never joins
-    on_patches = hits(mine, "head_on_patch")
-    if measure == "patch_average":
-        return resampled_mean(on_patches.mean(0))
-    chosen_on, scored_on = halves(on_patches.shape[1])
-    return resampled_mean(on_patches[on_patches[:, chosen_on].mean(1).argmax(), scored_on])
+    table = table[table["model"] == PAPERS].set_index("measure")
+    values = {measure: table.loc[PRINTED.get(measure, measure), "top1"] for measure in MEASURES}
+    return pd.DataFrame({"source": PAPER, "model": PAPERS, "measure": values.keys(), "value": values.values()})
 
 
 def table_draw(table: pd.DataFrame) -> Figure:
@@ -80,15 +60,13 @@ def heat_data(graph: Graph) -> pd.DataFrame:
     """Fig. 5. Rows: model, row, column, top1 (percent, of the classifier on that position's patch), natural (percent,
     of the whole network), paper (what the paper prints of its ViT, mean over positions)."""
     theirs = _of_paper(graph).set_index("measure").loc["patch_average", "value"]
+    table = together(of_claim(graph, "head_on_patches"))
+    natural = table[table["measure"] == "natural"].set_index("model")["top1"]
     frames = []
-    for each in list(by_architecture(with_cls(graph)).values())[:PANELS]:
-        mine = each[0]
-        height, width = int(mine["grid_height"].iloc[0]), int(mine["grid_width"].iloc[0])
-        rows, columns = np.divmod(np.arange(height * width), width)
-        top1 = 100 * hits(mine, "head_on_patch").mean(1)
-        natural = 100 * hits(mine, "natural")[0].mean()
-        place = {"model": mine["model"].iloc[0], "row": rows, "column": columns}
-        frames.append(pd.DataFrame({**place, "top1": top1, "natural": natural, "paper": theirs}))
+    for model, mine in list(table[table["measure"] == "position"].groupby("model", sort=False))[:PANELS]:
+        rows, columns = np.divmod(mine["at"].to_numpy(dtype=int), int(mine["grid_width"].iloc[0]))
+        values = {"row": rows, "column": columns, "top1": mine["top1"], "natural": natural[model], "paper": theirs}
+        frames.append(pd.DataFrame({"model": model, **values}))
     return pd.concat(frames, ignore_index=True)
 
 
