@@ -19,7 +19,7 @@ from vitexplore.models import registry
 from vitexplore.models.catalogue import catalogue, load_named, named, paper_side
 from vitexplore.models.convert import from_onnx
 from vitexplore.models.packaged import PACKAGED
-from vitexplore.models.registry import checkpoint_path, load
+from vitexplore.models.registry import ORIGINALS, checkpoint_path, load
 from vitexplore.models.sites import Site, grid, sites
 from vitexplore.models.spec import ModelSpec
 from vitexplore.scale import parse
@@ -38,7 +38,9 @@ def test_names_are_unique_and_made_of_source_and_architecture():
 
 @pytest.mark.parametrize("row", catalogue().itertuples(), ids=lambda row: row.name)
 def test_tag_is_known_to_its_library(row):
-    if row.source == "timm":
+    if row.source == "timm" and row.architecture in ORIGINALS:
+        assert timm.get_pretrained_cfg(row.architecture.partition(".")[0]).input_size[-1] == row.input_size
+    elif row.source == "timm":
         config = timm.get_pretrained_cfg(row.architecture)
         assert config is not None and config.tag == row.architecture.partition(".")[2]
         assert config.input_size[-1] == row.input_size

@@ -28,6 +28,9 @@ from vitexplore.models.convert import from_onnx
 from vitexplore.models.families import TRANSFORMERS
 from vitexplore.models.spec import ModelSpec
 
+# the paper's original weights that timm has under no tag; it reads Google's files
+ORIGINAL = "https://storage.googleapis.com/vit_models/imagenet21k+imagenet2012/"
+ORIGINALS = {"vit_base_patch32_384.orig_npz": "ViT-B_32.npz", "vit_large_patch16_384.orig_npz": "ViT-L_16.npz"}
 OPENAI_MEAN, OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 
 
@@ -125,8 +128,13 @@ def _build_timm(spec: ModelSpec) -> tuple[nn.Module, dict[str, Any]]:
     if not timm.is_model(spec.architecture.partition(".")[0]):
         near = _nearest(spec.architecture, timm.list_models(pretrained=True))
         raise InputError(f"model {spec.name}: timm knows no {spec.architecture!r}; nearest names: {near}")
+    name = spec.architecture
+    if name in ORIGINALS:
+        name = name.partition(".")[0]
+        known = timm.get_pretrained_cfg(name)
+        options["pretrained_cfg"] = replace(known, url=ORIGINAL + ORIGINALS[spec.architecture], hf_hub_id=None)
     try:
-        module = timm.create_model(spec.architecture, pretrained=spec.weights == "pretrained", **options)
+        module = timm.create_model(name, pretrained=spec.weights == "pretrained", **options)
     except RuntimeError as error:
         known = [n for n in timm.list_pretrained() if n.startswith(spec.architecture.partition(".")[0])]
         near = _nearest(spec.architecture, known)
