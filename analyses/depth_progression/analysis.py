@@ -191,6 +191,6 @@ def information(table: pd.DataFrame, models: list[str]) -> Figure:
         shown, "block", "told", "factor", "How much features tell of the class, and of simple things",
         ("block", "bits, of the highest block's"),
     )  # fmt: skip
-    figure.axes[0].axhline(0.5, color="black", linestyle="--", linewidth=0.8)
+    figure.axes[0].axhspan(LEVELS[0], LEVELS[-1], color="0.9")  # where a course's depth is read
     figure.axes[0].set_ylim(bottom=0)
     return figure

@@ -12,7 +12,7 @@ from vitexplore.figures import plots
 from vitexplore.figures.style import COLOURS, style
 
 WIDTH, LINE, HEAD, FOOT = 8.5, 0.23, 0.62, 0.75  # inches: width, height of a row, of a panel's title, below all
-LETTERS = 105  # of a title's line
+LETTERS, LABEL = 107, 0.9  # of a title's line; of such a letter, the width of a label's
 WANTED = COLOURS[0]
 
 
@@ -24,7 +24,7 @@ def draw(text: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Figure:
     statements = {each["id"]: each for each in text["statements"]}
     deciding = [mine for mine in _by_statement(rest) if mine[0]["role"] == "paper"]
     panels = [(mine, lines) for mine in deciding if (lines := _lines(mine, statements[mine[0]["statement"]]))]
-    title = textwrap.fill(f"{text['title']}: {head['word']}", int(LETTERS * 0.85))
+    title = textwrap.fill(f"{text['title']}: {head['word']}", int(LETTERS * 0.8))
     if not panels:
         why = next((row["why"] for row in rest if row["why"]), "")
         return plots.message(f"{title}: {why}")
@@ -34,7 +34,10 @@ def draw(text: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Figure:
     for axis, (mine, lines) in zip(axes, panels, strict=True):
         _panel(axis, statements[mine[0]["statement"]], mine, lines)
     figure.suptitle(title, fontsize=12, weight="bold", x=0.01, ha="left")
-    _legend(figure)
+    shown = [mine[0] for mine, _ in panels]
+    others = [f"{mine[0]['statement']}: {mine[0]['word']}" for mine in deciding if mine[0] not in shown]
+    beside = f"Without a number: {', '.join(others)}" if others else ""
+    _legend(figure, [statements[first["statement"]] | dict(first) for first in shown], beside)
     return figure
 
 
@@ -65,8 +68,9 @@ def _panel(
         axis.plot([first["control_low"], first["control_high"]], [0.32, 0.32], color="0.6", linewidth=1.5)
         axis.plot([first["control"]], [0.32], "o", color="0.6", markerfacecolor="white", markersize=5)
     axis.axvline(margin, color="black", linestyle="--", linewidth=1)
-    if (theirs := first["paper"] or statement.get("released")) is not None:
-        axis.plot([theirs], [0], "v", color=COLOURS[3], markersize=8)
+    for theirs, marker in ((first["paper"], "v"), (statement.get("released"), "^")):
+        if theirs is not None:
+            axis.plot([theirs], [0], marker, color=COLOURS[3], markersize=8)
     axis.margins(x=0.06)
     low, high = axis.get_xlim()
     ends = (margin, max(high, margin)) if first["direction"] == "above" else (min(low, margin), margin)
@@ -78,7 +82,8 @@ def _panel(
     axis.tick_params(axis="x", labelsize=9)
     axis.grid(visible=False, axis="y")
     counted = "" if lines[0] is first else f" ({first['low']:.0f} of {first['n']} surely)"
-    axis.set_title(textwrap.fill(f"{statement['says']}{counted}: {first['word']}", LETTERS), fontsize=10, loc="left")
+    letters = LETTERS - int(LABEL * max(map(len, names)))
+    axis.set_title(textwrap.fill(f"{statement['says']}{counted}: {first['word']}", letters), fontsize=10, loc="left")
 
 
 def _name(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
@@ -89,12 +94,15 @@ def _name(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     return f"{whole}, {row['comparison']}" if row["comparison"] else whole
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, shown: Sequence[Mapping[str, Any]], beside: str) -> None:
     axis = figure.axes[0]
-    handles = [
-        axis.plot([], [], "o-", color="black", linewidth=3, label="measured, 95% interval")[0],
-        axis.plot([], [], "o-", color="0.6", markerfacecolor="white", label="control")[0],
-        axis.plot([], [], "--", color="black", label="margin; wanted: the shaded side")[0],
-        axis.plot([], [], "v", color=COLOURS[3], linestyle="", label="the paper's number, of its own models")[0],
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    handles = [axis.plot([], [], "o-", color="black", linewidth=3, label="measured, 95%")[0]]
+    if any(row["control"] is not None and isfinite(row["control"]) and "item" not in row for row in shown):
+        handles += axis.plot([], [], "o-", color="0.6", markerfacecolor="white", label="control")
+    handles += axis.plot([], [], "--", color="black", label="margin (wanted: shaded)")
+    if any(row["paper"] for row in shown):
+        handles += axis.plot([], [], "v", color=COLOURS[3], linestyle="", label="in the paper, its own models")
+    if any(row.get("released") for row in shown):
+        handles += axis.plot([], [], "^", color=COLOURS[3], linestyle="", label="in its released log")
+    how = {"frameon": False, "fontsize": 9, "title_fontsize": 9, "columnspacing": 1.2}
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, title=beside or None, **how)
