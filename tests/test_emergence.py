@@ -57,7 +57,8 @@ def of_the_lab() -> pd.DataFrame:
 
 def test_each_claim_on_tokens_is_measured_without_a_verdict(of_the_lab):
     assert set(of_the_lab["claim"]) == set(CLAIMS)
-    assert "word" not in of_the_lab and of_the_lab["measured"].notna().all()
+    assert "word" not in of_the_lab
+    assert set(of_the_lab.loc[of_the_lab["measured"].isna(), "statement"]) <= {"half_of_the_range"}
     assert set(zip(of_the_lab["depth"], of_the_lab["width"], strict=True)) == {(8, 64)}
     record = json.loads((lab_folder() / "lab_vit_s0.json").read_text())
     assert set(of_the_lab["test_top1"]) == {record["test_top1"]}

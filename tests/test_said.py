@@ -14,7 +14,19 @@ RIGHT = {
         "An overhead view of a plate.", "A cat seen looking down at it, top-down.",
     ],
     "before and after": ["Before and after photos of a kitchen."],
-    "at night": ["A street at night.", "A nighttime view of a tower.", "The city after dark.", "The night sky."],
+    "at night": [
+        "A street at night.", "A nighttime view of a tower.", "The city after dark.", "The night sky.",
+        "A pier at dusk.", "An evening meal.", "A tower lit up in the dark.", "A beach in the moonlight.",
+    ],
+    "next to": ["A dog next to a bike.", "A fork beside a plate.", "Two cats side by side."],
+    "on top of": ["A cat on top of a car."],
+    "group": ["A group of people.", "Groups of zebras graze."],
+    "in front of": ["A man in front of a house."],
+    "behind": ["A tree behind a fence."],
+    "under": ["A dog under a table.", "Shoes underneath the bed.", "A boat below a bridge.", "A seat beneath a tree."],
+    "close-up": ["A close-up of a flower.", "A close up of a pizza.", "Closeup view"],
+    "empty": ["An empty street.", "A deserted beach.", "A vacant lot."],
+    "black and white": ["A black and white photo of a train.", "A black and white photograph."],
 }  # fmt: skip
 WRONG = {
     "many": ["A man rides a horse.", "Germany plays football.", "A crowdfunded bus"],
@@ -26,7 +38,17 @@ WRONG = {
         "A night table.",
         "A knight.",
         "A nightclub",
+        "A well lit room.",
     ],
+    "next to": ["The next bus.", "Besieged by birds."],
+    "on top of": ["A mountain top.", "A tank top on a woman."],
+    "group": ["A grouper on a plate.", "A regrouping."],
+    "in front of": ["The front of a bus.", "A storefront of glass."],
+    "behind": ["A man on a horse."],
+    "under": ["A thunderstorm.", "An underwater view."],
+    "close-up": ["A close friend.", "Dress up close to home."],
+    "empty": ["A man emptying a bag.", "An emptied plate."],
+    "black and white": ["A black and white cat.", "A black dog and a white cat."],
 }
 
 

@@ -1,5 +1,5 @@
 # Do the claims' instruments work? Twins, which have a claim's property or lack it by construction, as any model.
-TWINS = ["late_all", "late_cls", "early_cls", "gradual", "early_all", "global_first", "gathers_twice"]
+TWINS = ["late_all", "late_cls", "early_cls", "gradual", "early_all", "global_early", "gathers_twice"]
 TWIN_WEIGHTS = ROOT / "src/vitexplore/planted/weights"
 TRIED = [claim for claim in CLAIMS.values() if claim and claim.twins]
 

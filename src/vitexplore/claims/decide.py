@@ -279,7 +279,7 @@ def _statement_rows(
         "margin": decision.margin,
         "paper": statement.get("paper"),
         **_numbers(decision.shown.measured),
-        "least_effect": least_effect(decision.shown.measured) if decision.word != NOT_TESTABLE else None,
+        "least_effect": _least_effect(numbers, decision),
         "times_n_to_decide": decision.times,
         "control": control.value,
         "control_low": control.low,
@@ -291,6 +291,11 @@ def _statement_rows(
         "on_paper_models": word if scope == OWN else UNKNOWN,
     }
     return [first, *(common | {"margin": each_margin} | row for row in _rows_of_each(numbers, decision, scope))]
+
+
+def _least_effect(numbers: Numbers, decision: Decision) -> float | None:
+    """None where nothing was measured, and of a count, which is not told from nothing by its interval's width."""
+    return None if decision.word == NOT_TESTABLE or numbers.counts else least_effect(decision.shown.measured)
 
 
 def _rows_of_each(numbers: Numbers, decision: Decision, scope: str) -> list[dict[str, Any]]:

@@ -101,7 +101,9 @@ def decide(numbers: Numbers, statement: Mapping[str, Any]) -> Decision:
     comparison = _least_favourable(whole, wanted, word)
     shown = whole[comparison]
     times, why = None, ""
-    if word == UNDECIDED:
+    if word == UNDECIDED and numbers.counts:
+        why = f"{list(words.values()).count(UNDECIDED)} of {len(words)} are undecided"
+    elif word == UNDECIDED:
         times, why = _what_is_missing(found, shown, wanted)
     return Decision(word, wanted.margin, why, comparison, shown, words, times)
 

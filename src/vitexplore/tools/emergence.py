@@ -24,7 +24,7 @@ CLAIMS = {  # the experiment that each of them reads
     "isolated_cls": "token_mixing",
     "head_on_patches": "token_mixing",
     "local_until_last": "locality",
-    "learned_pooling": "locality",
+    "learned_pooling": "pooling",
 }
 
 
@@ -55,12 +55,15 @@ def measure(weights: Path, claims: Mapping[str, Claim], budget: Budget = FULL) -
 
 
 def tables_of(model: Model, lab: Lab) -> dict[str, pd.DataFrame]:
-    """Both experiments' tables; of locality with a network of the same shape and random weights: the control."""
+    """The experiments' tables; but for token_mixing with a network of the same shape and random weights: the
+    control."""
     images: dict[str, Any] = {"images": lab.budget.images}
-    random = load(replace(model.spec, name="random", weights="random"))
-    located = [lab.rows("locality", each, lab.loader(), patch=PATCH, **images)["locality"] for each in (model, random)]
+    both = (model, load(replace(model.spec, name="random", weights="random")))
+    located = [lab.rows("locality", each, lab.loader(), patch=PATCH, **images)["locality"] for each in both]
+    rewired = [lab.rows("pooling", each, lab.loader(), **images)["pooling"] for each in both]
     mixed = lab.rows("token_mixing", model, lab.loader(preprocessing="paper"), **images)["token_mixing"]
-    return {"locality": pd.concat(located, ignore_index=True), "token_mixing": mixed}
+    found = {"locality": pd.concat(located, ignore_index=True), "pooling": pd.concat(rewired, ignore_index=True)}
+    return found | {"token_mixing": mixed}
 
 
 def write(weights: Path, claims: Mapping[str, Claim], out: Path) -> None:

@@ -156,11 +156,16 @@ def emergence_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
         cells = []
         for name, mine in zip(rising, others, strict=True):
             values = mine.groupby(name)["measured"].mean()
-            text = ", ".join(f"{value:.2f}" for value in values)
+            text = ", ".join(map(_short, values))
             cells.append(f"**{text}**" if abs(values.iloc[-1] - values.iloc[0]) > high - low else text)
         margin = claims[claim].statements[statement]["margin"]
-        lines.append(f"| {claim}: {statement} | {margin:g} | {' | '.join(cells)} | {low:.2f} to {high:.2f} |")
+        lines.append(f"| {claim}: {statement} | {margin:g} | {' | '.join(cells)} | {_short(low)} to {_short(high)} |")
     return "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    """A dash for what was not testable."""
+    return "–" if pd.isna(value) else f"{value:.2f}"
 
 
 def bench_table(bench: Path) -> str:

@@ -15,13 +15,14 @@ from vitexplore.graph import Graph
 from vitexplore.io import rows_of
 
 IMAGES, BESIDE = 4, 2  # of a concept; concepts beside each other
+MOST = 10  # concepts
 OF_KIND = {"caption": "what captions say and labels do not", "category": "categories that join classes"}
 
 
 def data(kind: str, graph: Graph) -> Tiles:
-    """Of concepts of ``kind`` (caption or category). Rows: model, label_model, concept, block, feature, auroc (of the
-    feature, on images that had no part in its choice), auroc_label (of the label model's best feature), auroc_pixels
-    (of the best pixel statistic), kind (drawn or image), rank."""
+    """Of the best told concepts of ``kind`` (caption or category). Rows: model, label_model, concepts (of this kind,
+    all), concept, block, feature, auroc (of the feature, on images that had no part in its choice), auroc_label (of the
+    label model's best feature), auroc_pixels (of the best pixel statistic), kind (drawn or image), rank."""
     found = by_family(graph, ["portraits"]) if graph.models("portraits") else {}
     if "clip" not in found:
         raise Missing("this scale has no CLIP; run the scale `lab` or `paper`")
@@ -31,17 +32,18 @@ def data(kind: str, graph: Graph) -> Tiles:
     if means.empty:
         raise Missing(f"no concept of this scale's images is known of the kind {kind}")
     portraits = rows_of(graph.table("portraits", mine.model), mine.model)
-    portraits = portraits[
-        (portraits["chosen_for"] == "concept") & portraits["concept"].isin(means.loc[mine.model].index)
-    ]
+    of_kind = means.loc[mine.model]
+    portraits = portraits[(portraits["chosen_for"] == "concept") & portraits["concept"].isin(of_kind.index)]
     cells: list[tuple[dict[str, Any], np.ndarray]] = []
     for row in (
-        portraits.assign(auroc=portraits["concept"].map(means.loc[mine.model]["held_out"]))
+        portraits.assign(auroc=portraits["concept"].map(of_kind["held_out"]))
         .sort_values("auroc", ascending=False, kind="stable")
+        .head(MOST)
         .itertuples()
     ):
-        own = means.loc[mine.model, row.concept]
+        own = of_kind.loc[row.concept]
         known = {"model": mine.model, "label_model": label, "concept": row.concept, "block": int(row.block)}
+        known |= {"concepts": len(of_kind)}
         known |= {"feature": int(row.feature), "auroc": own["held_out"], "auroc_pixels": own["pixel_held_out"]}
         known["auroc_label"] = means["held_out"].get((label, row.concept), np.nan)
         cells.append(({**known, "kind": "drawn", "rank": 0}, shown(row.picture, row.dead)))
@@ -64,11 +66,12 @@ def draw(kind: str, tiles: Tiles) -> Figure:
         placed.append(Tile(number // BESIDE, x, picture, _scores(row) if row.kind == "drawn" else ""))
     title = f"CLIP's features for {OF_KIND[kind]}"
     first = table.iloc[0]
+    chosen = "" if len(concepts) == first["concepts"] else f" The {len(concepts)} best told of {first['concepts']}."
     note = (
         f"Of {first['model']} the feature that is found to tell each concept best: its visualization, then the images "
         "that activate it most. AUROC: how well it tells the concept on other images (0.5 by chance), beside the best "
         f"feature of {first['label_model']}, which was trained on labels, and the best statistic of pixels. "
-        f"{CROSSED_OUT}"
+        f"{CROSSED_OUT}{chosen}"
     )
     return rows_of_tiles(placed, [""] * (-(-len(concepts) // BESIDE)), title, note)
 

@@ -23,11 +23,10 @@ PANELS = 3  # models in Fig. 5
 def table_data(graph: Graph) -> pd.DataFrame:
     """Table 1. Rows: source (measured or paper), model, measure, value (top-1, percent; mean over training seeds), low
     and high (95%, images resampled), images, chance."""
-    isolated, heads = of_claim(graph, "isolated_cls"), of_claim(graph, "head_on_patches")
-    isolated = together(isolated[isolated["surgery"] == "isolated_cls"])
+    isolated, heads = with_cls(graph)
     last = isolated.groupby("model")["before_block"].transform("max") - 1  # at the last one CLS never joins
     isolated = isolated[isolated["before_block"] == last].assign(measure="isolating_cls")
-    heads = heads[heads["model"].isin(set(isolated["model"])) & heads["measure"].isin(MEASURES)]
+    heads = heads[heads["measure"].isin(MEASURES)]
     found = []
     for model, mine in pd.concat([heads, isolated]).groupby("model", sort=False):
         known = {"source": OURS, "model": model, "chance": 100 / heads["classes"].iloc[0]}
@@ -36,6 +35,13 @@ def table_data(graph: Graph) -> pd.DataFrame:
             row = known | {"measure": measure, "images": f"{rows[measure].n} images"}
             found.append(row | in_percent(rows[measure], "top1"))
     return pd.concat([pd.DataFrame(found), _of_paper(graph)], ignore_index=True)
+
+
+def with_cls(graph: Graph) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of trained models with a CLS token, training seeds together: what isolated_cls and head_on_patches found."""
+    isolated, heads = of_claim(graph, "isolated_cls"), of_claim(graph, "head_on_patches")
+    isolated = together(isolated[isolated["surgery"] == "isolated_cls"])
+    return isolated, heads[heads["model"].isin(set(isolated["model"]))]
 
 
 def _of_paper(graph: Graph) -> pd.DataFrame:
@@ -60,7 +66,7 @@ def heat_data(graph: Graph) -> pd.DataFrame:
     """Fig. 5. Rows: model, row, column, top1 (percent, of the classifier on that position's patch), natural (percent,
     of the whole network), paper (what the paper prints of its ViT, mean over positions)."""
     theirs = _of_paper(graph).set_index("measure").loc["patch_average", "value"]
-    table = together(of_claim(graph, "head_on_patches"))
+    _, table = with_cls(graph)
     natural = table[table["measure"] == "natural"].set_index("model")["top1"]
     frames = []
     for model, mine in list(table[table["measure"] == "position"].groupby("model", sort=False))[:PANELS]:
