@@ -375,6 +375,32 @@ def test_token_mixing_paper_numbers_follow_from_table_1():
         assert claim_of(claim).statements[statement]["paper"] == pytest.approx(share, abs=6e-4)
 
 
+def test_what_is_said_of_the_released_log_follows_from_it():
+    log = pd.read_csv(ROOT / "analyses/isolated_cls/cls_only.csv").set_index(["model", "patches_dropped_before_block"])
+    chance, said = 0.1, claim_of("isolated_cls")
+    top1 = {patch: log.loc[f"vit_base_patch{patch}_384", "top1"] for patch in (16, 32)}
+    kept = {patch: (each[11] - chance) / (each[12] - chance) for patch, each in top1.items()}
+    assert said.statements["cls_waits"]["released"] == pytest.approx(kept[16], abs=6e-4)
+    text = said.text["paper"]["log"]
+    for number in (
+        f"{top1[16][11]:.2f} percent",
+        f"of {top1[16][12]:.2f}",
+        f"{kept[16]:.3f} of its",
+        f"{kept[32]:.3f})",
+    ):
+        assert number in text
+
+
+@pytest.mark.parametrize("name", ["variants", "ffn_over_qkv"])
+def test_pictures_are_shown_of_the_recipe_that_decides(name):
+    tables = next(tables for planted, tables, _ in PLANTED if planted == name)
+    both = pd.concat([tables.assign(variant="decides"), tables.assign(variant="beside")], ignore_index=True)
+    analysis = run_analysis(claim_of(name), both)
+    (figure,) = analysis.figures.values()
+    texts = " ".join(text.get_text() for text in [*figure.texts, *(one for axis in figure.axes for one in axis.texts)])
+    assert "recipe decides" in texts and "beside" not in texts
+
+
 def test_depth_progression_has_a_panel_for_each_model_of_the_first_training_seed():
     table = depth_table()
     vit = table[table["model"] == "vit"]

@@ -60,6 +60,11 @@ def test_claims_pages_are_of_what_is_kept(kept):
     assert (kept / "claims.html").read_text() == claims_page(kept, ROOT)
 
 
+def test_what_was_not_replicated_is_named():
+    text = (DOCS / "deviations.md").read_text()
+    assert "`it13/shift.py`" in text and "`it13/rotate.py`" in text and "Not replicated" in text
+
+
 def test_docs_say_what_the_labs_budget_costs():
     budget = pd.read_csv(REFERENCE / "bench/budget.csv").set_index(["steps", "copies"])
     recipe = yaml.safe_load((ROOT / "workflow/scales/lab.yaml").read_text())["experiments"]["visualize"]["recipes"][1]

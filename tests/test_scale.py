@@ -42,6 +42,14 @@ def test_thorough_is_the_lab_with_other_budgets():
         assert {key: options.get(key) for key in fixed} == {key: budgets[name].get(key) for key in fixed}
 
 
+@pytest.mark.parametrize("path", SCALES, ids=[path.stem for path in SCALES])
+def test_pictures_are_decided_by_a_recipe_that_draws(path):
+    """The text's own, in steps that a processor has, leaves most features of real networks dead."""
+    for name in ("visualize", "variants", "ablation"):
+        if options := parse({"images": "somewhere", **config_of(path)}, [path]).options(name):
+            assert options.recipes[0].name in ("fast", "released")
+
+
 def test_a_ceiling_is_the_gate_of_the_claim_on_its_pictures():
     scale, found = read(LAB.with_stem("thorough")), {}
     for path in ROOT.glob("analyses/*/claim.yaml"):

@@ -42,7 +42,7 @@ from vitexplore.statistics.verdict import (
 
 Rng = np.random.Generator
 ENOUGH = 0.95  # tables in which an effect that is wanted should be seen
-LARGEST = 64  # times the n in use at which we stop looking
+LARGEST, FEWER = 16, 20  # times the n in use at which we stop looking, with so many times fewer tables
 SHORT = (WEAKER, NOT_SEEN, OPPOSITE)
 
 
@@ -415,7 +415,7 @@ def of_kind(kind: Kind, simulations: int) -> list[dict[str, object]]:
         rows.append(calibrate(kind, what, effect, n, simulations))
         while rows[-1][word] < ENOUGH and n < LARGEST * kind.n:
             n *= 2
-            rows.append(calibrate(kind, what, effect, n, simulations // 4))
+            rows.append(calibrate(kind, what, effect, n, simulations // FEWER))
     return rows
 
 

@@ -21,8 +21,9 @@ def select_then_score(chosen_on_nf: np.ndarray, scored_on_mf: np.ndarray, stream
     same for all callers of equal n, m and ``stream``.
 
     A draw is the mean of the chosen option over resampled units that score, plus how much more or less another choice
-    reaches, made on resampled units that choose. Means of other options differ by more than they truly do, for they
-    are noisy too: so that part is made smaller, until its variance is what it would be without the noise."""
+    reaches, made on resampled units that choose. Means of other options differ by more than they truly do, for they are
+    noisy too: so that part is made smaller, until its variance is what it would be without the noise. Both sets of
+    units measure the same: options that nearly tie where they choose nearly tie where they score."""
     chosen_on, scored_on = (np.asarray(part, dtype=np.float64) for part in (chosen_on_nf, scored_on_mf))
     n, m = len(chosen_on), len(scored_on)
     if min(n, m) < 1:

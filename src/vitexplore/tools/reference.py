@@ -46,6 +46,7 @@ def generated(reference: Path) -> dict[str, str]:
     costs, hub = _kept_costs(reference / "costs.csv"), read(CHECKOUT / "workflow/scales/hub.yaml")
     blocks = {
         "badges": badges_line(reference / "badges", CHECKOUT / "README.md"),
+        "log": log_list(claims.values()),
         "results": results_table(table, (reference / "claims.md").read_text(), scale),
         "numbers": numbers_table(table, claims),
         "deviations": deviations_list(claims.values()),
@@ -113,6 +114,15 @@ def numbers_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
         here = f"{row.measured:.3f} | {row.low:.3f} to {row.high:.3f}"
         lines.append(f"| {claim.text['paper']['where']} | {what} | {row.paper:.3f} | {here} |")
     return "\n".join(lines)
+
+
+def log_list(claims: Iterable[Claim]) -> str:
+    """What the released code's own log says about claims, without a run."""
+    return "\n\n".join(
+        f"{claim.text['paper']['log']} [`{claim.name}`](analyses/{claim.name})"
+        for claim in claims
+        if "log" in claim.text["paper"]
+    )
 
 
 def deviations_list(claims: Iterable[Claim]) -> str:
