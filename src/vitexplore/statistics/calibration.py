@@ -339,7 +339,8 @@ def concepts_counted(rng: Rng, n: int, effect: float, concepts: int = 20) -> Map
     return {"": Comparison(each, control)}
 
 
-KINDS = (
+KINDS = (  # the slowest first
+    Kind("concepts_counted", "language_concepts", 1000, 0.05, 0.0, 0.15, concepts_counted, counts=True),
     Kind("share_of_accuracy", "isolated_cls, head_on_patches", 600, 0.8, 0.0, 0.934, share_of_accuracy),
     Kind("best_position", "head_on_patches", 600, 0.85, 0.0, 0.952, best_position),
     Kind("difference_of_families", "background, low_pass", 600, 0.02, 0.0, 0.132, difference_of_families, every=True),
@@ -351,7 +352,6 @@ KINDS = (
     Kind("recipe_over_recipe", "augmentations", 10, 0.02, 0.0, 0.1, recipe_over_recipe),
     Kind("thirds_of_depth", "depth_progression", 2000, 0.1, 0.0, 0.3, thirds_of_depth),
     Kind("depth_of_rise", "depth_progression", 2000, 0.1, 0.0, 0.3, depth_of_rise),
-    Kind("concepts_counted", "language_concepts", 1000, 0.05, 0.0, 0.15, concepts_counted, counts=True),
 )
 
 
