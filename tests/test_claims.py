@@ -34,7 +34,7 @@ def claim_of(name):
 def test_expectations_are_of_statements_that_the_claim_makes(name):
     claim = claim_of(name)
     for scale, expected in claim.text["expected"].items():
-        assert set(expected["values"]) == set(claim.statements), scale
+        assert set(expected["values"]) <= set(claim.statements), scale  # without those that it could not test
 
 
 @pytest.mark.parametrize("name", CLAIMS)
