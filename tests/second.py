@@ -1,12 +1,14 @@
 """Each deciding statement once more, from its sentence in claim.yaml alone: slow, obvious, and apart from analyses/.
 
-``STATEMENTS[claim][statement](*tables)`` gives the value of each comparison by name; of what is counted, of each item
-and comparison."""
+``STATEMENTS[claim][statement](*tables)`` gives the value of each comparison by name; of what is said of every model, by
+model and comparison; of what is counted, by item."""
 
 import itertools
 from statistics import fmean
 
 import numpy as np
+
+from vitexplore.statistics.intervals import resampled_mean
 
 
 def chance_of(table, k=1):
@@ -72,13 +74,13 @@ def thirds(values):
 
 
 def class_rises(table):
-    first, second = [], []
-    for rows in trained(table).values():
+    found = {}
+    for name, rows in trained(table).items():
         low, middle, high = thirds(course(rows, "class"))
         top = max(low, middle, high)
-        first.append((middle - low) / top)
-        second.append((high - middle) / top)
-    return {"first to middle third": fmean(first), "middle to last third": fmean(second)}
+        found[name, "first to middle third"] = (middle - low) / top
+        found[name, "middle to last third"] = (high - middle) / top
+    return found
 
 
 def reaches(values, level):
@@ -153,9 +155,12 @@ def uniformity(rows):
 
 
 def last_step(table):
-    courses = [uniformity(rows) for rows in trained(table).values()]
-    inner = range(1, len(courses[0]) - 1)
-    return {f"block {b}": fmean(y[-1] - y[-2] - (y[b] - y[b - 1]) for y in courses) for b in inner}
+    each = []
+    for rows in trained(table).values():
+        y = uniformity(rows)
+        *inner, last = [after - before for before, after in itertools.pairwise(y)]
+        each.append(last - max(inner))
+    return {"": fmean(each)}
 
 
 def half_of_the_range(table):
@@ -208,13 +213,14 @@ def best_position(rows):
 
 
 def pooled_answer(table):
-    courses = []
+    each = []
     for rows in trained(table).values():
         mean = rows.groupby(["measure", "block"])["value"].mean()
         natural = mean["natural", 0] - chance_of(rows)
         last = rows["block"].max()
-        courses.append([(mean["uniform", b] - mean["unmixed", b]) / natural for b in range(last + 1)])
-    return {f"block {b}": fmean(y[-1] - y[b] for y in courses) for b in range(1, len(courses[0]) - 1)}
+        share = [(mean["uniform", b] - mean["unmixed", b]) / natural for b in range(last + 1)]
+        each.append(share[-1] - max(0, *share[1:-1]))
+    return {"": fmean(each)}
 
 
 # --- families
@@ -235,7 +241,7 @@ def alone(condition):
             name: kept(rows, condition, "black", k) for f in ("vit", "cnn") for name, rows in trained(table, f).items()
         }
         pairs = itertools.product(trained(table), trained(table, "cnn"))
-        return {"": fmean(own[vit] - own[cnn] for vit, cnn in pairs)}
+        return {(f"{vit} over {cnn}", ""): own[vit] - own[cnn] for vit, cnn in pairs}
 
     return value
 
@@ -243,20 +249,27 @@ def alone(condition):
 def ideal(table):
     chance, found = chance_of(table), {}
     networks = trained(table) | trained(table, "cnn")
-    strengths = sorted(table.loc[table["filter"] == "disc", "strength"].unique())
+
+    def hits(name, filter, strength=None):
+        rows = networks[name]
+        rows = rows[rows["filter"] == filter]
+        rows = rows if strength is None else rows[rows["strength"] == strength]
+        return (rows.sort_values("image")["rank"] == 0).to_numpy()
 
     def left(name, strength):
-        rows = networks[name]
-        hits = [rows[rows["filter"] == f]["rank"] == 0 for f in ("none",)]
-        filtered = rows[(rows["filter"] == "disc") & (rows["strength"] == strength)]["rank"] == 0
-        return (filtered.mean() - chance) / (hits[0].mean() - chance)
+        return (hits(name, "disc", strength).mean() - chance) / (hits(name, "none").mean() - chance)
 
-    for strength in strengths:
-        mine = [
-            left(vit, strength) - left(cnn, strength)
-            for vit, cnn in itertools.product(trained(table), trained(table, "cnn"))
-        ]
-        found[f"cut-off 1/{1 / strength:.0f}"] = fmean(mine)
+    def surely_above_chance(name, strength):
+        return resampled_mean(hits(name, "disc", strength) - chance).estimate().low > 0
+
+    for strength in sorted(table.loc[table["filter"] == "disc", "strength"].unique()):
+        for pair in itertools.product(trained(table), trained(table, "cnn")):
+            if all(left(name, strength) >= 0.95 for name in pair):
+                continue
+            if not any(surely_above_chance(name, strength) for name in pair):
+                continue
+            vit, cnn = (left(name, strength) for name in pair)
+            found[" over ".join(pair), f"cut-off 1/{1 / strength:.0f}"] = vit - cnn
     return found
 
 

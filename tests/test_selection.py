@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitexplore.statistics.intervals import resampled_mean, times_drawn
+from vitexplore.statistics.intervals import resampled_mean, times_drawn, unseen
 from vitexplore.statistics.selection import beside_selection, over_strata, select_then_score
 
 RNG = np.random.default_rng
@@ -51,6 +51,12 @@ def test_resamples_choose_by_their_own_means():
     slow = np.array([max(range(5), key=lambda option: (row * chosen_on[:, option]).sum()) for row in times.astype(int)])
     own = scores[0, chosen_on.mean(0).argmax()]
     assert found.draws == pytest.approx(own + slow - slow.mean())  # scores without noise: nothing is made smaller
+
+
+def test_what_no_scored_unit_shows_is_left_open():
+    """All 50 scored images are right: as wide as the mean over 50 images, whatever the choice was made on."""
+    found = select_then_score(np.ones((50, 3)), np.ones((50, 3))).estimate()
+    assert (found.low, found.high) == pytest.approx((1 - unseen(50), 1 + unseen(50)))
 
 
 def test_strata_rest_on_units_of_their_own():

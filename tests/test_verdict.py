@@ -61,7 +61,8 @@ RULE = [
     ([compared(BEYOND), compared(ACROSS)], UNDECIDED),
     ([compared(BEYOND), compared(SMALL)], WEAKER),
     ([compared(BEYOND), compared(NOTHING)], NOT_SEEN),
-    ([compared(BEYOND), compared(BACK)], OPPOSITE),
+    ([compared(BEYOND), compared(BACK)], NOT_SEEN),
+    ([compared(BACK), compared(BACK)], OPPOSITE),
     ([Compared(between(*BEYOND), None, None)], SEEN),  # without a control
     ([Compared(between(*BACK), None, None)], OPPOSITE),
 ]
@@ -88,17 +89,10 @@ def test_what_is_nothing_may_lie_elsewhere():
     assert evidence([compared((-0.4, -0.35), (-0.3, -0.2))], near).word == OPPOSITE
 
 
-def test_of_a_statement_about_every_one_the_opposite_is_that_all_point_back():
-    both = [compared(BEYOND), compared(BACK)]
-    assert (evidence(both, WANTED).word, evidence(both, WANTED, every=True).word) == (OPPOSITE, NOT_SEEN)
-    assert evidence([compared(BACK), compared(BACK)], WANTED, every=True).word == OPPOSITE
-
-
-def test_a_control_with_blocks_of_its_own_must_pass_them_all():
-    first, second = compared(BEYOND, BEYOND, (-0.1, 0.1)), compared(BEYOND, BACK, (4, 5))
-    assert evidence([first, second], WANTED).word == UNDECIDED
-    assert evidence([first, second], WANTED, one_control=True).word == SEEN
-    assert evidence([first, first], WANTED, one_control=True).word == UNDECIDED
+def test_an_exact_number_on_the_margin_is_not_beyond_it():
+    half = Estimate(8.0, 8.0, 8.0, "16 classes")
+    found = evidence([Compared(half, None, None)], Threshold("above", 8.0))
+    assert found.short < ALPHA < found.beyond
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -168,6 +162,16 @@ def test_models_that_are_all_alike_seldom_disagree():
 def test_models_surely_on_either_side_of_the_margin_disagree():
     sides = {name: evidence([Compared(between(*at), None, None)], WANTED) for name, at in (("a", BEYOND), ("b", BACK))}
     assert disagree(sides) and not disagree({"a": sides["a"], "c": sides["a"]})
+
+
+def test_models_that_point_either_way_disagree_short_of_the_margin_too():
+    small, back, nothing = (evidence([compared(at)], WANTED) for at in (SMALL, BACK, NOTHING))
+    assert disagree({"a": small, "b": back}) and not disagree({"a": nothing, "b": back})
+
+
+def test_a_model_whose_control_is_beyond_too_does_not_disagree_with_one_that_is_short():
+    both_beyond = evidence([compared(BEYOND, BEYOND, (-0.1, 0.1))], WANTED)
+    assert not disagree({"a": both_beyond, "b": evidence([compared(NOTHING)], WANTED)})
 
 
 def test_every_pair_must_hold():
@@ -254,9 +258,3 @@ def test_how_many_more_would_decide():
 )
 def test_a_claim_has_the_words_of_its_statements(words, said):
     assert summed_up(words) == said
-
-
-def test_more_data_never_turns_a_decided_word_of_a_claim():
-    """One statement is surely not seen, one undecided: whatever the second turns out to be, the first stays."""
-    for later in ("seen", "weaker", "not seen", "opposite"):
-        assert "not seen" in summed_up(["not seen", later])

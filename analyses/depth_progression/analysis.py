@@ -80,9 +80,9 @@ def depth_of_rise(course: np.ndarray) -> float:
 
 
 def rises(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison]:
-    """From third to third of the blocks, of the highest third's information on the class; the control's, of the first
-    model's highest third's."""
-    highest = thirds(next(iter(courses.values())).value["class"]).max()
+    """From third to third of the blocks, of the highest third's information on the class; the control's, of the
+    model's own highest third's."""
+    highest = {name: thirds(each.value["class"]).max() for name, each in courses.items()}
 
     def step(course: np.ndarray, place: int, over: float | None = None) -> float:
         found = thirds(course)
@@ -91,7 +91,10 @@ def rises(courses: dict[str, Courses], control: Courses) -> dict[str, Comparison
     return {
         what: Comparison(
             {name: each.of(lambda course, place=place: step(course, place), "class") for name, each in courses.items()},
-            control.of(lambda course, place=place: step(course, place, highest), "class"),
+            {
+                name: control.of(lambda course, place=place, over=over: step(course, place, over), "class")
+                for name, over in highest.items()
+            },
         )
         for what, place in STEPS.items()
     }
@@ -124,7 +127,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
     told = {f: [each.most(of) for each in courses.values() for of in ("class", f)] for f in SIMPLE}
     enough = [images_a_class(mine) for mine in vits.values()]
     statements = {
-        "class_rises": Measured(rises(courses, control), list(vits), enough),
+        "class_rises": Measured(rises(courses, control), list(vits), enough, every=True),
         **{
             f"{factor}_first": Measured({"": comparison}, list(vits), told[factor])
             for factor, comparison in later(courses, control).items()
@@ -136,7 +139,7 @@ def analyse(table: pd.DataFrame) -> Analysis:
         mine = {name: Courses(each) for name, each in cnns.items()}
         enough = [images_a_class(each) for each in cnns.values()]
         exchanged = Courses(_with_blocks_exchanged(next(iter(cnns.values()))))
-        statements["class_rises_cnn"] = Measured(rises(mine, exchanged), list(cnns), enough)
+        statements["class_rises_cnn"] = Measured(rises(mine, exchanged), list(cnns), enough, every=True)
     figures = {"depth_progression": shares(table), "depth_information": information(pooled(table), list(vits))}
     return Analysis(statements, summary(table), figures)
 

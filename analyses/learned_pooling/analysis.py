@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, vits_and_control
+from vitexplore.claims.decide import Analysis, Measured, NotTested, vits_and_control
 from vitexplore.figures.style import COLOURS
-from vitexplore.statistics.intervals import Resampled, combined, ratio, resampled_means
+from vitexplore.statistics.intervals import Resampled, combined, least, ratio, resampled_means
 
 SILENT = 1e-3  # of the stream's energy: less than this is no write
 
@@ -85,28 +85,26 @@ def by_image(blocks: dict[str, Blocks]) -> pd.Series:
 
 
 def pools(blocks: dict[str, Blocks], chance: float) -> Measured:
-    """What pooling keeps of the answer in the last block, less that in each inner one but the first."""
+    """What pooling keeps of the answer in the last block, or less that in an inner one but the first, whichever is
+    least."""
     if not blocks:
         return Measured.not_testable("no ViT here tells the images' classes")
     courses = {name: mine.pooled(chance) for name, mine in blocks.items()}
-    depth = len(next(iter(courses.values())))
-    against = {
-        f"block {b}": Comparison({name: y[-1] - y[b] for name, y in courses.items()}, None) for b in range(1, depth - 1)
-    }
     gate = [mine.natural(chance).estimate() for mine in blocks.values()]
-    return Measured(against, list(blocks), gate)
+    return Measured.one({name: least([y[-1], *over_inner(y)]) for name, y in courses.items()}, None, gate=gate)
 
 
 def last_minus_inner(blocks: dict[str, Blocks], statistic: Callable[[Blocks], list[Resampled]]) -> Measured:
-    """The last block's minus each inner one's but the first; the control is the network with random weights, named
-    ""."""
-    courses = {name: statistic(mine) for name, mine in blocks.items()}
-    random = courses.pop("")
-    comparisons = {
-        f"block {b}": Comparison({name: y[-1] - y[b] for name, y in courses.items()}, random[-1] - random[b])
-        for b in range(1, len(random) - 1)
-    }
-    return Measured(comparisons, list(courses), one_control=True)
+    """The last block's less the highest of an inner one but the first; the control is the network with random weights,
+    named ""."""
+    found = {name: least(over_inner(statistic(mine))) for name, mine in blocks.items()}
+    random = found.pop("")
+    return Measured.one(found, random)
+
+
+def over_inner(course: list[Resampled]) -> list[Resampled]:
+    """The last block's minus each inner one's but the first."""
+    return [course[-1] - course[block] for block in range(1, len(course) - 1)]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from vitexplore.claims.decide import Analysis, Comparison, Measured, NotTested, pooled, vits_and_control
 from vitexplore.figures.style import COLOURS
-from vitexplore.statistics.intervals import Resampled, combined, ratio, resampled_means
+from vitexplore.statistics.intervals import Resampled, combined, least, ratio, resampled_means
 
 TOWARDS_GLOBAL = {"uniformity": 1, "cosine": 1, "stays": -1, "position": -1}
 STATEMENTS = {"uniformity": "last_step", "cosine": "cosine", "stays": "stays", "position": "position"}
@@ -36,10 +36,9 @@ class Courses:
         return Comparison({name: of_course(course) for name, course in self.trained.items()}, of_course(self.random))
 
     def steps(self) -> Measured:
-        """The last block's step against every inner block's."""
-        inner = range(1, len(self.random) - 1)
-        against = {f"block {b}": self.compare(lambda y, b=b: step(y) - step(y, b)) for b in inner}
-        return Measured(against, list(self.trained), one_control=True)
+        """The last block's step less the largest step of an inner block."""
+        of_each = self.compare(lambda y: least([step(y) - step(y, block) for block in range(1, len(y) - 1)]))
+        return Measured({"": of_each}, list(self.trained))
 
     def of_the_range(self) -> Measured:
         """The last step as a share of the course's range from block 1 on; the control's, of the same range."""

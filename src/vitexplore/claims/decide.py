@@ -73,13 +73,12 @@ class Measured:
     """What one statement compares with its margin. ``comparisons``: by what is compared with, all must hold; none where
     nothing was visualized for want of room. ``models``: names of those measured; ``gate``: what claim.yaml says must
     lie above a margin, all of these, for the statement to be testable; ``why``: why it is not, if for another reason.
-    ``one_control``, ``every``, ``counts``: see `Numbers`."""
+    ``every``, ``counts``: see `Numbers`."""
 
     comparisons: Mapping[str, Comparison]
     models: Sequence[str]
     gate: Sequence[Estimate] = ()
     why: str = ""
-    one_control: bool = False
     every: bool = False
     counts: str = ""
 
@@ -110,7 +109,6 @@ class Measured:
             each=each,
             gates=tuple(self.gate),
             why=self.why,
-            one_control=self.one_control,
             every=self.every,
             counts=self.counts,
         )
@@ -299,20 +297,15 @@ def _least_effect(numbers: Numbers, decision: Decision) -> float | None:
 
 
 def _rows_of_each(numbers: Numbers, decision: Decision, scope: str) -> list[dict[str, Any]]:
-    """A row for each model, in the comparison that is shown; for what is counted, in its own least one."""
+    """A row for each model, with the least favourable of its comparisons."""
     if len(decision.each) < 2:
         return []
-    rows, values = [], []
-    for name, word in decision.each.items():
-        mine = numbers.each[name]
-        shown = (
-            mine[decision.comparison]
-            if decision.comparison in mine
-            else min(mine.values(), key=lambda one: one.measured.value)
-        )
-        rows.append({"model": name, **_numbers(shown.measured), "word": in_words(word, scope)})
-        values.append(shown.measured.value)
+    rows = [
+        {"model": name, **_numbers(shown.measured), "word": in_words(word, scope)}
+        for name, (word, shown) in decision.each.items()
+    ]
     if len(rows) >= SUCH and not (numbers.counts or numbers.every):
+        values = [shown.measured.value for _, shown in decision.each.values()]
         rows.append({"model": "models like these", **_numbers(over_models(values, "models"))})
     return rows
 

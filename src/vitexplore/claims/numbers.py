@@ -9,9 +9,9 @@ from typing import Any, Self
 from vitexplore.statistics.intervals import Estimate
 from vitexplore.statistics.verdict import (
     ALPHA,
-    DECIDED,
     DIFFERS,
     NOT_TESTABLE,
+    SEEN,
     UNDECIDED,
     Compared,
     Evidence,
@@ -33,7 +33,7 @@ class Numbers:
     """Of one statement: ``comparisons`` by what is compared with, each the mean over models, none where they are
     counted; ``each``: by model (or pair of models, class or concept), the same of it alone; ``models``: names of the
     models; ``gates``: what must lie above the statement's gate; ``why``: why it is not testable, if it is not;
-    ``one_control``: see `verdict.evidence`; ``every``: whether it is about every one of ``each``, not about their mean;
+    ``every``: whether it is about every one of ``each``, not about their mean;
     ``counts``: whether those of ``each`` are counted and the margin is of their ``number``, or of their ``share``;
     empty where they are not."""
 
@@ -42,7 +42,6 @@ class Numbers:
     each: Mapping[str, Mapping[str, Compared]]
     gates: tuple[Estimate, ...] = ()
     why: str = ""
-    one_control: bool = False
     every: bool = False
     counts: str = ""
 
@@ -54,7 +53,7 @@ class Numbers:
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """What ``plain`` gave."""
         return cls(
-            **{name: plain[name] for name in ("why", "one_control", "every", "counts")},
+            **{name: plain[name] for name in ("why", "every", "counts")},
             models=tuple(plain["models"]),
             comparisons={what: _compared(one) for what, one in plain["comparisons"].items()},
             each={name: {what: _compared(one) for what, one in mine.items()} for name, mine in plain["each"].items()},
@@ -66,15 +65,15 @@ class Numbers:
 class Decision:
     """``word`` of a statement, and ``why`` where it is not decided. ``comparison``: the one that is shown, of those
     that decide the least favourable, and its numbers, ``shown``. ``each``: the word of each model, allowing for their
-    number. ``margin``: that of the statement; of a share of what is counted, as a number. ``times``: how many times as
-    much data would decide, were values to stay."""
+    number, and of its comparisons the least favourable. ``margin``: that of the statement; of a share of what is
+    counted, as a number. ``times``: how many times as much data would decide, were values to stay."""
 
     word: str
     margin: float
     why: str = ""
     comparison: str = ""
     shown: Compared = NOTHING
-    each: Mapping[str, str] = field(default_factory=dict)
+    each: Mapping[str, tuple[str, Compared]] = field(default_factory=dict)
     times: int | None = None
 
 
@@ -87,25 +86,32 @@ def decide(numbers: Numbers, statement: Mapping[str, Any]) -> Decision:
     why = numbers.why or _closed_gate(numbers.gates, statement) or ("" if numbers.each else "nothing was measured")
     if why:
         return Decision(NOT_TESTABLE, wanted.margin, why)
-    by_name = {
-        name: evidence(list(mine.values()), _of_each(statement), numbers.one_control, numbers.every)
-        for name, mine in numbers.each.items()
-    }
+    by_name = {name: evidence(list(mine.values()), _of_each(statement)) for name, mine in numbers.each.items()}
     words = {name: one.word for name, one in each_by_holm(by_name).items()}
-    count = {"": Compared(_count(numbers, by_name, statement), None, None)} if numbers.counts else {}
-    whole = count or numbers.comparisons
-    found = evidence(list(whole.values()), wanted, numbers.one_control)
-    if numbers.every:
-        found = of_all(list(by_name.values()))
+    if numbers.counts:
+        whole = {"": Compared(_count(numbers, by_name, statement), None, None)}
+    elif numbers.every:
+        whole = {_joined(name, what): one for name, mine in numbers.each.items() for what, one in mine.items()}
+    else:
+        whole = numbers.comparisons
+    found = of_all(list(by_name.values())) if numbers.every else evidence(list(whole.values()), wanted)
     word = DIFFERS if not numbers.counts and disagree(by_name) else found.word
     comparison = _least_favourable(whole, wanted, word)
     shown = whole[comparison]
+    each = {
+        name: (words[name], mine[_least_favourable(mine, _of_each(statement), words[name])])
+        for name, mine in numbers.each.items()
+    }
     times, why = None, ""
     if word == UNDECIDED and numbers.counts:
         why = f"{list(words.values()).count(UNDECIDED)} of {len(words)} are undecided"
     elif word == UNDECIDED:
         times, why = _what_is_missing(found, shown, wanted)
-    return Decision(word, wanted.margin, why, comparison, shown, words, times)
+    return Decision(word, wanted.margin, why, comparison, shown, each, times)
+
+
+def _joined(name: str, what: str) -> str:
+    return ", ".join(part for part in (name, what) if part)
 
 
 def _of_each(statement: Mapping[str, Any]) -> Threshold:
@@ -139,7 +145,7 @@ def _count(numbers: Numbers, by_name: Mapping[str, Evidence], statement: Mapping
 
 def _least_favourable(compared: Mapping[str, Compared], wanted: Threshold, word: str) -> str:
     """Of several comparisons the one that decides: what is surely short, or else what is least surely beyond."""
-    end = "high" if word in DECIDED else "low"
+    end = "low" if word in (SEEN, UNDECIDED) else "high"
     return min(compared, key=lambda what: getattr(wanted.turned(compared[what].measured), end))
 
 

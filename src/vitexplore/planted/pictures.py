@@ -17,7 +17,7 @@ from vitexplore.models.sites import Site, read
 from vitexplore.png import encode
 from vitexplore.visualize.optimize import Visualization, normaliser
 from vitexplore.visualize.quality import identification
-from vitexplore.visualize.score import Judge, counterpart, exemplar_sets, score_table, told
+from vitexplore.visualize.score import Judge, counterpart, exemplar_sets, score_table, silent, told
 from vitexplore.visualize.study import draw_features, exemplars
 
 EXEMPLARS = 10
@@ -137,7 +137,8 @@ def below_ceiling(by: float) -> Choice:
 
 
 def _nearest(shown: Shown, feature: int, at: float) -> int:
-    """Of the images that drive the feature more than the median one does, for others would be dead."""
-    natural = shown._natural[:, feature].numpy()
+    """Of the images that are no dead pictures of the feature."""
+    natural = shown._natural[:, feature]
+    alive = ((natural > natural.median()) & ~silent(shown.site, natural)).numpy()
     apart = np.abs(shown.told_by(feature) - at)
-    return int(shown.loader.indices[np.where(natural > np.median(natural), apart, np.inf).argmin()])
+    return int(shown.loader.indices[np.where(alive, apart, np.inf).argmin()])

@@ -362,7 +362,7 @@ TWINS = (
     pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=right(1.0), others=right(0.0))),
     *in_part([pictured("ffn_over_qkv", "ffn_alone", partial(of_sites, ffn=right(0.5), others=right(0.0)), 0.5)]),
     pictured("ffn_over_qkv", "qkv_alone", partial(of_sites, ffn=right(0.0), others=right(1.0))),
-    pictured("ffn_over_qkv", "all_right", partial(of_sites, ffn=right(1.0), others=right(1.0))),
+    pictured("ffn_over_qkv", "all_alike", partial(of_sites, ffn=aimed(AIM), others=aimed(AIM))),
     pictured("ffn_over_qkv", "ffn_dead", partial(of_sites, ffn=dead(0.4), others=dead(0.0)), 0.4),
     pictured("ffn_over_qkv", "over_qkv_at_0.8", partial(of_sites, ffn=aimed(AIM), others=aimed(AIM - 0.04)), 0.8),
     pictured("ffn_over_qkv", "over_qkv_at_1.2", partial(of_sites, ffn=aimed(AIM), others=aimed(AIM - 0.06)), 1.2),

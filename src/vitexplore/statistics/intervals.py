@@ -108,7 +108,7 @@ class Resampled(Statistic):
         if not np.isfinite([self.value, *self.draws, *self.without]).all():
             return Estimate(self.value, np.nan, np.nan, n)
         if np.ptp(self.draws) < 1e-12:
-            slack = self.span * unseen(min(self.sizes.values()))
+            slack = max(self.span * unseen(min(self.sizes.values())), self.blind)
             return Estimate(self.value, self.value - slack, self.value + slack, n)
         low, high = map(float, np.quantile(self.draws, self._levels()))
         return Estimate(self.value, min(low, self.value - self.blind), max(high, self.value + self.blind), n)
@@ -181,6 +181,11 @@ def combined(function: Callable[..., np.ndarray], *statistics: Resampled) -> Res
     )
     span, blind = (max(getattr(one, part) for one in statistics) for part in ("span", "blind"))
     return Resampled(float(value), draws, without, statistics[0].sizes, span, blind)
+
+
+def least(statistics: Sequence[Resampled]) -> Resampled:
+    """The least of several statistics that rest on the same draws; which one it is may differ from draw to draw."""
+    return combined(lambda *values: np.min(values, axis=0), *statistics)
 
 
 def ratio(part: Resampled, whole: Resampled) -> Resampled:

@@ -12,9 +12,9 @@ not seen        surely short of the margin, and none of these
 undecided       else
 ==============  =======================================================================================
 
-Where several comparisons belong to one statement all of them must hold, so that the least effect is the statement's:
-what is said of all needs no allowance for their number (Berger 1982), what is said of one among many is allowed for by
-Bonferroni's bound. Models that are judged one by one are allowed for by Holm 1979.
+Where several comparisons belong to one statement all of them must hold: what is said of all needs no allowance for
+their number (Berger 1982), what is said of one among many is allowed for by Bonferroni's bound. Models that are judged
+one by one are allowed for by Holm 1979.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,15 +128,9 @@ class Evidence:
 NO_EVIDENCE = Evidence(1, 1, 1, 1, 1)
 
 
-def evidence(
-    compared: Sequence[Compared], wanted: Threshold, one_control: bool = False, every: bool = False
-) -> Evidence:
-    """Of a statement whose comparisons are ``compared``, all of which must hold. The effect is the least of them, such
-    as the last block's step over the largest of the others, so that one that points back is the opposite; with
-    ``every`` the statement says something of each of them, and its opposite is that all point back. With
-    ``one_control`` they are the inner blocks of one network, as the control's are: a control makes the statement too
-    only where it passes them all, so that it is enough that it fails one and is behind there. Numbers that are not
-    finite are no evidence."""
+def evidence(compared: Sequence[Compared], wanted: Threshold) -> Evidence:
+    """Of a statement whose comparisons are ``compared``, all of which must hold; its opposite is that all point back.
+    Numbers that are not finite are no evidence."""
     parts = [part for one in compared for part in (one.measured, one.control, one.lead) if part is not None]
     if not compared or not all(part.finite for part in parts):
         return NO_EVIDENCE
@@ -150,14 +144,18 @@ def evidence(
     if wanted.nothing != OF_CONTROL:
         zero = wanted.up(wanted.nothing)
         above, below = ([each.tail_above(zero) for each in measured], [each.tail_below(zero) for each in measured])
-    of_control = (lambda tails: _any(tails, many)) if one_control else max
     return Evidence(
         beyond=max(each.tail_above(margin) for each in measured),
-        short=_any([each.tail_below(margin) for each in measured], many),
-        forth=max(max(above), of_control(up)),
-        back=(max if every else lambda tails: _any(tails, many))(list(map(max, below, down))),
-        ahead=of_control([1.0 if passed else tail for passed, tail in zip(passes, up, strict=True)]),
+        short=_any([_tail_short(each, margin) for each in measured], many),
+        forth=max(*above, *up),
+        back=max(*below, *down),
+        ahead=max(1.0 if passed else tail for passed, tail in zip(passes, up, strict=True)),
     )
+
+
+def _tail_short(estimate: Estimate, margin: float) -> float:
+    """An exact number, such as a count of which nothing is undecided, is not beyond the margin on which it lies."""
+    return 0.0 if estimate.low == estimate.high == margin else estimate.tail_below(margin)
 
 
 def _any(tails: Sequence[float], many: int) -> float:
@@ -187,10 +185,12 @@ def of_all(found: Sequence[Evidence]) -> Evidence:
 
 
 def disagree(found: Mapping[str, Evidence]) -> bool:
-    """Whether some of several models are surely beyond the margin and others surely short of it, allowing for their
-    number."""
+    """Whether some of several models are *seen* and others surely short of the margin, or some point the paper's way
+    and others the opposite one, allowing for their number."""
     adjusted = each_by_holm(found).values()
-    return any(one.beyond < ALPHA for one in adjusted) and any(one.short < ALPHA for one in adjusted)
+    words = {one.word for one in adjusted}
+    apart = SEEN in words and any(one.short < ALPHA for one in adjusted)
+    return apart or (OPPOSITE in words and bool(words & {SEEN, WEAKER}))
 
 
 def counted(found: Mapping[str, Evidence], values: Mapping[str, float], margin: float, n: str) -> Estimate:
