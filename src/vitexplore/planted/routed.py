@@ -1,4 +1,4 @@
-"""Networks of which one answers some images and another the rest, so that a property is there in any strength."""
+"""Between two networks: a property in any strength."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,13 +14,14 @@ STEPS = 12  # of a bisection
 
 
 def routed(one: pd.DataFrame, other: pd.DataFrame, share: float) -> pd.DataFrame:
-    """A table in which a ``share`` of the images, drawn once and for all, is answered by the network of ``one`` and the
-    rest by that of ``other``. Either has the same images, a row for each or an array of all in each row."""
+    """A table between those of two networks on the same images. Where a row is of an image, what was measured there is
+    so much nearer to that of ``one``: ``share`` of it, the rest of ``other``. Where a row has an array of ranks, a
+    ``share`` of the images, drawn once and for all, is answered by ``one`` and the rest by ``other``."""
     if "image" in one:
-        images = np.unique(one["image"])
-        first = images[_first(len(images), share)]
-        parts = [one[one["image"].isin(first)], other[~other["image"].isin(first)]]
-        return pd.concat(parts, ignore_index=True).assign(**_identity(one))
+        keys = ["block", "measure", "image"]
+        pairs = one.merge(other[[*keys, "value"]], on=keys, suffixes=("", "_other"))
+        value = share * pairs["value"] + (1 - share) * pairs["value_other"]
+        return pairs.drop(columns="value_other").assign(value=value)
     by_one = _first(len(one["rank"].iloc[0]), share)
     keys = ["surgery", "at"]
     pairs = one.merge(other[[*keys, "rank"]], on=keys, suffixes=("", "_other"))
@@ -31,10 +32,6 @@ def routed(one: pd.DataFrame, other: pd.DataFrame, share: float) -> pd.DataFrame
 def _first(count: int, share: float) -> np.ndarray:
     """bool [count]"""
     return np.random.default_rng(0).permutation(count) < round(share * count)
-
-
-def _identity(table: pd.DataFrame) -> dict[str, object]:
-    return table.iloc[0][["model", "weights"]].to_dict()
 
 
 def solved(

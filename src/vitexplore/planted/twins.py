@@ -100,12 +100,28 @@ def tokens(claim: str, name: str) -> Twin:
     return Twin(claim, name, lambda lab: with_random(lab, claim, of_tokens(lab, claim, name)))
 
 
-def routed_at(claim: str, statement: str, one: str, other: str, at: Sequence[float], factors: Sequence[float] = NEAR):
-    """Twins that answer some images as the trained twin ``one``, the others as ``other``, so many that ``statement``
-    lies where ``at`` says, each 0.8 and 1.2 times the margin (or what ``factors`` name)."""
+def unpooled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table `pooling` of a network that answers, with the plain mean in the place of the last block's attention, as
+    with each token for itself."""
+    last, keys = table["block"] == table["block"].max(), ["block", "image"]
+    apart = table[last & table["measure"].eq("unmixed")].assign(measure="uniform")
+    return pd.concat([table[~(last & table["measure"].eq("uniform"))], apart]).sort_values(keys, kind="stable")
+
+
+def routed_at(
+    claim: str,
+    statement: str,
+    one: str,
+    other: str | Callable[[pd.DataFrame], pd.DataFrame],
+    at: Sequence[float],
+    factors: Sequence[float] = NEAR,
+):
+    """Twins between the trained twin ``one`` and ``other`` (or what that makes of the table of ``one``), at which
+    ``statement`` lies where ``at`` says, each 0.8 and 1.2 times the margin (or what ``factors`` name)."""
 
     def tables(lab: Lab, wanted: float) -> Tables:
-        pair = of_tokens(lab, claim, one), of_tokens(lab, claim, other)
+        first = of_tokens(lab, claim, one)
+        pair = first, other(first) if callable(other) else of_tokens(lab, claim, other)
         made = partial(_routed, lab, claim, *pair)
         return solved(read_claim(CHECKOUT / "analyses" / claim, CHECKOUT / SCHEMA), statement, wanted, made, (0.0, 1.0))
 
@@ -324,8 +340,8 @@ TWINS = (
     *routed_at("head_on_patches", "best_position", "late_all", "late_cls", (0.68, 0.95), (0.8, 1.12)),
     *routed_at("head_on_patches", "last_block", "late_all", "late_cls", (0.3, 0.45)),
     *routed_at("local_until_last", "last_step", "late_all", "early_cls", (0.04, 0.06)),
-    *routed_at("local_until_last", "half_of_the_range", "late_all", "early_cls", (0.4, 0.6)),
-    *routed_at("learned_pooling", "pooled_answer", "late_all", "early_cls", (0.08, 0.12)),
+    *routed_at("local_until_last", "half_of_the_range", "late_all", "global_early", (0.4, 0.6)),
+    *routed_at("learned_pooling", "pooled_answer", "late_all", unpooled, (0.08, 0.12)),
     maps("reads_mask", 8.0, of_mask),
     *in_part(maps("reads_mask", strength, of_mask) for strength in (4.0, 2.0, 1.0)),
     maps("each_its_class", 8.0, of_classes(16)),
