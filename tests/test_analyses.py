@@ -134,6 +134,12 @@ PLANTED = [
     ("local_until_last", locality_table(SUDDEN, GRADUAL), "seen"),
     ("local_until_last", locality_table(GRADUAL, GRADUAL), {"last_step": "not seen", "half_of_the_range": "not seen"}),
     ("local_until_last", locality_table(GRADUAL, [0.3] * 8), {"last_step": "not seen", "half_of_the_range": "weaker"}),
+    # a gradual rise, whose first block is high
+    (
+        "local_until_last",
+        locality_table([0.6, 0.2, 0.2, 0.3, 0.4, 0.5, 0.55, 0.65], [0.3] * 8),
+        {"last_step": "not seen", "half_of_the_range": "weaker"},
+    ),
     ("local_until_last", locality_table(SUDDEN, SUDDEN), "undecided"),  # so does a random network
     ("local_until_last", locality_table([0.2, 0.9, 0.6, 0.35, 0.1], [0.3] * 5), {"half_of_the_range": "opposite"}),
     ("maps_localize", maps_tables(0.9), "seen"),
