@@ -8,8 +8,6 @@ from statistics import fmean
 
 import numpy as np
 
-from vitexplore.statistics.intervals import resampled_mean
-
 
 def chance_of(table, k=1):
     return k / table["classes"].iloc[0]
@@ -259,16 +257,11 @@ def ideal(table):
     def left(name, strength):
         return (hits(name, "disc", strength).mean() - chance) / (hits(name, "none").mean() - chance)
 
-    def surely_above_chance(name, strength):
-        return resampled_mean(hits(name, "disc", strength) - chance).estimate().low > 0
-
     for strength in sorted(table.loc[table["filter"] == "disc", "strength"].unique()):
         for pair in itertools.product(trained(table), trained(table, "cnn")):
-            if all(left(name, strength) >= 0.95 for name in pair):
-                continue
-            if not any(surely_above_chance(name, strength) for name in pair):
-                continue
             vit, cnn = (left(name, strength) for name in pair)
+            if min(vit, cnn) >= 0.95 or max(vit, cnn) <= 0.05:
+                continue
             found[" over ".join(pair), f"cut-off 1/{1 / strength:.0f}"] = vit - cnn
     return found
 

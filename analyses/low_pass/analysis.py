@@ -12,7 +12,8 @@ from vitexplore.measures.accuracy import at_one_size
 from vitexplore.statistics.intervals import Estimate, Resampled, combined, mean_of, ratio, resampled_mean
 
 IDEAL, GAUSSIAN = "disc", "gaussian"
-KEPT_ALL = 0.95  # of the unfiltered accuracy: of two networks that keep as much, nothing is to be compared
+# of the unfiltered accuracy: of two networks that both keep less, or both more, there is nothing to compare
+KEPT_NOTHING, KEPT_ALL = 0.05, 0.95
 
 
 class Curve:
@@ -79,11 +80,8 @@ def at(strength: float, pairs: list, curves: dict[str, Curve], others: dict[str,
     """What a ViT keeps behind one filter less what a CNN keeps, of the pairs of which it tells something: it takes
     something of one of them at least, and leaves one of them something; the control, with other images' labels."""
     own, permuted = ({name: curve.kept(strength) for name, curve in each.items()} for each in (curves, others))
-    found = {name: kept.estimate() for name, kept in own.items()}
-    left, taken = (
-        {name for name, kept in found.items() if kept.low > 0},
-        {name for name, kept in found.items() if kept.value < KEPT_ALL},
-    )
+    left = {name for name, kept in own.items() if kept.value > KEPT_NOTHING}
+    taken = {name for name, kept in own.items() if kept.value < KEPT_ALL}
     return less([pair for pair in pairs if left & {*pair} and taken & {*pair}], own, permuted)
 
 
