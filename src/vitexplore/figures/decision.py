@@ -90,6 +90,8 @@ def _name(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     if row is not first:
         return f"{row['model']}: {row['word']}" if row["word"] else row["model"]
     models = row["model"].split()
+    if row["comparison"] and row["comparison"].split()[0].rstrip(",") in models:  # said of every one: the least
+        return f"least: {row['comparison']}"
     whole = models[0] if len(models) == 1 else "all together"
     return f"{whole}, {row['comparison']}" if row["comparison"] else whole
 
