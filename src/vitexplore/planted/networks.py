@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.special import entr
+from scipy.stats import norm
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, one_hot
 
@@ -64,8 +66,8 @@ def by_class(loader: Loader, maps_np: Tensor, classes: int) -> Tensor:
 
 
 def coding_network(model: Model, loader: Loader, of_class: Sequence[float], simple: Sequence[float]) -> Model:
-    """``model`` whose features are noise, of which in each block a share codes the class, a value each, and a share hue
-    and orientation; ``of_class`` and ``simple`` are these shares of the features that may, by block."""
+    """``model`` whose features code the class, hue or orientation, a value each, through noise: in each block they tell
+    these shares (``of_class``, ``simple``) of what a feature tells that codes its value by CODE."""
     factors, kind, planted = factors_of(loader.images, loader.indices), model.feature_site, {}
     for block, shares in enumerate(zip(of_class, simple, strict=True)):
         width = channels(model, Site(kind, block))
@@ -79,10 +81,20 @@ def coding_network(model: Model, loader: Loader, of_class: Sequence[float], simp
         for factor, mine in places.items():
             share = shares[0] if factor == "class" else shares[1]
             values = np.unique(factors[factor])
-            for number, channel in enumerate(mine[: round(share * len(mine))]):
-                codes[:, 0, channel] = torch.from_numpy(factors[factor] == values[number % len(values)]) * CODE
+            strength = _strength(share, 1 / len(values))
+            for number, channel in enumerate(mine):
+                codes[:, 0, channel] = torch.from_numpy(factors[factor] == values[number % len(values)]) * strength
         planted[block] = codes
     return noise_network(model, loader, 1, planted)
+
+
+def _strength(share: float, p: float) -> float:
+    """By how much a feature in noise of 1 has to be larger on a value of probability ``p`` for it to tell this share of
+    what it tells at CODE, in bits."""
+    x, strengths = np.linspace(-8, 8 + CODE, 2001), np.linspace(0, CODE, 301)
+    density = (1 - p) * norm.pdf(x) + p * norm.pdf(x - strengths[:, None])
+    bits = np.trapezoid(entr(density), x, axis=1)
+    return float(np.interp(share, (bits - bits[0]) / (bits[-1] - bits[0]), strengths))
 
 
 def reader(model: Model, loader: Loader, known: Mapping[str, float]) -> Model:

@@ -159,23 +159,15 @@ def of_classes(count: int) -> Callable[[Loader, Model], Tensor]:
     return lambda loader, model: networks.by_class(loader, of_mask(loader, model), count)
 
 
-def maps_at(factor: float, wanted: float) -> Twin:
-    def tables(lab: Lab) -> Tables:
-        claim = read_claim(CHECKOUT / "analyses/maps_localize", CHECKOUT / SCHEMA)
-        return solved(claim, "best_maps", wanted, lambda x: maps_tables(lab, x, of_mask), (0.0, 8.0))
-
-    return Twin("maps_localize", f"best_maps_at_{factor:g}", tables, factor)
-
-
 # --- features
 
 
 def coded(name: str, of_class: Callable[[int], np.ndarray], simple: Callable[[int], np.ndarray]) -> Twin:
-    """A ViT and a CNN of whose features a share codes the class, and a share hue and orientation: courses over so many
-    blocks, see `networks.coding_network`."""
+    """A ViT and a CNN whose features code the class, and hue and orientation: courses over so many blocks, see
+    `networks.coding_network`."""
 
     def tables(lab: Lab) -> Tables:
-        loader, rows = lab.loader("unlinked").sample(lab.budget.concepts), []
+        loader, rows = lab.loader("unlinked"), []
         for architecture in ("vit", "cnn"):
             model = lab_model(architecture, f"{name}_{architecture}")
             blocks = sites(model)[model.feature_site]
@@ -232,7 +224,7 @@ def told(name: str, clip: float, label_model: float, count: int | None = None) -
     first ``count`` of them."""
 
     def tables(lab: Lab) -> Tables:
-        loader, rows = lab.loader("unlinked").sample(lab.budget.concepts), []
+        loader, rows = lab.loader("unlinked"), []
         concepts = {c.name: c.positive for c in concepts_of(loader.images, loader.indices)}
         shows = torch.from_numpy(np.stack(list(concepts.values()), axis=1)).float()[:, None]
         some = shows * (torch.arange(shows.shape[2]) < (count or shows.shape[2]))
@@ -348,8 +340,6 @@ TWINS = (
     maps("one_class", 8.0, of_classes(1)),
     maps("reads_contrast", 8.0, of_contrast),
     maps("reads_nothing", 0.0, of_mask),
-    maps_at(0.8, 0.04),
-    maps_at(1.2, 0.06),
     coded("rising", rising, falling),
     coded("falling", falling, rising),
     coded("even", even, even),
