@@ -22,8 +22,7 @@ from vitexplore.models.sites import Site, channels, sites
 from vitexplore.planted.lab import lab_model, normal, shown
 from vitexplore.planted.oracle import Known, Plant, plant_answers, plant_features
 
-CODE = 3.0  # by how much a feature that codes a factor is larger on its value, in units of its noise
-OF_CLASS = 0.5  # of a block's features may code the class, half of the others hue, half orientation
+CODE = 8.0  # how far the levels of a feature that codes a factor span to either side, in units of its noise
 
 
 def trained(name: str) -> Model:
@@ -65,13 +64,16 @@ def by_class(loader: Loader, maps_np: Tensor, classes: int) -> Tensor:
     return maps_np[..., None] * one_hot(labels, len(loader.images.classes))[:, None, :classes].float()
 
 
-def coding_network(model: Model, loader: Loader, of_class: Sequence[float], simple: Sequence[float]) -> Model:
-    """``model`` whose features code the class, hue or orientation, a value each, through noise: in each block they tell
-    these shares (``of_class``, ``simple``) of what a feature tells that codes its value by CODE."""
+def coding_network(
+    model: Model, loader: Loader, of_class: Sequence[float], simple: Sequence[float] | None = None
+) -> Model:
+    """``model`` whose features code the class, or a half of them hue or orientation, each value by a level of its own,
+    through noise: in each block they tell these shares (``of_class``, ``simple``) of what they tell where levels span
+    CODE to either side."""
     factors, kind, planted = factors_of(loader.images, loader.indices), model.feature_site, {}
-    for block, shares in enumerate(zip(of_class, simple, strict=True)):
+    for block, share_of_class in enumerate(of_class):
         width = channels(model, Site(kind, block))
-        part = int(OF_CLASS * width)
+        part = width if simple is None else width // 2
         places = {
             "class": range(part),
             "hue": range(part, width - part // 2),
@@ -79,20 +81,24 @@ def coding_network(model: Model, loader: Loader, of_class: Sequence[float], simp
         }
         codes = torch.zeros(len(loader), 1, width)
         for factor, mine in places.items():
-            share = shares[0] if factor == "class" else shares[1]
-            values = np.unique(factors[factor])
-            strength = _strength(share, 1 / len(values))
-            for number, channel in enumerate(mine):
-                codes[:, 0, channel] = torch.from_numpy(factors[factor] == values[number % len(values)]) * strength
+            if not mine:
+                continue
+            share = share_of_class if factor == "class" else simple[block]
+            values, place = np.unique(factors[factor], return_inverse=True)
+            levels = np.linspace(-1, 1, len(values)) * _strength(share, len(values))
+            for channel in mine:
+                order = np.random.default_rng(channel).permutation(len(values))
+                codes[:, 0, channel] = torch.from_numpy(levels[order][place])
         planted[block] = codes
     return noise_network(model, loader, 1, planted)
 
 
-def _strength(share: float, p: float) -> float:
-    """By how much a feature in noise of 1 has to be larger on a value of probability ``p`` for it to tell this share of
-    what it tells at CODE, in bits."""
-    x, strengths = np.linspace(-8, 8 + CODE, 2001), np.linspace(0, CODE, 301)
-    density = (1 - p) * norm.pdf(x) + p * norm.pdf(x - strengths[:, None])
+def _strength(share: float, count: int) -> float:
+    """How far ``count`` levels have to span to either side, in units of the noise, for them to tell this share of what
+    they tell that span CODE, in bits."""
+    x, strengths = np.linspace(-8 - CODE, 8 + CODE, 2001), np.linspace(0, CODE, 201)
+    levels = strengths[:, None] * np.linspace(-1, 1, count)
+    density = norm.pdf(x - levels[..., None]).mean(1)
     bits = np.trapezoid(entr(density), x, axis=1)
     return float(np.interp(share, (bits - bits[0]) / (bits[-1] - bits[0]), strengths))
 

@@ -162,8 +162,11 @@ def of_classes(count: int) -> Callable[[Loader, Model], Tensor]:
 # --- features
 
 
-def coded(name: str, of_class: Callable[[int], np.ndarray], simple: Callable[[int], np.ndarray]) -> Twin:
-    """A ViT and a CNN whose features code the class, and hue and orientation: courses over so many blocks, see
+Course = Callable[[int], np.ndarray]  # by block, of so many
+
+
+def coded(name: str, of_class: Course, simple: Course | None = None) -> Twin:
+    """A ViT and a CNN whose features code the class, or a half of them hue and orientation: see
     `networks.coding_network`."""
 
     def tables(lab: Lab) -> Tables:
@@ -171,7 +174,7 @@ def coded(name: str, of_class: Callable[[int], np.ndarray], simple: Callable[[in
         for architecture in ("vit", "cnn"):
             model = lab_model(architecture, f"{name}_{architecture}")
             blocks = sites(model)[model.feature_site]
-            networks.coding_network(model, loader, of_class(blocks), simple(blocks))
+            networks.coding_network(model, loader, of_class(blocks), simple and simple(blocks))
             rows.append(rows_of(lab, "features", model, loader))
         rows.append(lab.of_random("features", loader, images=len(loader), **lab.given["features"])["features"])
         return [pd.concat(rows, ignore_index=True)]
@@ -199,7 +202,7 @@ def up_and_down(blocks: int) -> np.ndarray:
     return np.interp(np.arange(blocks), [0, (blocks - 1) / 2, blocks - 1], [0.1, 1, 0.3])
 
 
-def thirds_apart(by: float) -> Callable[[int], np.ndarray]:
+def thirds_apart(by: float) -> Course:
     """The middle third has so much more than the first, of the last one's 1."""
 
     def course(blocks: int) -> np.ndarray:
@@ -207,11 +210,6 @@ def thirds_apart(by: float) -> Callable[[int], np.ndarray]:
         return np.concatenate([np.full(len(part), value) for value, part in values])
 
     return course
-
-
-def rise_at(depth: float) -> Callable[[int], np.ndarray]:
-    """A course that reaches its highest value twice as deep (0 to 1), by a straight line from nothing."""
-    return lambda blocks: np.minimum(np.linspace(0, 1, blocks) / (2 * depth), 1)
 
 
 def rows_of(lab: Lab, experiment: str, model: Model, loader: Loader) -> pd.DataFrame:
@@ -342,14 +340,11 @@ TWINS = (
     maps("reads_nothing", 0.0, of_mask),
     coded("rising", rising, falling),
     coded("falling", falling, rising),
-    coded("even", even, even),
-    coded("last_alone", last_alone, falling),
-    coded("up_and_down", up_and_down, falling),
-    coded("all_at_once", rising, rising),
-    coded("class_rises_at_0.8", thirds_apart(0.08), falling),
-    coded("class_rises_at_1.2", thirds_apart(0.12), falling),
-    coded("simple_at_0.8", rise_at(0.5), rise_at(0.42)),
-    coded("simple_at_1.2", rise_at(0.5), rise_at(0.38)),
+    coded("even", even),
+    coded("last_alone", last_alone),
+    coded("up_and_down", up_and_down),
+    coded("class_rises_at_0.8", thirds_apart(0.08)),
+    coded("class_rises_at_1.2", thirds_apart(0.12)),
     told("clip_alone", 4.0, 0.0),
     *in_part([told("clip_alone", 1.0, 0.0)]),
     told("one_concept", 4.0, 0.0, count=1),
