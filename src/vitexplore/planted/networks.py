@@ -73,16 +73,16 @@ def coding_network(
     factors, kind, planted = factors_of(loader.images, loader.indices), model.feature_site, {}
     for block, share_of_class in enumerate(of_class):
         width = channels(model, Site(kind, block))
-        part = width if simple is None else width // 2
+        part, rest = width // 2, width // 2 + width // 4
         places = {
             "class": range(part),
-            "hue": range(part, width - part // 2),
-            "orientation": range(width - part // 2, width),
+            "hue": range(part, rest),
+            "orientation": range(rest, width),
         }
+        if simple is None:
+            places = {"class": range(width)}
         codes = torch.zeros(len(loader), 1, width)
         for factor, mine in places.items():
-            if not mine:
-                continue
             share = share_of_class if factor == "class" else simple[block]
             values, place = np.unique(factors[factor], return_inverse=True)
             levels = np.linspace(-1, 1, len(values)) * _strength(share, len(values))
