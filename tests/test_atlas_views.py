@@ -115,7 +115,7 @@ def test_what_fires_is_what_the_data_say(open_page, made_results):
 
 def test_from_a_feature_to_a_claim_and_back(open_page):
     page = open_page(FIRST)
-    page.click(".card .claims a:has-text('Maps of inner features')")
+    page.click('.card .claims a:has-text("A feature\'s map finds")')
     shown(page, "#claims/maps_localize")
     assert "not seen" in page.locator("main").inner_text()
     page.click("h4 a:has-text('vit ffn, block 1: 70 features')")

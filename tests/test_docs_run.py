@@ -171,7 +171,7 @@ def test_experiment_and_claim(project):
     assert set(measured["model"]) == {"vit", "vit_random"} and measured["norm"].gt(0).all()
     claim, mine = json.loads((project / "results/smoke/claims/energy_grows.json").read_text())
     assert claim["instrument"] == "not validated" and mine["statement"] == "last_over_first"
-    assert mine["word"] in {"seen", "not seen", "undecided", "not specific"}
+    assert mine["word"] in {"seen", "weaker", "not seen", "opposite", "undecided"}
     assert mine["low"] <= mine["measured"] <= mine["high"]
     assert np.isfinite(mine["control"])
     assert (project / "results/smoke/figures/energy_grows.png").exists()

@@ -37,8 +37,6 @@ def test_photographs_with_real_weights(tmp_path):
     quick += "\n  ablation: {images: 60}\n  background: {images: 40}\n  collect: {images: 60}\n  embed: {images: 60}\n"
     quick += "  low_pass: {images: 4}\n  locality: {images: 4}\n  localization: {images: 4}\n"
     quick += "claims: [ffn_over_qkv, background]\n"
-    beside = "{experiments: [low_pass], beside: efficientnet_lite0}"
-    quick += f"models: {{efficientnet_lite1: {beside}, efficientnet_lite2: {beside}}}\n"
     (folder / "quick.yaml").write_text(quick)
     scale = ["--configfile", "workflow/scales/photos.yaml", "quick.yaml", "--config", f"images={PHOTOS / 'images'}"]
     wanted = ["results/photos/claims.csv", "results/photos/tables/background.csv"]
@@ -54,6 +52,6 @@ def test_photographs_with_real_weights(tmp_path):
     assert table.loc["background", "top5"] < table.loc["foreground", "top5"] <= table.loc["full", "top5"]
     claims = pd.read_csv(folder / "results/photos/claims.csv").set_index("claim")
     assert claims.loc["background", "word"] == "not run"
-    assert "needs models of these families" in claims.loc["background", "scope"]
+    assert "needs models of these families" in claims.loc["background", "why"]
     without = snakemake(folder, *scale, "--dry-run")
     assert without.returncode == 0 and "tables/background.csv" not in said(without)

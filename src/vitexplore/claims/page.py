@@ -123,7 +123,8 @@ def _statements(table: pd.DataFrame, places: pd.Index, claim: Claim) -> list[dic
             found[-1]["each"].append((row["model"], interval(row), "" if pd.isna(row["word"]) else row["word"]))
             continue
         cells = dict(zip(STATEMENTS, statement_cells(row, tally(table, place)), strict=True))
-        weights = zip(row["model"].split(), row["weights_sha256"].split(), strict=True)
+        named = ("" if pd.isna(row[column]) else row[column] for column in ("model", "weights_sha256"))
+        weights = zip(*(each.split() for each in named), strict=True)  # none where no model can be asked
         found.append(
             {
                 "text": claim.statements[row["statement"]],

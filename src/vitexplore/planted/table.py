@@ -11,6 +11,8 @@ from vitexplore.io import write_atomically
 from vitexplore.planted.figure import drawn
 from vitexplore.planted.instrument import validate
 
+NUMBERS = ("accuracy", "measured", "low", "high")  # which may be missing
+
 
 def write(claim: Claim, out: Path) -> None:
     """Write the table of ``validate`` as CSV."""
@@ -20,7 +22,9 @@ def write(claim: Claim, out: Path) -> None:
 
 def join(claims: Mapping[str, Claim], parts: Sequence[Path], out: Path, figure: Path) -> None:
     """Write the tables of all claims under each other, and their figure."""
-    table = pd.concat([pd.read_csv(part, keep_default_na=False) for part in parts], ignore_index=True)
+    missing = {name: [""] for name in NUMBERS}
+    read = [pd.read_csv(part, keep_default_na=False, na_values=missing) for part in parts]
+    table = pd.concat(read, ignore_index=True)
     margins = {(of, each): said["margin"] for of, claim in claims.items() for each, said in claim.statements.items()}
     plots.save(drawn(table, margins), figure)
     write_atomically(out, lambda path: table.to_csv(path, index=False))
