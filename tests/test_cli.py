@@ -338,7 +338,8 @@ def test_words_of_instruments_are_renewed_and_numbers_stay_to_the_letter(tmp_pat
     before = (CHECKOUT / "results/reference/claims.csv").read_text()
     (tmp_path / "claims.csv").write_text(before.replace(",valid,", ",insensitive,"))
     renew_words(tmp_path, claims_in_order(CHECKOUT / "analyses"), tmp_path / "no_twins.csv")
-    assert (tmp_path / "claims.csv").read_text() == before.replace(",valid,", ",not validated,") != before
+    words = re.compile(",(valid|insensitive),")
+    assert (tmp_path / "claims.csv").read_text() == words.sub(",not validated,", before) != before
     assert "| not validated | **seen** |" in (tmp_path / "claims.md").read_text()
 
 
