@@ -22,6 +22,7 @@ def test_what_is_not_there_is_not_seen_and_what_is_there_is(kind):
     assert wanted["seen"] >= 0.8 and wanted["short"] == 0
 
 
+@pytest.mark.skipif(not KEPT.exists(), reason="`snakemake calibration` has not been run since the rule changed")
 def test_the_kept_calibration_keeps_the_promises():
     table = pd.read_csv(KEPT)
     assert set(table["statistic"]) == {kind.name for kind in KINDS}

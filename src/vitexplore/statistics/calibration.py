@@ -318,7 +318,7 @@ def _information(
     return of
 
 
-def concepts_counted(rng: Rng, n: int, effect: float, concepts: int = 20) -> Mapping[str, Comparison]:
+def concepts_counted(rng: Rng, n: int, effect: float, concepts: int = 8) -> Mapping[str, Comparison]:
     """language_concepts: by concept, an AUROC's excess over that of pixels, one model minus another; ``n`` held-out
     images, a quarter of which show each concept. A mean of placements stands for an AUROC."""
     shows = (rng.random((concepts, n)) < 0.25).astype(float)
