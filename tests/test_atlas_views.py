@@ -17,8 +17,8 @@ def test_from_a_claim_to_an_image_and_back(open_page, made_results):
     image, number = claim["images"]["most"][0]
     page.locator("section:has(> h3:text('speak most')) .picture").first.click()
     page.wait_for_selector(f"h2:text-is('Image {image}')")
-    assert f"{number:g}: share of the ViTs" in page.locator(".input .claims").inner_text()
-    page.click(".input .claims a:has-text('ViTs make more of the background')")
+    assert f"{number:.3g}: share of the ViTs" in page.locator(".input .claims").inner_text()
+    page.click(".input .claims a:has-text('Every ViT makes more of the background')")
     shown(page, "#claims/background")
     assert "Images that speak" not in open_page("#claims/isolated_cls").locator("main").inner_text()
 
@@ -131,7 +131,7 @@ def test_from_a_feature_to_a_claim_and_back(open_page):
     page.click("text=All claims")
     page.wait_for_selector("h2:has-text('Claims')")
     assert page.locator(".claims li").count() == len(WORDS)
-    page.click(".claims a:has-text('The last block alone')")
+    page.click(".claims a:has-text('CLS gathers what it needs')")
     page.wait_for_selector("text=decided by whole images and blocks")
 
 
