@@ -20,7 +20,7 @@ from vitexplore.measures.factors import candidates
 from vitexplore.measures.imagenet9 import originals
 from vitexplore.scale import Scale, parse, read
 from vitexplore.tools import costs
-from vitexplore.tools.cost_table import costs_sentence, costs_table, extrapolated
+from vitexplore.tools.cost_table import costs_table, extrapolated
 from vitexplore.tools.estimate import TERAFLOPS, size_of
 from vitexplore.tools.stand_ins import CATEGORIES, write_stand_ins
 
@@ -120,7 +120,3 @@ def test_hours_are_for_as_many_passes_as_the_scale_takes_and_a_gpus_are_from_flo
     assert lines[2].startswith("| localization | 2 | 500 | a | 14 | 0.1 | 2.0 | ")
     assert lines[3].startswith("| low_pass | 2 | 1,000 |  |  |  |  | ")  # one of its models was not measured
     assert lines[4].startswith("| all | 2 |  |  |  |  |  | ") and len(lines) == 5
-    whole = pd.concat([found, found.tail(1).assign(model="half")])
-    assert costs_sentence(whole, made).startswith(
-        f"`made` takes {table['hours'].sum() + 30 * 50 / 3600:.1f} hours of 2 cores"
-    )

@@ -38,7 +38,7 @@ def test_thorough_is_the_lab_with_other_budgets():
     budgets, thorough_budgets = lab.pop("experiments"), thorough.pop("experiments")
     assert thorough == lab and list(thorough_budgets) == list(budgets)
     for name, options in thorough_budgets.items():
-        fixed = ("depths", "sites", "left_out", "k", "patch", "judge", "words", "recipe")
+        fixed = ("depths", "sites", "k", "patch", "judge", "words", "recipe")
         assert {key: options.get(key) for key in fixed} == {key: budgets[name].get(key) for key in fixed}
 
 

@@ -44,17 +44,6 @@ def costs_table(costs: pd.DataFrame, scale: Scale) -> str:
     return "\n".join(lines)
 
 
-def costs_sentence(costs: pd.DataFrame, scale: Scale) -> str:
-    """How long all of ``scale`` takes, in a sentence of markdown for README; "nan" where ``costs`` has not all its
-    rows."""
-    table = extrapolated(costs, scale)
-    hours, minutes = (f"{table[column].sum(skipna=False):.1f}" for column in ("hours", "gpu_minutes"))
-    return (
-        f"`{scale.scale}` takes {hours} hours of {THREADS} cores, extrapolated from few pictures, or {minutes} minutes "
-        "of a GPU by its FLOPs alone: [by experiment](docs/hub.md#how-long-it-takes)."
-    )
-
-
 def _line(name: str, mine: pd.DataFrame, images: str, measured_on: str) -> str:
     numbers = [
         _cell(mine["seconds"].sum(skipna=False), ",.0f"),

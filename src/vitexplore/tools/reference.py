@@ -28,7 +28,7 @@ from vitexplore.scale import read
 from vitexplore.tools import leaderboard
 from vitexplore.tools.badges import badges_line, write_badges
 from vitexplore.tools.blocks import up_to_date
-from vitexplore.tools.cost_table import costs_sentence, costs_table
+from vitexplore.tools.cost_table import costs_table
 from vitexplore.tools.costs import COLUMNS
 
 OF_PAPER = ("tables/paper", "figures/paper")  # the paper's figures, and what they are drawn from
@@ -39,7 +39,7 @@ LARGE = "visualizations_"  # megabytes of near-noise each; the claim's own figur
 
 def generated(reference: Path) -> dict[str, str]:
     """By name, the blocks of README and docs/ in markdown, from what is kept in ``reference`` and from the project.
-    There is no block of benches, of twins or of hours where none are kept; that of costs then has empty cells."""
+    There is no block of benches or of twins where none are kept; that of costs then has empty cells."""
     claims = {name: claim for name, claim in claims_in_order(CHECKOUT / "analyses").items() if claim}
     table = pd.read_csv(reference / "claims.csv")
     scale = json.loads((reference / RUN).read_text())["scale"]
@@ -56,8 +56,6 @@ def generated(reference: Path) -> dict[str, str]:
         "costs": costs_table(costs, hub),
         leaderboard.BLOCK: to_markdown(leaderboard.read_entries(leaderboard.KEPT).values()),
     }
-    if len(costs):
-        blocks["hours"] = costs_sentence(costs, hub)
     if (twins := reference / KEPT.name).exists():
         blocks["twins"] = twins_block(pd.read_csv(twins), twins.with_suffix(".png"))
     if (grown := reference / "emergence" / "emergence.csv").exists():
