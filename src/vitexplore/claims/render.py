@@ -10,7 +10,7 @@ import pandas as pd
 from vitexplore.claims.decide import COLUMNS, PAPER
 from vitexplore.claims.paper import OWN
 from vitexplore.claims.text import Claim
-from vitexplore.statistics.verdict import in_order
+from vitexplore.statistics.verdict import ON_PAPER_MODELS, in_order
 
 HOW_TO_READ = (
     "Each statement says what these models show. *seen*: surely beyond the margin. *weaker*: surely there, and surely"
@@ -52,7 +52,8 @@ def deciding_words(table: pd.DataFrame) -> list[str]:
 
 def counted_words(words: Sequence[str]) -> str:
     """How many have which word, such as ``8 seen, 3 weaker``, in the order of the rule."""
-    return ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words), key=in_order))
+    every = sorted(set(words), key=lambda word: (in_order(word), word in ON_PAPER_MODELS.values()))
+    return ", ".join(f"{words.count(word)} {word}" for word in every)
 
 
 def to_markdown(table: pd.DataFrame, claims: Mapping[str, Claim | None]) -> str:
