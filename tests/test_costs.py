@@ -82,7 +82,7 @@ def test_every_experiment_of_hub_is_measured(hub):
     assert len(found) == PAIRS and found["hours"].notna().sum() == len(table) == len(hub.experiments.model_fields_set)
     passes = table.set_index("experiment")["passes"]
     assert passes["background"] == 3 * 10 and passes["low_pass"] == 6 * 10 and passes["responses"] == 10 + 10
-    assert passes["visualize"] == 2 * 4 * 4 * 2 * 2 * 0.5 + 2 * 10
+    assert passes["visualize"] == 2 * 4 * 4 * 2 * (1 + 2) * 0.5 + 2 * 10  # fast takes one copy a step, paper two
     said = table.set_index("experiment")["measured"]
     assert said["concepts"] == "180 images" and said["features"] == "20 images, 60 of 3000 words"
     assert said["visualize"].startswith("10 images, 2 of 8 features a site, 4 of 50 steps: ")

@@ -148,7 +148,7 @@ def test_model(project):
     table = pd.read_parquet(project / "results/smoke/localization/mine.parquet")
     assert set(table["model"]) == {"mine"}
     assert set(table["weights"]) == {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
-    assert table["block"].nunique() == 12 and table["auroc"].map(len).eq(64).all()
+    assert table["block"].nunique() == 12 and table["auroc"].map(len).eq(240).all()
 
 
 def test_data_set(project):

@@ -52,6 +52,6 @@ def test_photographs_with_real_weights(tmp_path):
     assert table.loc["background", "top5"] < table.loc["foreground", "top5"] <= table.loc["full", "top5"]
     claims = pd.read_csv(folder / "results/photos/claims.csv").set_index("claim")
     assert claims.loc["background", "word"] == "not run"
-    assert "needs models of these families" in claims.loc["background", "why"]
+    assert "needs a model of the family vit" in claims.loc["background", "why"]
     without = snakemake(folder, *scale, "--dry-run")
     assert without.returncode == 0 and "tables/background.csv" not in said(without)

@@ -54,7 +54,8 @@ def test_every_claim_of_the_paper_is_listed(finished):
     assert len(words) == 12
     assert "not run" not in set(words)
     decided = decisive(table)
-    assert decided[["measured", "low", "high", "control", "n", "weights_sha256"]].notna().all(axis=None)
+    tested = decided[decided["word"] != "not testable"]
+    assert len(tested) > 40 and tested[["measured", "low", "high", "n", "weights_sha256"]].notna().all(axis=None)
 
 
 def test_claims_and_atlas_lead_to_each_other(finished):
@@ -139,6 +140,8 @@ def test_a_changed_analysis_reruns_its_claim_alone(pending):
     assert pending("analyses/low_pass/analysis.py", "/ (x[-1] - x[0])", "/ (x[-1] - x[0]) * 1.0") == {
         "claim_low_pass",
         "claims",
+        "paper_data",
+        "paper_figures",
         "atlas",
     }
 
@@ -180,7 +183,7 @@ def test_report_opens_on_the_claims(finished):
     html = (finished / "results/smoke/report.html").read_text()
     first, claims = of_script(html, "workflow_desc"), claims_in_order(ROOT / "analyses")
     assert all(str(escape(claim.text["title"])) in first for claim in claims.values())
-    assert first.count('class="word') == len(claims)
+    assert first.count('class="word') >= len(claims)  # one for each word of a claim's statements
     assert (ROOT / "workflow/report/report.css").read_text() in html  # puts the job graph below them
 
 
@@ -254,7 +257,7 @@ def jobs_of(folder: Path) -> list[psutil.Process]:
     """The recorded jobs that are at work."""
     found = []
     for path in (folder / RECORDS).glob("*.json"):
-        with suppress(psutil.Error):  # gone meanwhile
+        with suppress(psutil.Error, ValueError):  # gone meanwhile, or still being written
             process = psutil.Process(int(path.stem.rpartition("-")[2]))
             if "job" in process.cmdline():
                 found.append(process)
