@@ -85,7 +85,7 @@ def test_every_experiment_of_hub_is_measured(hub):
     assert passes["visualize"] == 2 * 4 * 4 * 2 * (1 + 2) * 0.5 + 2 * 10  # fast takes one copy a step, paper two
     said = table.set_index("experiment")["measured"]
     assert said["concepts"] == "180 images" and said["features"] == "20 images, 60 of 3000 words"
-    assert said["visualize"].startswith("10 images, 2 of 8 features a site, 4 of 50 steps: ")
+    assert said["visualize"].startswith("10 images, 2 of 8 features a site, 4 of 60 steps: ")
 
 
 def test_what_the_models_of_a_job_share_counts_for_the_first_of_them(hub, monkeypatch):
