@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from vitexplore.statistics.calibration import ENOUGH, KINDS, LARGEST, calibrate
+from vitexplore.statistics.calibration import ENOUGH, LARGEST, calibrate
+from vitexplore.statistics.made_tables import KINDS
 
 SIMULATIONS = 60
 KEPT = Path(__file__).parent.parent / "results/reference/calibration.csv"

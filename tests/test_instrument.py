@@ -4,7 +4,9 @@ table is refused when other code made it."""
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,9 +18,12 @@ from vitexplore.claims.text import SCHEMA, claims_in_order, read_claim
 from vitexplore.errors import InputError
 from vitexplore.graph import CHECKOUT
 from vitexplore.io import sha256
+from vitexplore.models.sites import Site
+from vitexplore.planted import table as twin_tables
 from vitexplore.planted.constraints import CONSTRAINTS, silence
 from vitexplore.planted.instrument import judged, rows_of_twin
 from vitexplore.planted.lab import SHORT, Lab, lab_model
+from vitexplore.planted.pictures import aimed
 from vitexplore.planted.twins import TWINS, of_claim, trained
 from vitexplore.tools.instrument import in_place, on_checkpoint
 
@@ -70,6 +75,34 @@ def test_the_rule_trains_the_twins_that_are_constrained():
 )
 def test_a_twin_judges_the_instrument(wanted, word, instrument):
     assert judged(wanted, word) == instrument
+
+
+def test_joined_tables_have_numbers_where_one_is_missing(tmp_path, monkeypatch):
+    """What one twin leaves untested is no text that turns all others' numbers into texts."""
+    drawn = []
+    monkeypatch.setattr(twin_tables, "drawn", lambda rows, margins: drawn.append(rows))
+    monkeypatch.setattr(twin_tables.plots, "save", lambda figure, path: None)
+    part = pd.DataFrame({"claim": "a", "word": ["seen", "not testable"], "measured": [1.0, None], "low": [0.5, None]})
+    part.to_csv(tmp_path / "part.csv", index=False)
+    twin_tables.join({}, [tmp_path / "part.csv"], tmp_path / "joined.csv", tmp_path / "figure.png")
+    assert drawn[0][["measured", "low"]].dtypes.eq(float).all()
+    assert pd.read_csv(tmp_path / "joined.csv")["measured"].isna().tolist() == [False, True]
+
+
+@pytest.mark.slow
+def test_a_clip_answers_for_concepts_in_the_order_in_which_twins_are_measured(lab):
+    (twin,) = (each for each in of_claim("language_concepts") if each.name == "neither")
+    (found,) = twin.tables(lab)
+    assert found.groupby("concept")["answered"].min().median() > 0.9
+
+
+def test_a_picture_is_aimed_among_images_at_which_the_feature_fires():
+    """Image 3 is told best, and drives the feature more than the median image does, but does not make it fire."""
+    natural = torch.tensor([[-2.0], [-1.5], [-1.0], [-0.5], [0.3], [0.4]])
+    told = np.array([0.1, 0.2, 0.3, 0.75, 0.5, 0.6])
+    shown = SimpleNamespace(site=Site("ffn", 0), _natural=natural, told_by=lambda _: told)
+    shown.loader = SimpleNamespace(indices=np.arange(10, 16))
+    assert aimed(0.75)(shown, np.array([0])).tolist() == [15]
 
 
 def test_of_several_words_the_worst_counts():

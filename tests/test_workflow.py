@@ -56,6 +56,10 @@ def test_every_claim_of_the_paper_is_listed(finished):
     decided = decisive(table)
     tested = decided[decided["word"] != "not testable"]
     assert len(tested) > 40 and tested[["measured", "low", "high", "n", "weights_sha256"]].notna().all(axis=None)
+    claims = claims_in_order(ROOT / "analyses")
+    said = [claims[row.claim].statements[row.statement] for row in tested.itertuples()]
+    without = ["item" in each or each["control"].startswith("none") for each in said]  # counted, or none can be had
+    assert tested["control"].isna().tolist() == without
 
 
 def test_claims_and_atlas_lead_to_each_other(finished):
@@ -183,7 +187,9 @@ def test_report_opens_on_the_claims(finished):
     html = (finished / "results/smoke/report.html").read_text()
     first, claims = of_script(html, "workflow_desc"), claims_in_order(ROOT / "analyses")
     assert all(str(escape(claim.text["title"])) in first for claim in claims.values())
-    assert first.count('class="word') >= len(claims)  # one for each word of a claim's statements
+    table = pd.read_csv(finished / "results/smoke/claims.csv")
+    words = decisive(table[table["role"] == "paper"]).groupby("claim")["word"]
+    assert first.count('class="word') == words.nunique().sum()  # one for each word of a claim's statements
     assert (ROOT / "workflow/report/report.css").read_text() in html  # puts the job graph below them
 
 

@@ -1,7 +1,7 @@
 """A claim's deciding statements as intervals, beside what was wanted: the figure from which its words can be read."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from math import isfinite
 from typing import Any
 
@@ -76,7 +76,8 @@ def _panel(
     ends = (margin, max(high, margin)) if first["direction"] == "above" else (min(low, margin), margin)
     axis.axvspan(*ends, color=WANTED, alpha=0.1, linewidth=0)
     axis.set_xlim(min(low, margin), max(high, margin))
-    names = [_name(row, first) for row in lines]
+    each = {row["model"] for row in mine[1:]}
+    names = [_name(row, first, each) for row in lines]
     axis.set_yticks(range(len(lines)), names, fontsize=9)
     axis.set_ylim(len(lines) - 0.5, -0.5)
     axis.tick_params(axis="x", labelsize=9)
@@ -86,12 +87,13 @@ def _panel(
     axis.set_title(textwrap.fill(f"{statement['says']}{counted}: {first['word']}", letters), fontsize=10, loc="left")
 
 
-def _name(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+def _name(row: Mapping[str, Any], first: Mapping[str, Any], each: Set[str]) -> str:
+    """A line's label; ``each``: the names of those that are shown one by one."""
     if row is not first:
         return f"{row['model']}: {row['word']}" if row["word"] else row["model"]
-    models = row["model"].split()
-    if row["comparison"] and row["comparison"].split()[0].rstrip(",") in models:  # said of every one: the least
+    if (row["comparison"] or "").partition(", ")[0] in each:  # said of every one: the least is shown
         return f"least: {row['comparison']}"
+    models = row["model"].split()
     whole = models[0] if len(models) == 1 else "all together"
     return f"{whole}, {row['comparison']}" if row["comparison"] else whole
 

@@ -109,7 +109,7 @@ def numbers_table(table: pd.DataFrame, claims: Mapping[str, Claim]) -> str:
     for row in found[(found["role"] == PAPER) & found["paper"].notna()].itertuples():
         claim = claims[row.claim]
         what = claim.statements[row.statement]["statistic"]
-        here = f"{row.measured:.3f} | {row.low:.3f} to {row.high:.3f}"
+        here = f"{row.measured:.3f} | {row.low:.3f} to {row.high:.3f}" if pd.notna(row.measured) else f"{row.word} |"
         lines.append(f"| {claim.text['paper']['where']} | {what} | {row.paper:.3f} | {here} |")
     return "\n".join(lines)
 
